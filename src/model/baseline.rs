@@ -1,0 +1,146 @@
+//! What the store knows of one district, at one revision: everything a plan needs and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode,
+    Record, Roster, RunId, Seat, SourceId, Timestamp, Waiting,
+};
+
+/// The standing facts of a district that are not its roster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DistrictState {
+    /// The district.
+    pub id: DistrictId,
+    /// Its time zone: dates are dates here.
+    pub time_zone: Tz,
+    /// How its source means end dates.
+    pub end_dates: EndDates,
+    /// Bumped by every committed change; a plan made on another revision is stale (safety.md, A run, 6).
+    pub revision: i64,
+    /// Number of the last audit entry, 0 for none.
+    pub audit_seq: i64,
+    /// Hash of the last audit entry, 64 zeros for none.
+    pub audit_head: String,
+    /// What the last applied complete snapshot came from; none before the first sync is applied.
+    pub source: Option<SourceMark>,
+    /// `as_of` of the last allocation.
+    pub allocated_at: Option<Timestamp>,
+}
+
+/// Which source the roster came from, and which pull of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceMark {
+    /// Names the feed: kind and Clever district or URL, not credentials or paths. Another one is a first sync again.
+    pub feed: String,
+    /// The upload's or snapshot's content, for CSV: equal content is `unchanged`.
+    #[serde(default)]
+    pub content: Option<String>,
+    /// When the upload was made, for CSV: an older one than the last applied fails.
+    #[serde(default)]
+    pub uploaded_at: Option<Timestamp>,
+    /// When it was pulled.
+    pub pulled_at: Timestamp,
+}
+
+/// One change that a run held, as the store keeps it for review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldChange {
+    /// The groups that hold it; it waits while any of them is undecided.
+    pub groups: BTreeSet<String>,
+    /// Its kind.
+    pub kind: Kind,
+    /// The record's id as text.
+    pub id: String,
+    /// Body before; none for an addition.
+    pub before: Option<String>,
+    /// Body after; none for a removal.
+    pub after: Option<String>,
+    /// Whether a removal rests on a tombstone rather than on absence.
+    pub tombstone: bool,
+}
+
+impl HeldChange {
+    /// The version of the source this change would bring: its fingerprint, none for absence.
+    pub fn version(&self) -> Option<Fingerprint> {
+        self.after.as_deref().map(Fingerprint::of)
+    }
+}
+
+/// A run that held changes and is not decided in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PendingReview {
+    /// The run.
+    pub run: RunId,
+    /// Whether it is the first sync of the district or of a new feed.
+    pub first_sync: bool,
+    /// Undecided changes.
+    pub changes: Vec<HeldChange>,
+}
+
+/// What a person decided about a version of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Apply exactly this version if it comes, until `Decision::until`.
+    Approved,
+    /// Skip exactly this version (safety.md, Refused versions).
+    Refused,
+}
+
+/// A remembered decision on one version of one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Approved or refused.
+    pub verdict: Verdict,
+    /// The version: the body's fingerprint, none for absence.
+    pub version: Option<Fingerprint>,
+    /// Approvals run out after seven days; refusals do not.
+    pub until: Option<Timestamp>,
+    /// The run that was decided.
+    pub run: RunId,
+}
+
+/// Everything a plan needs of the store.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// The district's standing facts.
+    pub state: DistrictState,
+    /// Active records.
+    pub roster: Roster,
+    /// Ids of archived records, by kind: an addition of one is a restore.
+    pub archived: BTreeSet<(Kind, String)>,
+    /// Archived users and enrollments (with their classes) that left by mere absence and that a leaving seat still rests on.
+    pub departed: Roster,
+    /// Products, and the district's subscriptions.
+    pub catalog: Catalog,
+    /// Seats by product and user.
+    pub seats: BTreeMap<(ProductCode, SourceId), Seat>,
+    /// Places in line by product and user.
+    pub waiting: BTreeMap<(ProductCode, SourceId), Waiting>,
+    /// The last seat that ended, for those who may return.
+    pub ended: BTreeMap<(ProductCode, SourceId), Ended>,
+    /// Pins and excludes, those that ran out left in.
+    pub overrides: BTreeMap<(ProductCode, SourceId), Override>,
+    /// Educators whose access is not the default.
+    pub educator_access: BTreeMap<(ProductCode, SourceId), EducatorAccess>,
+    /// Decisions on versions of records.
+    pub decisions: BTreeMap<(Kind, String), Decision>,
+    /// The latest review with anything undecided.
+    pub review: Option<PendingReview>,
+}
+
+impl Baseline {
+    /// Number of active records of a kind before the run: the guard's `of`.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.roster.count(kind)
+    }
+
+    /// A record that is active now.
+    pub fn is_archived(&self, record: &Record) -> bool {
+        self.archived.contains(&(record.kind(), record.text_id()))
+    }
+}

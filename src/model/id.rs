@@ -1,0 +1,88 @@
+//! Identifiers, one type each, so that a school cannot stand where a user belongs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes the text as it is.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The text as the source or the configuration wrote it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+    };
+}
+
+text_id! {
+    /// The source's own id of a roster record (Clever `id`, `OneRoster` `sourcedId`): opaque, case-sensitive, unique
+    /// within its district and kind only.
+    SourceId
+}
+text_id! {
+    /// The code of a product, from the catalog.
+    ProductCode
+}
+text_id! {
+    /// The id of a subscription, from the catalog.
+    SubscriptionId
+}
+text_id! {
+    /// A district's id in the configuration; build one from untrusted text with [`DistrictId::parse`].
+    DistrictId
+}
+text_id! {
+    /// A run's id: a ULID of its `as_of` and of a hash of (district, trigger, ordinal), so that the same history has the
+    /// same ids (safety.md, Audit).
+    RunId
+}
+
+/// A district id outside `a-z 0-9 -`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` cannot be a district id: use 1 to 64 of a-z, 0-9 and -, starting with a letter or digit"
+)]
+pub struct InvalidDistrictId(String);
+
+impl DistrictId {
+    /// Checks the text against interface.md: `a-z 0-9 -`.
+    pub fn parse(text: &str) -> Result<Self, InvalidDistrictId> {
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let fits =
+            (1..=64).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidDistrictId(text.chars().take(80).collect()))
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! The nouns: roster records in OneRoster's words, licenses in `licensing.md`'s, and nothing that does work.
+//!
+//! | noun | what it is |
+//! | --- | --- |
+//! | [`Record`] | one thing a feed tells: a school, session, course, class, user or enrollment |
+//! | [`Roster`] | all records of one district, by kind and id |
+//! | [`Product`], [`Subscription`] | what is licensed, and what was bought |
+//! | [`Seat`], [`Waiting`] | who has a seat, and who is in line for one |
+//! | [`Baseline`] | all the store knows of one district, at one revision |
+
+mod baseline;
+mod catalog;
+mod id;
+mod personal;
+mod record;
+mod roster;
+mod run;
+mod seat;
+mod time;
+
+pub use baseline::{
+    Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict,
+};
+pub use catalog::{
+    Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats,
+    Shrink, Status, Subscription, SubscriptionStatus,
+};
+pub use id::{DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};
+pub use personal::Personal;
+pub use record::{
+    Class, Course, Enrollment, EnrollmentKey, Fingerprint, Kind, Org, Period, Record, Role,
+    RoleName, RosterRecord, Session, User, canonical_grade, is_personal,
+};
+pub use roster::Roster;
+pub use run::{
+    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, RunRecord, RunStatus, SeatCounts,
+    SnapshotSummary, Trigger, Warning,
+};
+pub use seat::{
+    EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Seat, SeatState,
+    Waiting,
+};
+pub use time::{Date, EndDates, Timestamp};

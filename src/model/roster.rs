@@ -1,0 +1,82 @@
+//! All records of one district.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId,
+    User,
+};
+
+/// Records by kind and key. The store's active rows of a district, or what a plan would leave.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Roster {
+    /// Orgs.
+    pub schools: BTreeMap<SourceId, Org>,
+    /// Academic sessions.
+    pub sessions: BTreeMap<SourceId, Session>,
+    /// Courses.
+    pub courses: BTreeMap<SourceId, Course>,
+    /// Classes.
+    pub classes: BTreeMap<SourceId, Class>,
+    /// Users.
+    pub users: BTreeMap<SourceId, User>,
+    /// Enrollments, by user first.
+    pub enrollments: BTreeMap<EnrollmentKey, Enrollment>,
+}
+
+impl Roster {
+    /// Puts a record in, replacing the one with its key.
+    pub fn put(&mut self, record: Record) {
+        fn into<T: RosterRecord>(map: &mut BTreeMap<T::Key, T>, record: T) {
+            map.insert(record.key(), record);
+        }
+        match record {
+            Record::School(it) => into(&mut self.schools, it),
+            Record::Session(it) => into(&mut self.sessions, it),
+            Record::Course(it) => into(&mut self.courses, it),
+            Record::Class(it) => into(&mut self.classes, it),
+            Record::User(it) => into(&mut self.users, it),
+            Record::Enrollment(it) => into(&mut self.enrollments, it),
+        }
+    }
+
+    /// Takes out the record with the key of `record`.
+    pub fn take(&mut self, record: &Record) {
+        fn from<T: RosterRecord>(map: &mut BTreeMap<T::Key, T>, record: &T) {
+            map.remove(&record.key());
+        }
+        match record {
+            Record::School(it) => from(&mut self.schools, it),
+            Record::Session(it) => from(&mut self.sessions, it),
+            Record::Course(it) => from(&mut self.courses, it),
+            Record::Class(it) => from(&mut self.classes, it),
+            Record::User(it) => from(&mut self.users, it),
+            Record::Enrollment(it) => from(&mut self.enrollments, it),
+        }
+    }
+
+    /// How many records of a kind there are.
+    pub fn count(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Schools => self.schools.len(),
+            Kind::Sessions => self.sessions.len(),
+            Kind::Courses => self.courses.len(),
+            Kind::Classes => self.classes.len(),
+            Kind::Users => self.users.len(),
+            Kind::Enrollments => self.enrollments.len(),
+        }
+    }
+
+    /// Every record, by kind, then key.
+    pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
+        fn of<T: RosterRecord>(map: &BTreeMap<T::Key, T>) -> impl Iterator<Item = Record> + '_ {
+            map.values().cloned().map(T::into_record)
+        }
+        of(&self.schools)
+            .chain(of(&self.sessions))
+            .chain(of(&self.courses))
+            .chain(of(&self.classes))
+            .chain(of(&self.users))
+            .chain(of(&self.enrollments))
+    }
+}

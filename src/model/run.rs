@@ -1,0 +1,258 @@
+//! A run as people and programs see it: the JSON of interface.md.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{DistrictId, Kind, RunId, Timestamp};
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name { $($(#[$item_doc])* $variant),+ }
+
+        impl $name {
+            /// The word used in JSON, on the command line and in the store.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// The value of a word.
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// What asked for a run.
+    Trigger {
+        /// The nightly schedule.
+        Schedule = "schedule",
+        /// `SIGUSR1`.
+        Signal = "signal",
+        /// `POST /v1/syncs`.
+        Http = "http",
+        /// `rosterd sync`.
+        Cli = "cli",
+        /// A change of the catalog.
+        Catalog = "catalog",
+        /// The approval of held changes.
+        Approval = "approval",
+        /// A revert.
+        Revert = "revert",
+    }
+}
+
+words! {
+    /// Where a run is. The last six are final; so is `planned` for a plan.
+    RunStatus {
+        /// Requested.
+        Queued = "queued",
+        /// Pulling the feed.
+        Fetching = "fetching",
+        /// Planned: on its way to apply, or final for `--plan` and `plan_only`.
+        Planned = "planned",
+        /// Writing.
+        Applying = "applying",
+        /// Everything applied.
+        Applied = "applied",
+        /// Nothing to do, nothing written.
+        Unchanged = "unchanged",
+        /// Some changes wait for a person; the rest is applied.
+        Held = "held",
+        /// Nothing applied; `error` says why.
+        Failed = "failed",
+        /// A person cancelled it before it applied anything.
+        Cancelled = "cancelled",
+    }
+}
+
+/// What a run did to one kind of record, or would do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Added or restored.
+    pub added: u64,
+    /// Changed.
+    pub changed: u64,
+    /// Removed, which is archived.
+    pub removed: u64,
+    /// In the source as in the store.
+    pub unchanged: u64,
+    /// Held for review.
+    pub held: u64,
+}
+
+/// [`Changed`] of all six kinds, in order.
+pub type Counts = BTreeMap<Kind, Changed>;
+
+/// What a run did to seats.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatCounts {
+    /// Granted.
+    pub granted: u64,
+    /// Released.
+    pub released: u64,
+    /// Moved to another pool.
+    pub moved: u64,
+    /// Kept only because a held change would end them.
+    pub bridged: u64,
+    /// Users waiting afterwards.
+    pub waiting: u64,
+}
+
+/// Something odd in a snapshot, counted, with a few ids as examples.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Which oddity, as one word (`dangling_user`, `duplicate_id`, …).
+    pub code: String,
+    /// The kind of record it was seen on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// How often.
+    pub count: u64,
+    /// What it means, and what to do.
+    pub message: String,
+    /// Up to five ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
+}
+
+/// What the feed said, counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotSummary {
+    /// Whether it may remove anything (safety.md, A run, 3).
+    pub complete: bool,
+    /// Usable records by kind.
+    pub records: BTreeMap<Kind, u64>,
+    /// Rows that are present but unusable (P11).
+    pub invalid: u64,
+    /// Users that are only contacts, guardians, parents or relatives: counted, never stored.
+    pub skipped: u64,
+    /// Oddities.
+    pub warnings: Vec<Warning>,
+}
+
+/// What a person decided about a held group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldDecision {
+    /// `approved`, `rejected` or `superseded`.
+    pub decision: String,
+    /// Who; null for superseded.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A group of changes held for review.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldRecord {
+    /// Its name (safety.md, Guard).
+    pub group: String,
+    /// What tripped the limit.
+    pub count: u64,
+    /// Active rows of that scope before the run.
+    pub of: u64,
+    /// With everything closed under references.
+    pub affected: u64,
+    /// The limit, in words.
+    pub limit: String,
+    /// Null while it waits.
+    pub decision: Option<HoldDecision>,
+}
+
+/// The part of the district's audit chain that a run wrote.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditSpan {
+    /// First entry's number.
+    pub first_seq: i64,
+    /// Last entry's number.
+    pub last_seq: i64,
+    /// Hash of the last entry.
+    pub head: String,
+}
+
+/// A run (interface.md, JSON).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Id.
+    pub run: RunId,
+    /// District.
+    pub district: DistrictId,
+    /// What asked for it.
+    pub trigger: Trigger,
+    /// Who asked.
+    pub requested_by: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// `apply` or `plan`.
+    pub mode: String,
+    /// Where it is.
+    pub status: RunStatus,
+    /// The instant of its decisions.
+    pub as_of: Timestamp,
+    /// When work began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// Names the plan (safety.md, A run, 4).
+    pub plan_hash: Option<String>,
+    /// What the feed said; null where none was pulled.
+    pub snapshot: Option<SnapshotSummary>,
+    /// Roster changes by kind.
+    pub changes: Counts,
+    /// Seat changes.
+    pub seats: SeatCounts,
+    /// Held groups.
+    pub holds: Vec<HoldRecord>,
+    /// The audit entries it wrote; null for none.
+    pub audit: Option<AuditSpan>,
+    /// Why it failed, and what to do.
+    pub error: Option<String>,
+}
+
+impl RunRecord {
+    /// A run that has just been requested.
+    pub fn queued(
+        run: RunId,
+        district: DistrictId,
+        trigger: Trigger,
+        mode: &str,
+        as_of: Timestamp,
+    ) -> Self {
+        Self {
+            run,
+            district,
+            trigger,
+            requested_by: None,
+            reason: None,
+            mode: mode.to_owned(),
+            status: RunStatus::Queued,
+            as_of,
+            started_at: None,
+            finished_at: None,
+            plan_hash: None,
+            snapshot: None,
+            changes: Kind::ALL.into_iter().map(|kind| (kind, Changed::default())).collect(),
+            seats: SeatCounts::default(),
+            holds: Vec::new(),
+            audit: None,
+            error: None,
+        }
+    }
+
+    /// Whether any group still waits for a person.
+    pub fn undecided(&self) -> bool {
+        self.holds.iter().any(|hold| hold.decision.is_none())
+    }
+}

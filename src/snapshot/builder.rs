@@ -1,0 +1,258 @@
+//! Takes rows in any order and makes one snapshot of them, the same one whatever the order was.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Class, Course, Enrollment, Kind, Org, Record, RosterRecord, Session, SourceMark, User, Warning,
+};
+use crate::snapshot::{Presence, Seen, Snapshot, SourceState, check};
+
+/// One kind's rows while they come in: what is said of a key, and the rank of the row that said it.
+#[derive(Debug)]
+struct Rows<T: RosterRecord> {
+    seen: BTreeMap<T::Key, (String, Presence<T>)>,
+}
+
+impl<T: RosterRecord> Rows<T> {
+    fn new() -> Self {
+        Self { seen: BTreeMap::new() }
+    }
+
+    fn finish(self) -> Seen<T> {
+        self.seen.into_iter().map(|(key, (_, presence))| (key, presence)).collect()
+    }
+}
+
+/// Collects what a feed says.
+#[derive(Debug)]
+pub struct Builder {
+    state: SourceState,
+    district_name: Option<String>,
+    absent: BTreeSet<Kind>,
+    schools: Rows<Org>,
+    sessions: Rows<Session>,
+    courses: Rows<Course>,
+    classes: Rows<Class>,
+    users: Rows<User>,
+    enrollments: Rows<Enrollment>,
+    nameless: BTreeMap<Kind, u64>,
+    skipped: u64,
+    warnings: BTreeMap<(String, Option<Kind>), Warning>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Builder {
+    /// Nothing said yet.
+    pub fn new() -> Self {
+        Self {
+            state: SourceState::Live,
+            district_name: None,
+            absent: BTreeSet::new(),
+            schools: Rows::new(),
+            sessions: Rows::new(),
+            courses: Rows::new(),
+            classes: Rows::new(),
+            users: Rows::new(),
+            enrollments: Rows::new(),
+            nameless: BTreeMap::new(),
+            skipped: 0,
+            warnings: BTreeMap::new(),
+        }
+    }
+
+    /// A usable row. `modified` is the source's time of last change, empty where it gives none; of rows that contradict each
+    /// other the later wins, and of equally late ones the one whose body is greater in bytes, so that the order in which
+    /// they came does not matter (reliability.md, D2). Enrollment rows of one key are merged instead.
+    pub fn add(&mut self, record: Record, modified: &str) {
+        match record {
+            Record::School(it) => self.put(|b| &mut b.schools, it, modified),
+            Record::Session(it) => self.put(|b| &mut b.sessions, it, modified),
+            Record::Course(it) => self.put(|b| &mut b.courses, it, modified),
+            Record::Class(it) => self.put(|b| &mut b.classes, it, modified),
+            Record::User(it) => self.put(|b| &mut b.users, it, modified),
+            Record::Enrollment(it) => self.enroll(it),
+        }
+    }
+
+    fn put<T: RosterRecord>(
+        &mut self,
+        rows: fn(&mut Self) -> &mut Rows<T>,
+        mut record: T,
+        modified: &str,
+    ) {
+        record.normalize();
+        let key = record.key();
+        let body = serde_json::to_string(&record).unwrap_or_default();
+        let rank = format!("{modified}\n{body}");
+        let contradicts = match rows(self).seen.get(&key) {
+            Some((_, Presence::This(other))) => other != &record,
+            Some((_, Presence::Gone)) => true,
+            Some((_, Presence::Unusable | Presence::Unchanged)) | None => false,
+        };
+        if contradicts {
+            let message = "rows contradict each other under one id; the latest was used: have the source send one row per id";
+            self.warn("duplicate_id", Some(T::KIND), message, Some(&T::text_id(&key)));
+        }
+        // An active row beats a deleted twin (P28).
+        let entry = rows(self).seen.entry(key);
+        let slot = entry.or_insert_with(|| (String::new(), Presence::Gone));
+        if !matches!(slot.1, Presence::This(_)) || slot.0 < rank {
+            *slot = (rank, Presence::This(record));
+        }
+    }
+
+    fn enroll(&mut self, record: Enrollment) {
+        let slot = self
+            .enrollments
+            .seen
+            .entry(record.key())
+            .or_insert_with(|| (String::new(), Presence::Gone));
+        let merged = match std::mem::replace(&mut slot.1, Presence::Gone) {
+            Presence::This(mut other) => {
+                // A row without any date says "always", which an empty list would lose in the merge.
+                let always = other.periods.is_empty() || record.periods.is_empty();
+                other.periods.extend(record.periods);
+                if always {
+                    other.periods.clear();
+                }
+                other.primary = match (other.primary, record.primary) {
+                    (Some(a), Some(b)) => Some(a || b),
+                    (a, b) => a.or(b),
+                };
+                other.school = match (other.school, record.school) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (a, b) => a.or(b),
+                };
+                other
+            }
+            Presence::Gone | Presence::Unusable | Presence::Unchanged => record,
+        };
+        let mut merged = merged;
+        merged.normalize();
+        slot.1 = Presence::This(merged);
+    }
+
+    /// The source says this record is deleted. A usable row of the same key wins over it (P28).
+    pub fn gone(&mut self, record: &Record) {
+        self.mark(record, Mark::Gone);
+    }
+
+    /// The row is there but cannot be used: pass a record that carries its key, whatever else is in it. `why` names the
+    /// fault by code; no value of the row may stand in it.
+    pub fn unusable(&mut self, record: &Record, code: &str, why: &str) {
+        self.mark(record, Mark::Unusable);
+        self.warn(code, Some(record.kind()), why, Some(&record.text_id()));
+    }
+
+    /// The row is there but has not even a usable key: it is counted, and all removals of its kind are in doubt.
+    pub fn unusable_without_id(&mut self, kind: Kind, code: &str, why: &str) {
+        *self.nameless.entry(kind).or_default() += 1;
+        self.warn(code, Some(kind), why, None);
+    }
+
+    fn mark(&mut self, record: &Record, mark: Mark) {
+        fn set<T: RosterRecord>(rows: &mut Rows<T>, key: T::Key, mark: Mark) {
+            let slot = rows.seen.entry(key).or_insert_with(|| (String::new(), Presence::Gone));
+            if mark == Mark::Unusable && matches!(slot.1, Presence::Gone) {
+                slot.1 = Presence::Unusable;
+            }
+        }
+        match record {
+            Record::School(it) => set(&mut self.schools, it.key(), mark),
+            Record::Session(it) => set(&mut self.sessions, it.key(), mark),
+            Record::Course(it) => set(&mut self.courses, it.key(), mark),
+            Record::Class(it) => set(&mut self.classes, it.key(), mark),
+            Record::User(it) => set(&mut self.users, it.key(), mark),
+            Record::Enrollment(it) => set(&mut self.enrollments, it.key(), mark),
+        }
+    }
+
+    /// A user who is only a contact, guardian, parent or relative, or such a user's enrollment.
+    pub fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
+    /// The source gave no information about a kind.
+    pub fn absent(&mut self, kind: Kind) {
+        self.absent.insert(kind);
+    }
+
+    /// The source is paused, pending or in error.
+    pub fn frozen(&mut self, word: &str) {
+        self.state = SourceState::Frozen(word.to_owned());
+    }
+
+    /// The district's name as the feed has it.
+    pub fn district_name(&mut self, name: &str) {
+        self.district_name = Some(name.to_owned());
+    }
+
+    /// Counts an oddity and keeps the first few ids in byte order.
+    pub fn warn(&mut self, code: &str, kind: Option<Kind>, message: &str, id: Option<&str>) {
+        let warning = self.warnings.entry((code.to_owned(), kind)).or_insert_with(|| Warning {
+            code: code.to_owned(),
+            kind,
+            count: 0,
+            message: message.to_owned(),
+            ids: Vec::new(),
+        });
+        warning.count += 1;
+        if let Some(id) = id
+            && let Err(at) = warning.ids.binary_search_by(|known| known.as_str().cmp(id))
+        {
+            warning.ids.insert(at, id.to_owned());
+            warning.ids.truncate(5);
+        }
+    }
+
+    /// Closes the snapshot: references are checked (a dangling one is a warning), counts made.
+    pub fn finish(mut self, source: SourceMark) -> Snapshot {
+        fn unusable<T: RosterRecord>(rows: &Rows<T>) -> u64 {
+            let count =
+                rows.seen.values().filter(|(_, it)| matches!(it, Presence::Unusable)).count();
+            u64::try_from(count).unwrap_or(u64::MAX)
+        }
+        let mut invalid = BTreeMap::from([
+            (Kind::Schools, unusable(&self.schools)),
+            (Kind::Sessions, unusable(&self.sessions)),
+            (Kind::Courses, unusable(&self.courses)),
+            (Kind::Classes, unusable(&self.classes)),
+            (Kind::Users, unusable(&self.users)),
+            (Kind::Enrollments, unusable(&self.enrollments)),
+        ]);
+        for (kind, nameless) in std::mem::take(&mut self.nameless) {
+            *invalid.entry(kind).or_default() += nameless;
+        }
+        let mut snapshot = Snapshot {
+            source,
+            state: self.state.clone(),
+            district_name: self.district_name.clone(),
+            absent: self.absent.clone(),
+            kept: BTreeSet::new(),
+            schools: std::mem::replace(&mut self.schools, Rows::new()).finish(),
+            sessions: std::mem::replace(&mut self.sessions, Rows::new()).finish(),
+            courses: std::mem::replace(&mut self.courses, Rows::new()).finish(),
+            classes: std::mem::replace(&mut self.classes, Rows::new()).finish(),
+            users: std::mem::replace(&mut self.users, Rows::new()).finish(),
+            enrollments: std::mem::replace(&mut self.enrollments, Rows::new()).finish(),
+            invalid,
+            skipped: self.skipped,
+            warnings: Vec::new(),
+        };
+        check::references(&snapshot, &mut self);
+        snapshot.warnings = self.warnings.into_values().collect();
+        snapshot
+    }
+}
+
+/// The two things said of a record without giving one; any usable row outweighs them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    Gone,
+    Unusable,
+}

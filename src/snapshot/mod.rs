@@ -1,0 +1,112 @@
+//! What the feed says today: whole and checked, or it removes nothing (safety.md, A run, 3).
+//!
+//! A feed fills a [`Builder`] row by row and calls [`Builder::finish`]; nothing else makes a [`Snapshot`]. Of each record it
+//! says one of four things ([`Presence`]), so that a bad row is never taken for a departure (P11) and an unchanged one need
+//! not be parsed.
+
+mod builder;
+mod check;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use builder::Builder;
+pub use check::EmptyCollection;
+
+use crate::model::{
+    Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceMark, User,
+    Warning,
+};
+
+/// What a snapshot says of one record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Presence<T> {
+    /// Present, and byte for byte what the store has.
+    Unchanged,
+    /// Present, and this.
+    This(T),
+    /// Present, but the row cannot be used: the last good state stays (P11).
+    Unusable,
+    /// The source says it is deleted: evidence, not mere absence.
+    Gone,
+}
+
+/// What a snapshot says of the records of one kind.
+pub type Seen<T> = BTreeMap<<T as RosterRecord>::Key, Presence<T>>;
+
+/// Whether the source itself is in a state to be believed (P38).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum SourceState {
+    /// Running, or the feed has no such notion.
+    #[default]
+    Live,
+    /// Paused, pending or in error: treated as `plan_only`. Holds the source's word.
+    Frozen(String),
+}
+
+/// What the feed says today.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which pull this is.
+    pub source: SourceMark,
+    /// Whether the source is in a state to be believed.
+    pub state: SourceState,
+    /// The district's name as the feed has it; compared with `licensed_to`.
+    pub district_name: Option<String>,
+    /// Kinds the source gave no information about: a missing or `absent` file. Missing is not empty.
+    pub absent: BTreeSet<Kind>,
+    /// Kinds that came empty and keep what the store has, with a warning: courses or sessions.
+    pub kept: BTreeSet<Kind>,
+    /// Orgs.
+    pub schools: Seen<Org>,
+    /// Academic sessions.
+    pub sessions: Seen<Session>,
+    /// Courses.
+    pub courses: Seen<Course>,
+    /// Classes.
+    pub classes: Seen<Class>,
+    /// Users.
+    pub users: Seen<User>,
+    /// Enrollments.
+    pub enrollments: Seen<Enrollment>,
+    /// Rows that are present but unusable, by kind.
+    pub invalid: BTreeMap<Kind, u64>,
+    /// Contacts and guardians.
+    pub skipped: u64,
+    /// Oddities.
+    pub warnings: Vec<Warning>,
+}
+
+impl Snapshot {
+    /// Whether it may remove anything: nothing needed was missing. (A pull that broke off never becomes a snapshot.)
+    pub fn complete(&self) -> bool {
+        self.absent.is_empty()
+    }
+
+    /// How many usable records of a kind it has.
+    pub fn count(&self, kind: Kind) -> u64 {
+        fn usable<T: RosterRecord>(seen: &Seen<T>) -> u64 {
+            let present =
+                seen.values().filter(|it| matches!(it, Presence::This(_) | Presence::Unchanged));
+            u64::try_from(present.count()).unwrap_or(u64::MAX)
+        }
+        match kind {
+            Kind::Schools => usable(&self.schools),
+            Kind::Sessions => usable(&self.sessions),
+            Kind::Courses => usable(&self.courses),
+            Kind::Classes => usable(&self.classes),
+            Kind::Users => usable(&self.users),
+            Kind::Enrollments => usable(&self.enrollments),
+        }
+    }
+
+    /// The numbers a run shows.
+    pub fn summary(&self) -> SnapshotSummary {
+        SnapshotSummary {
+            complete: self.complete(),
+            records: Kind::ALL.into_iter().map(|kind| (kind, self.count(kind))).collect(),
+            invalid: self.invalid.values().sum(),
+            skipped: self.skipped,
+            warnings: self.warnings.clone(),
+        }
+    }
+}
