@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allocate;
+pub mod guard;
 pub mod model;
+pub mod plan;
 pub mod snapshot;

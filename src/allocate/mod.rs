@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
-    ReleaseReason, Roster, Seat, SourceId, Timestamp, Waiting,
+    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason, Roster, Seat,
+    SourceId, Timestamp, Waiting,
 };
 
 /// A seat or place in line is known by its product and user.
@@ -118,4 +118,9 @@ pub struct Allocation {
     pub seats: BTreeMap<SeatKey, Seat>,
     /// The whole waitlist afterwards.
     pub waiting: BTreeMap<SeatKey, Waiting>,
+}
+
+/// placeholder
+pub fn allocate(_: Input<'_>) -> Allocation {
+    Allocation::default()
 }

@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode,
-    Record, Roster, RunId, Seat, SourceId, Timestamp, Waiting,
+    Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode, Record, Roster,
+    RunId, Seat, SourceId, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.

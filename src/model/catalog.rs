@@ -122,15 +122,11 @@ impl<'de> Deserialize<'de> for Seats {
             }
 
             fn visit_u64<E: serde::de::Error>(self, n: u64) -> Result<Seats, E> {
-                u32::try_from(n)
-                    .map(Seats::Count)
-                    .map_err(|_| E::custom("more seats than 4,294,967,295"))
+                u32::try_from(n).map(Seats::Count).map_err(|_| E::custom("more seats than 4,294,967,295"))
             }
 
             fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<Seats, E> {
-                u32::try_from(n)
-                    .map(Seats::Count)
-                    .map_err(|_| E::custom("seats cannot be negative"))
+                u32::try_from(n).map(Seats::Count).map_err(|_| E::custom("seats cannot be negative"))
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Seats, E> {

@@ -68,21 +68,14 @@ text_id! {
 
 /// A district id outside `a-z 0-9 -`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "`{0}` cannot be a district id: use 1 to 64 of a-z, 0-9 and -, starting with a letter or digit"
-)]
+#[error("`{0}` cannot be a district id: use 1 to 64 of a-z, 0-9 and -, starting with a letter or digit")]
 pub struct InvalidDistrictId(String);
 
 impl DistrictId {
     /// Checks the text against interface.md: `a-z 0-9 -`.
     pub fn parse(text: &str) -> Result<Self, InvalidDistrictId> {
         let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let fits =
-            (1..=64).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('-');
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidDistrictId(text.chars().take(80).collect()))
-        }
+        let fits = (1..=64).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with('-');
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidDistrictId(text.chars().take(80).collect())) }
     }
 }

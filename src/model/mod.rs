@@ -18,26 +18,21 @@ mod run;
 mod seat;
 mod time;
 
-pub use baseline::{
-    Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict,
-};
+pub use baseline::{Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict};
 pub use catalog::{
-    Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats,
-    Shrink, Status, Subscription, SubscriptionStatus,
+    Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats, Shrink, Status,
+    Subscription, SubscriptionStatus,
 };
 pub use id::{DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};
 pub use personal::Personal;
 pub use record::{
-    Class, Course, Enrollment, EnrollmentKey, Fingerprint, Kind, Org, Period, Record, Role,
-    RoleName, RosterRecord, Session, User, canonical_grade, is_personal,
+    Class, Course, Enrollment, EnrollmentKey, Fingerprint, Kind, Org, Period, Record, Role, RoleName, RosterRecord,
+    Session, User, Verb, canonical_grade, is_personal,
 };
 pub use roster::Roster;
 pub use run::{
-    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, RunRecord, RunStatus, SeatCounts,
-    SnapshotSummary, Trigger, Warning,
+    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, RunRecord, RunStatus, SeatCounts, SnapshotSummary, Trigger,
+    Warning,
 };
-pub use seat::{
-    EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Seat, SeatState,
-    Waiting,
-};
+pub use seat::{EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Seat, SeatState, Waiting};
 pub use time::{Date, EndDates, Timestamp};

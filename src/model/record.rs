@@ -27,14 +27,8 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in dependency order.
-    pub const ALL: [Self; 6] = [
-        Self::Schools,
-        Self::Sessions,
-        Self::Courses,
-        Self::Classes,
-        Self::Users,
-        Self::Enrollments,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Schools, Self::Sessions, Self::Courses, Self::Classes, Self::Users, Self::Enrollments];
 
     /// The plural used on the command line and in JSON.
     pub fn plural(self) -> &'static str {
@@ -69,6 +63,32 @@ impl Kind {
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.plural())
+    }
+}
+
+/// What happens to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// New.
+    Added,
+    /// Archived before, and back (never deleted, always restored).
+    Restored,
+    /// Fields differ.
+    Changed,
+    /// Archived.
+    Removed,
+}
+
+impl Verb {
+    /// The past participle, as in audit actions.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Restored => "restored",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
     }
 }
 
@@ -399,9 +419,7 @@ fn merged(mut periods: Vec<Period>) -> Vec<Period> {
     let mut joined: Vec<Period> = Vec::with_capacity(periods.len());
     for next in periods {
         match joined.last_mut() {
-            Some(last)
-                if last.end.is_none_or(|end| next.begin.is_none_or(|begin| begin <= end)) =>
-            {
+            Some(last) if last.end.is_none_or(|end| next.begin.is_none_or(|begin| begin <= end)) => {
                 last.end = last.end.and_then(|end| next.end.map(|other| end.max(other)));
             }
             _ => joined.push(next),
@@ -493,18 +511,14 @@ impl Fingerprint {
 /// Whether a field of a user is personal and so stands in the audit by name only.
 pub fn is_personal(kind: Kind, field: &str) -> bool {
     kind == Kind::Users
-        && matches!(
-            field,
-            "given_name" | "family_name" | "email" | "username" | "student_number" | "state_id"
-        )
+        && matches!(field, "given_name" | "family_name" | "email" | "username" | "student_number" | "state_id")
 }
 
 /// The CEDS code of a grade as sources write it (`2`, `Kindergarten`, `K`, `Gr 7` …); what is not known stays as it came.
 pub fn canonical_grade(text: &str) -> String {
     let trimmed = text.trim();
     let folded = trimmed.to_lowercase();
-    let word =
-        folded.trim_start_matches("grade").trim_start_matches("gr").trim_start_matches('.').trim();
+    let word = folded.trim_start_matches("grade").trim_start_matches("gr").trim_start_matches('.').trim();
     if let Ok(number) = word.parse::<u8>()
         && (1..=13).contains(&number)
     {
@@ -559,15 +573,12 @@ mod tests {
 
     #[test]
     fn a_row_without_dates_swallows_the_dated_ones() {
-        assert!(
-            enrollment(&[(day("2025-09-01"), day("2025-12-20")), (None, None)]).periods.is_empty()
-        );
+        assert!(enrollment(&[(day("2025-09-01"), day("2025-12-20")), (None, None)]).periods.is_empty());
     }
 
     #[test]
     fn grades_become_ceds_codes_and_the_unknown_stays() {
-        let read = ["2", "02", "K", "Kindergarten", "Gr 7", "13", "PostGraduate", "Year 9"]
-            .map(canonical_grade);
+        let read = ["2", "02", "K", "Kindergarten", "Gr 7", "13", "PostGraduate", "Year 9"].map(canonical_grade);
         assert_eq!(read, ["02", "02", "KG", "KG", "07", "13", "PS", "Year 9"]);
     }
 

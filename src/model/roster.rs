@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId,
-    User,
+    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId, User,
 };
 
 /// Records by kind and key. The store's active rows of a district, or what a plan would leave.

@@ -223,13 +223,7 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// A run that has just been requested.
-    pub fn queued(
-        run: RunId,
-        district: DistrictId,
-        trigger: Trigger,
-        mode: &str,
-        as_of: Timestamp,
-    ) -> Self {
+    pub fn queued(run: RunId, district: DistrictId, trigger: Trigger, mode: &str, as_of: Timestamp) -> Self {
         Self {
             run,
             district,

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Class, Course, Enrollment, Kind, Org, Record, RosterRecord, Session, SourceMark, User, Warning,
-};
+use crate::model::{Class, Course, Enrollment, Kind, Org, Record, RosterRecord, Session, SourceMark, User, Warning};
 use crate::snapshot::{Presence, Seen, Snapshot, SourceState, check};
 
 /// One kind's rows while they come in: what is said of a key, and the rank of the row that said it.
@@ -79,12 +77,7 @@ impl Builder {
         }
     }
 
-    fn put<T: RosterRecord>(
-        &mut self,
-        rows: fn(&mut Self) -> &mut Rows<T>,
-        mut record: T,
-        modified: &str,
-    ) {
+    fn put<T: RosterRecord>(&mut self, rows: fn(&mut Self) -> &mut Rows<T>, mut record: T, modified: &str) {
         record.normalize();
         let key = record.key();
         let body = serde_json::to_string(&record).unwrap_or_default();
@@ -95,7 +88,8 @@ impl Builder {
             Some((_, Presence::Unusable | Presence::Unchanged)) | None => false,
         };
         if contradicts {
-            let message = "rows contradict each other under one id; the latest was used: have the source send one row per id";
+            let message =
+                "rows contradict each other under one id; the latest was used: have the source send one row per id";
             self.warn("duplicate_id", Some(T::KIND), message, Some(&T::text_id(&key)));
         }
         // An active row beats a deleted twin (P28).
@@ -107,11 +101,7 @@ impl Builder {
     }
 
     fn enroll(&mut self, record: Enrollment) {
-        let slot = self
-            .enrollments
-            .seen
-            .entry(record.key())
-            .or_insert_with(|| (String::new(), Presence::Gone));
+        let slot = self.enrollments.seen.entry(record.key()).or_insert_with(|| (String::new(), Presence::Gone));
         let merged = match std::mem::replace(&mut slot.1, Presence::Gone) {
             Presence::This(mut other) => {
                 // A row without any date says "always", which an empty list would lose in the merge.
@@ -213,8 +203,7 @@ impl Builder {
     /// Closes the snapshot: references are checked (a dangling one is a warning), counts made.
     pub fn finish(mut self, source: SourceMark) -> Snapshot {
         fn unusable<T: RosterRecord>(rows: &Rows<T>) -> u64 {
-            let count =
-                rows.seen.values().filter(|(_, it)| matches!(it, Presence::Unusable)).count();
+            let count = rows.seen.values().filter(|(_, it)| matches!(it, Presence::Unusable)).count();
             u64::try_from(count).unwrap_or(u64::MAX)
         }
         let mut invalid = BTreeMap::from([
@@ -225,8 +214,8 @@ impl Builder {
             (Kind::Users, unusable(&self.users)),
             (Kind::Enrollments, unusable(&self.enrollments)),
         ]);
-        for (kind, nameless) in std::mem::take(&mut self.nameless) {
-            *invalid.entry(kind).or_default() += nameless;
+        for (kind, nameless) in &self.nameless {
+            *invalid.entry(*kind).or_default() += nameless;
         }
         let mut snapshot = Snapshot {
             source,
@@ -241,6 +230,7 @@ impl Builder {
             users: std::mem::replace(&mut self.users, Rows::new()).finish(),
             enrollments: std::mem::replace(&mut self.enrollments, Rows::new()).finish(),
             invalid,
+            nameless: std::mem::take(&mut self.nameless),
             skipped: self.skipped,
             warnings: Vec::new(),
         };

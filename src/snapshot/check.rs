@@ -23,8 +23,7 @@ impl Snapshot {
     /// sessions become "no information", with a warning (safety.md, A run, 3). `stored` counts the store's active rows.
     pub fn against(mut self, stored: impl Fn(Kind) -> usize) -> Result<Self, EmptyCollection> {
         for kind in Kind::ALL {
-            let empty =
-                !self.absent.contains(&kind) && self.mentions(kind) == 0 && stored(kind) > 0;
+            let empty = !self.absent.contains(&kind) && self.mentions(kind) == 0 && stored(kind) > 0;
             if !empty {
                 continue;
             }
@@ -64,10 +63,7 @@ impl Snapshot {
 /// unshared today and there tomorrow.
 pub(super) fn references(snapshot: &Snapshot, builder: &mut Builder) {
     fn known<T: crate::model::RosterRecord<Key = SourceId>>(seen: &Seen<T>) -> BTreeSet<SourceId> {
-        seen.iter()
-            .filter(|(_, it)| !matches!(it, Presence::Gone))
-            .map(|(key, _)| key.clone())
-            .collect()
+        seen.iter().filter(|(_, it)| !matches!(it, Presence::Gone)).map(|(key, _)| key.clone()).collect()
     }
     let schools = known(&snapshot.schools);
     let sessions = known(&snapshot.sessions);
@@ -77,8 +73,7 @@ pub(super) fn references(snapshot: &Snapshot, builder: &mut Builder) {
     let told = |kind: Kind| !snapshot.absent.contains(&kind);
     let mut dangling = |code: &str, kind: Kind, target: Kind, id: &SourceId| {
         if told(target) {
-            let message =
-                format!("{kind} refer to {target} that the feed does not send; kept as they are");
+            let message = format!("{kind} refer to {target} that the feed does not send; kept as they are");
             builder.warn(code, Some(kind), &message, Some(id.as_str()));
         }
     };
@@ -108,12 +103,7 @@ pub(super) fn references(snapshot: &Snapshot, builder: &mut Builder) {
             dangling("dangling_school", Kind::Users, Kind::Schools, &role.org);
         }
     }
-    for key in snapshot
-        .enrollments
-        .iter()
-        .filter(|(_, it)| matches!(it, Presence::This(_)))
-        .map(|(key, _)| key)
-    {
+    for key in snapshot.enrollments.iter().filter(|(_, it)| matches!(it, Presence::This(_))).map(|(key, _)| key) {
         if !users.contains(&key.user) {
             dangling("dangling_user", Kind::Enrollments, Kind::Users, &key.user);
         }

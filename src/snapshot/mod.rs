@@ -13,8 +13,7 @@ pub use builder::Builder;
 pub use check::EmptyCollection;
 
 use crate::model::{
-    Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceMark, User,
-    Warning,
+    Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceMark, User, Warning,
 };
 
 /// What a snapshot says of one record.
@@ -70,6 +69,8 @@ pub struct Snapshot {
     pub enrollments: Seen<Enrollment>,
     /// Rows that are present but unusable, by kind.
     pub invalid: BTreeMap<Kind, u64>,
+    /// Of those, the ones without even an id: any record of the kind may be the one meant.
+    pub nameless: BTreeMap<Kind, u64>,
     /// Contacts and guardians.
     pub skipped: u64,
     /// Oddities.
@@ -85,8 +86,7 @@ impl Snapshot {
     /// How many usable records of a kind it has.
     pub fn count(&self, kind: Kind) -> u64 {
         fn usable<T: RosterRecord>(seen: &Seen<T>) -> u64 {
-            let present =
-                seen.values().filter(|it| matches!(it, Presence::This(_) | Presence::Unchanged));
+            let present = seen.values().filter(|it| matches!(it, Presence::This(_) | Presence::Unchanged));
             u64::try_from(present.count()).unwrap_or(u64::MAX)
         }
         match kind {

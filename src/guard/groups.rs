@@ -1,0 +1,372 @@
+//! Which limits trip, as groups with their names (safety.md, Guard).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::guard::losses::{Loss, Losses, Schools};
+use crate::guard::{Limit, Settings};
+use crate::model::{Baseline, Kind, ProductCode, Record, SourceId, User, Verb};
+use crate::plan::{Change, Plan};
+use crate::snapshot::{Presence, Snapshot};
+
+/// A limit that tripped.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: String,
+    pub(super) count: u64,
+    pub(super) of: u64,
+    pub(super) limit: String,
+    pub(super) members: BTreeSet<usize>,
+}
+
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+fn encoded(id: &str) -> String {
+    utf8_percent_encode(id, KEPT).to_string()
+}
+
+fn number(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+impl Group {
+    /// The whole plan.
+    pub(super) fn everything(name: &str, plan: &Plan, limit: &str) -> Self {
+        let count = number(plan.changes.len());
+        let members = (0..plan.changes.len()).collect();
+        Self { name: name.to_owned(), count, of: count, limit: limit.to_owned(), members }
+    }
+}
+
+/// All groups that trip, in no particular order.
+pub(super) fn tripped(
+    plan: &Plan,
+    baseline: &Baseline,
+    settings: &Settings,
+    snapshot: &Snapshot,
+    first: bool,
+) -> Vec<Group> {
+    if let Some(group) = strangers(plan, baseline, settings, snapshot) {
+        return vec![group];
+    }
+    let mut watch = Watch {
+        plan,
+        baseline,
+        settings,
+        schools: Schools::new(baseline),
+        losses: Losses::of(plan, baseline),
+        groups: Vec::new(),
+    };
+    watch.users_removed();
+    watch.unenrolled();
+    watch.enrollments_removed();
+    watch.classes_removed();
+    watch.released();
+    watch.changed();
+    watch.classes_to_zero();
+    if !first {
+        watch.users_added();
+    }
+    watch.rekeyed();
+    watch.invalid(snapshot);
+    watch.groups
+}
+
+/// A snapshot that shares too few users with the store is somebody else's (P2).
+fn strangers(plan: &Plan, baseline: &Baseline, settings: &Settings, snapshot: &Snapshot) -> Option<Group> {
+    let of = baseline.count(Kind::Users);
+    if snapshot.absent.contains(&Kind::Users) || of < usize::try_from(settings.common_from).unwrap_or(usize::MAX) {
+        return None;
+    }
+    let present = |id: &SourceId| snapshot.users.get(id).is_some_and(|it| !matches!(it, Presence::Gone));
+    let common = baseline.roster.users.keys().filter(|id| present(id)).count();
+    let few = number(common).saturating_mul(100) < u64::from(settings.common_percent).saturating_mul(number(of));
+    let limit = format!("under {} % of the store's users are in the feed", settings.common_percent);
+    few.then(|| Group {
+        count: number(of - common),
+        of: number(of),
+        ..Group::everything("district/snapshot", plan, &limit)
+    })
+}
+
+struct Watch<'a> {
+    plan: &'a Plan,
+    baseline: &'a Baseline,
+    settings: &'a Settings,
+    schools: Schools<'a>,
+    losses: Losses,
+    groups: Vec<Group>,
+}
+
+/// What counts in one scope: how many, and which changes hold with it.
+#[derive(Debug, Default)]
+struct Tally {
+    count: u64,
+    members: BTreeSet<usize>,
+}
+
+impl Tally {
+    fn add(&mut self, causes: &BTreeSet<usize>) {
+        self.count += 1;
+        self.members.extend(causes);
+    }
+}
+
+impl Watch<'_> {
+    fn removals(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
+        self.of(kind, |verb| verb == Verb::Removed)
+    }
+
+    fn of(&self, kind: Kind, wanted: fn(Verb) -> bool) -> impl Iterator<Item = (usize, &Change)> {
+        let indexed = self.plan.changes.iter().enumerate();
+        indexed.filter(move |(index, it)| it.kind == kind && wanted(it.verb) && !self.plan.approved.contains(index))
+    }
+
+    /// Names a group if the limit trips, or if a scope of some size would go to zero.
+    fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
+        let to_zero = zero && tally.count >= of && of >= u64::from(self.settings.zero_from);
+        if !limit.trips(tally.count, of) && !to_zero {
+            return;
+        }
+        let words = if limit.trips(tally.count, of) {
+            limit.words()
+        } else {
+            format!("{} or more that would go to zero", self.settings.zero_from)
+        };
+        let name = format!("{scope}/{what}");
+        self.groups.push(Group { name, count: tally.count, of, limit: words, members: tally.members });
+    }
+
+    fn weigh_schools(
+        &mut self,
+        what: &str,
+        tallies: BTreeMap<SourceId, Tally>,
+        of: &BTreeMap<SourceId, u64>,
+        limit: Limit,
+        zero: bool,
+    ) {
+        for (school, tally) in tallies {
+            let scope = format!("school:{}", encoded(school.as_str()));
+            let of = of.get(&school).copied().unwrap_or_default();
+            self.weigh(&scope, what, tally, of, limit, zero);
+        }
+    }
+
+    /// One tally per school of the changes given.
+    fn by_school<'c>(&self, changes: impl Iterator<Item = (usize, &'c Change)>) -> BTreeMap<SourceId, Tally> {
+        let mut tallies: BTreeMap<SourceId, Tally> = BTreeMap::new();
+        for (index, change) in changes {
+            for school in
+                change.before.iter().chain(&change.after).flat_map(|it| self.schools.of(it)).collect::<BTreeSet<_>>()
+            {
+                let tally = tallies.entry(school).or_default();
+                tally.count += 1;
+                tally.members.insert(index);
+            }
+        }
+        tallies
+    }
+
+    /// Active rows of a kind in each school before the run.
+    fn rows_of_schools(&self, kind: Kind) -> BTreeMap<SourceId, u64> {
+        let roster = &self.baseline.roster;
+        let mut rows: BTreeMap<SourceId, u64> = BTreeMap::new();
+        let mut count = |schools: BTreeSet<SourceId>| {
+            for school in schools {
+                *rows.entry(school).or_default() += 1;
+            }
+        };
+        match kind {
+            Kind::Users => roster.users.values().for_each(|user| count(self.schools.of_user(user))),
+            Kind::Classes => {
+                roster.classes.values().for_each(|class| count(class.school.clone().into_iter().collect()));
+            }
+            Kind::Enrollments => {
+                for enrollment in roster.enrollments.values() {
+                    count(self.schools.of(&Record::Enrollment(enrollment.clone())));
+                }
+            }
+            Kind::Schools | Kind::Sessions | Kind::Courses => {}
+        }
+        rows
+    }
+
+    fn all<'c>(changes: impl Iterator<Item = (usize, &'c Change)>) -> Tally {
+        let members: BTreeSet<usize> = changes.map(|(index, _)| index).collect();
+        Tally { count: number(members.len()), members }
+    }
+
+    fn users_removed(&mut self) {
+        let (district, school) = (self.settings.district_users_removed, self.settings.school_users_removed);
+        let tally = Self::all(self.removals(Kind::Users));
+        self.weigh("district", "users/removed", tally, number(self.baseline.count(Kind::Users)), district, true);
+        let (tallies, of) = (self.by_school(self.removals(Kind::Users)), self.rows_of_schools(Kind::Users));
+        self.weigh_schools("users/removed", tallies, &of, school, true);
+    }
+
+    fn unenrolled(&mut self) {
+        let losses = std::mem::take(&mut self.losses.unenrolled);
+        let enrolled: BTreeSet<&SourceId> = self.baseline.roster.enrollments.keys().map(|key| &key.user).collect();
+        let mut of: BTreeMap<SourceId, u64> = BTreeMap::new();
+        for user in &enrolled {
+            for school in self.schools.of_user_id(user) {
+                *of.entry(school).or_default() += 1;
+            }
+        }
+        let district_of = number(enrolled.len());
+        let mut district = Tally::default();
+        let mut schools: BTreeMap<SourceId, Tally> = BTreeMap::new();
+        for Loss { user, causes } in losses {
+            let causes: BTreeSet<usize> = causes.difference(&self.plan.approved).copied().collect();
+            if causes.is_empty() {
+                continue;
+            }
+            district.add(&causes);
+            for school in self.schools.of_user_id(&user) {
+                schools.entry(school).or_default().add(&causes);
+            }
+        }
+        let (per_district, per_school) =
+            (self.settings.district_users_unenrolled, self.settings.school_users_unenrolled);
+        self.weigh("district", "users/unenrolled", district, district_of, per_district, true);
+        self.weigh_schools("users/unenrolled", schools, &of, per_school, true);
+    }
+
+    fn enrollments_removed(&mut self) {
+        let limit = self.settings.district_enrollments_removed;
+        let tally = Self::all(self.removals(Kind::Enrollments));
+        let of = number(self.baseline.count(Kind::Enrollments));
+        self.weigh("district", "enrollments/removed", tally, of, limit, false);
+    }
+
+    fn classes_removed(&mut self) {
+        let (district, school) = (self.settings.district_classes_removed, self.settings.school_classes_removed);
+        let tally = Self::all(self.removals(Kind::Classes));
+        self.weigh("district", "classes/removed", tally, number(self.baseline.count(Kind::Classes)), district, false);
+        let (tallies, of) = (self.by_school(self.removals(Kind::Classes)), self.rows_of_schools(Kind::Classes));
+        self.weigh_schools("classes/removed", tallies, &of, school, false);
+    }
+
+    fn released(&mut self) {
+        let mut products: BTreeMap<ProductCode, (Tally, BTreeMap<SourceId, Tally>)> = BTreeMap::new();
+        for ((product, user), loss) in &self.losses.released {
+            let causes: BTreeSet<usize> = loss.causes.difference(&self.plan.approved).copied().collect();
+            if causes.is_empty() {
+                continue;
+            }
+            let (district, schools) = products.entry(product.clone()).or_default();
+            let mine = self.schools.of_user_id(user);
+            district.add(&causes);
+            mine.into_iter().for_each(|school| schools.entry(school).or_default().add(&causes));
+        }
+        let mut of_district: BTreeMap<&ProductCode, u64> = BTreeMap::new();
+        let mut of_school: BTreeMap<(&ProductCode, SourceId), u64> = BTreeMap::new();
+        for (product, user) in self.baseline.seats.keys() {
+            *of_district.entry(product).or_default() += 1;
+            for school in self.schools.of_user_id(user) {
+                *of_school.entry((product, school)).or_default() += 1;
+            }
+        }
+        let (per_district, per_school) = (self.settings.district_seats_released, self.settings.school_seats_released);
+        for (product, (district, schools)) in products {
+            let what = format!("product:{}/released", encoded(product.as_str()));
+            let of = of_district.get(&product).copied().unwrap_or_default();
+            self.weigh("district", &what, district, of, per_district, true);
+            let mine = of_school.iter().filter(|((code, _), _)| **code == product);
+            let of = mine.map(|((_, school), n)| (school.clone(), *n)).collect();
+            self.weigh_schools(&what, schools, &of, per_school, false);
+        }
+    }
+
+    fn changed(&mut self) {
+        let (district, school) = (self.settings.district_changed, self.settings.school_changed);
+        for kind in Kind::ALL {
+            let what = format!("{kind}/changed");
+            let tally = Self::all(self.of(kind, |verb| verb == Verb::Changed));
+            if tally.count == 0 {
+                continue;
+            }
+            self.weigh("district", &what, tally, number(self.baseline.count(kind)), district, false);
+            let tallies = self.by_school(self.of(kind, |verb| verb == Verb::Changed));
+            let of = self.rows_of_schools(kind);
+            self.weigh_schools(&what, tallies, &of, school, false);
+        }
+    }
+
+    fn users_added(&mut self) {
+        let tally = Self::all(self.of(Kind::Users, |verb| matches!(verb, Verb::Added | Verb::Restored)));
+        let (of, limit) = (number(self.baseline.count(Kind::Users)), self.settings.district_users_added);
+        self.weigh("district", "users/added", tally, of, limit, false);
+    }
+
+    /// A class that would lose everyone while the class itself stays.
+    fn classes_to_zero(&mut self) {
+        let removed: BTreeSet<SourceId> =
+            self.removals(Kind::Classes).map(|(_, change)| SourceId::new(change.id.as_str())).collect();
+        let mut filled = BTreeSet::new();
+        for (_, change) in self.of(Kind::Enrollments, |verb| verb != Verb::Removed) {
+            if let Some(Record::Enrollment(it)) = &change.after {
+                filled.insert(it.class.clone());
+            }
+        }
+        let classes = std::mem::take(&mut self.losses.classes);
+        for (class, (before, members)) in classes {
+            let members: BTreeSet<usize> = members.difference(&self.plan.approved).copied().collect();
+            let gone = number(members.len());
+            if gone >= before && gone > 0 && !removed.contains(&class) && !filled.contains(&class) {
+                let scope = format!("class:{}", encoded(class.as_str()));
+                let never = Limit { percent: 100, floor: u32::MAX };
+                self.weigh(&scope, "unenrolled", Tally { count: gone, members }, before, never, true);
+            }
+        }
+    }
+
+    /// Users removed and added under the same strong keys: the source renumbered them (P16).
+    fn rekeyed(&mut self) {
+        let mut gone: BTreeMap<(bool, &str), usize> = BTreeMap::new();
+        for (index, change) in self.removals(Kind::Users) {
+            if let Some(Record::User(user)) = &change.before {
+                gone.extend(strong_keys(user).map(|key| (key, index)));
+            }
+        }
+        let mut members = BTreeSet::new();
+        let mut count = 0;
+        for (index, change) in self.of(Kind::Users, |verb| matches!(verb, Verb::Added | Verb::Restored)) {
+            let Some(Record::User(user)) = &change.after else { continue };
+            if let Some(old) = strong_keys(user).find_map(|key| gone.get(&key)) {
+                members.extend([index, *old]);
+                count += 1;
+            }
+        }
+        let limit = Limit { percent: self.settings.rekeyed_percent, floor: 0 };
+        let of = number(self.baseline.count(Kind::Users));
+        self.weigh("district", "users/rekeyed", Tally { count, members }, of, limit, false);
+    }
+
+    /// Too many rows that cannot be used, or rows that do not even say whose they are: no removal is to be trusted (P11).
+    fn invalid(&mut self, snapshot: &Snapshot) {
+        let removals: BTreeSet<usize> =
+            Kind::ALL.into_iter().flat_map(|kind| self.removals(kind)).map(|(i, _)| i).collect();
+        for kind in Kind::ALL {
+            let count = snapshot.invalid.get(&kind).copied().unwrap_or_default();
+            let of = number(self.baseline.count(kind));
+            let limit = Limit { percent: self.settings.invalid_percent, floor: 0 };
+            let nameless = snapshot.nameless.get(&kind).copied().unwrap_or_default();
+            let (members, words) = if limit.trips(count, of) {
+                (removals.clone(), format!("over {} % of rows cannot be used", limit.percent))
+            } else if nameless > 0 {
+                (self.removals(kind).map(|(index, _)| index).collect(), "rows without a usable id".to_owned())
+            } else {
+                continue;
+            };
+            self.groups.push(Group { name: format!("district/{kind}/invalid"), count, of, limit: words, members });
+        }
+    }
+}
+
+/// A student number and a state id, told apart.
+fn strong_keys(user: &User) -> impl Iterator<Item = (bool, &str)> {
+    let number = user.student_number.as_ref().map(|it| (false, it.reveal()));
+    number.into_iter().chain(user.state_id.as_ref().map(|it| (true, it.reveal())))
+}

@@ -1,0 +1,169 @@
+//! What a plan would take from whom, with the changes that cause it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::allocate::SeatKey;
+use crate::model::{Baseline, Class, Date, Enrollment, Record, RosterRecord, SourceId, User, Verb};
+use crate::plan::{Change, Plan};
+
+/// A loss of one user and the changes that cause it.
+#[derive(Debug)]
+pub(super) struct Loss {
+    /// Who loses.
+    pub(super) user: SourceId,
+    /// Positions of the causes.
+    pub(super) causes: BTreeSet<usize>,
+}
+
+/// Everything lost.
+#[derive(Debug)]
+pub(super) struct Losses {
+    /// Users whose last active enrollment goes.
+    pub(super) unenrolled: Vec<Loss>,
+    /// Seats that end or begin to leave because of this plan's changes (a release counts on the night its cause is applied,
+    /// even if the leaving grace delays it).
+    pub(super) released: BTreeMap<SeatKey, Loss>,
+    /// Students of a class before, and the removals of their enrollments in it.
+    pub(super) classes: BTreeMap<SourceId, (u64, BTreeSet<usize>)>,
+}
+
+/// Which schools a user, class or enrollment belongs to: all of them, since it counts in each.
+#[derive(Debug)]
+pub(super) struct Schools<'a> {
+    baseline: &'a Baseline,
+}
+
+impl<'a> Schools<'a> {
+    pub(super) fn new(baseline: &'a Baseline) -> Self {
+        Self { baseline }
+    }
+
+    fn is_school(&self, id: &SourceId) -> bool {
+        self.baseline.roster.schools.get(id).is_none_or(|org| org.org_type != "district")
+    }
+
+    pub(super) fn of_user(&self, user: &User) -> BTreeSet<SourceId> {
+        user.roles.iter().map(|role| &role.org).filter(|org| self.is_school(org)).cloned().collect()
+    }
+
+    pub(super) fn of_user_id(&self, user: &SourceId) -> BTreeSet<SourceId> {
+        self.baseline.roster.users.get(user).map(|user| self.of_user(user)).unwrap_or_default()
+    }
+
+    pub(super) fn of(&self, record: &Record) -> BTreeSet<SourceId> {
+        let class_school = |class: Option<&Class>| class.and_then(|class| class.school.clone());
+        match record {
+            Record::School(org) => {
+                BTreeSet::from([org.id.clone()]).into_iter().filter(|id| self.is_school(id)).collect()
+            }
+            Record::User(user) => self.of_user(user),
+            Record::Class(class) => class_school(Some(class)).into_iter().collect(),
+            Record::Enrollment(it) => {
+                let own = it.school.clone();
+                own.or_else(|| class_school(self.baseline.roster.classes.get(&it.class))).into_iter().collect()
+            }
+            Record::Session(_) | Record::Course(_) => BTreeSet::new(),
+        }
+    }
+}
+
+impl Losses {
+    pub(super) fn of(plan: &Plan, baseline: &Baseline) -> Self {
+        let today = plan.as_of.date_in(baseline.state.time_zone);
+        let by_user = causes_by_user(&plan.changes, baseline);
+        Self {
+            unenrolled: unenrolled(plan, baseline, today),
+            released: released(plan, baseline, &by_user),
+            classes: classes(plan, baseline, today),
+        }
+    }
+}
+
+fn active(enrollment: &Enrollment, baseline: &Baseline, today: Date) -> bool {
+    let runs = |end: Option<Date>| end.is_none_or(|end| baseline.state.end_dates.covers(end, today));
+    enrollment.periods.is_empty() || enrollment.periods.iter().any(|period| runs(period.end))
+}
+
+fn unenrolled(plan: &Plan, baseline: &Baseline, today: Date) -> Vec<Loss> {
+    let mut gone: BTreeMap<&SourceId, BTreeSet<usize>> = BTreeMap::new();
+    let mut kept: BTreeSet<&SourceId> = BTreeSet::new();
+    let mut touched = BTreeSet::new();
+    for (index, change) in plan.changes.iter().enumerate() {
+        match (&change.before, &change.after) {
+            (Some(Record::Enrollment(before)), None) if active(before, baseline, today) => {
+                touched.insert(before.key());
+                gone.entry(&before.user).or_default().insert(index);
+            }
+            (_, Some(Record::Enrollment(after))) if active(after, baseline, today) => {
+                kept.insert(&after.user);
+            }
+            _ => {}
+        }
+    }
+    for (key, enrollment) in &baseline.roster.enrollments {
+        if gone.contains_key(&key.user) && !touched.contains(key) && active(enrollment, baseline, today) {
+            kept.insert(&enrollment.user);
+        }
+    }
+    gone.retain(|user, _| !kept.contains(user));
+    gone.into_iter().map(|(user, causes)| Loss { user: user.clone(), causes }).collect()
+}
+
+/// Positions of the changes that can move a user's demand: their own record, their enrollments, the classes they are in.
+fn causes_by_user(changes: &[Change], baseline: &Baseline) -> BTreeMap<SourceId, BTreeSet<usize>> {
+    let mut by_user: BTreeMap<SourceId, BTreeSet<usize>> = BTreeMap::new();
+    let mut by_class: BTreeMap<SourceId, usize> = BTreeMap::new();
+    for (index, change) in changes.iter().enumerate() {
+        if matches!(change.verb, Verb::Removed | Verb::Changed) {
+            if let Some(user) = change.user() {
+                by_user.entry(user.clone()).or_default().insert(index);
+            }
+            if let Some(Record::Class(class)) = change.record() {
+                by_class.insert(class.id.clone(), index);
+            }
+        }
+    }
+    if !by_class.is_empty() {
+        for key in baseline.roster.enrollments.keys() {
+            if let Some(index) = by_class.get(&key.class) {
+                by_user.entry(key.user.clone()).or_default().insert(*index);
+            }
+        }
+    }
+    by_user
+}
+
+fn released(
+    plan: &Plan,
+    baseline: &Baseline,
+    by_user: &BTreeMap<SourceId, BTreeSet<usize>>,
+) -> BTreeMap<SeatKey, Loss> {
+    let mut released = BTreeMap::new();
+    for (key, seat) in &baseline.seats {
+        let ends = plan.seats.seats.get(key).is_none_or(|after| after.leaving.is_some() && seat.leaving.is_none());
+        if let Some(causes) = by_user.get(&key.1).filter(|_| ends) {
+            released.insert(key.clone(), Loss { user: key.1.clone(), causes: causes.clone() });
+        }
+    }
+    released
+}
+
+fn classes(plan: &Plan, baseline: &Baseline, today: Date) -> BTreeMap<SourceId, (u64, BTreeSet<usize>)> {
+    let mut classes: BTreeMap<SourceId, (u64, BTreeSet<usize>)> = BTreeMap::new();
+    for (index, change) in plan.changes.iter().enumerate() {
+        match (&change.before, &change.after) {
+            (Some(Record::Enrollment(before)), None) if active(before, baseline, today) => {
+                classes.entry(before.class.clone()).or_default().1.insert(index);
+            }
+            _ => {}
+        }
+    }
+    for (key, enrollment) in &baseline.roster.enrollments {
+        if let Some((before, _)) = classes.get_mut(&key.class)
+            && active(enrollment, baseline, today)
+        {
+            *before += 1;
+        }
+    }
+    classes
+}

@@ -1,0 +1,167 @@
+//! May this plan run unattended? (safety.md, Guard.)
+//!
+//! What counts is loss, not rows: children who would lose their last class or a seat. Each limit that trips names a *group*
+//! and holds the changes that make it up, closed under references; everything else applies in the same run. The guard is
+//! the only maker of [`Cleared`], and apply takes nothing else.
+
+mod closure;
+mod groups;
+mod limits;
+mod losses;
+
+use std::collections::BTreeMap;
+
+pub use limits::{Limit, Settings};
+
+use crate::allocate::Allocation;
+use crate::model::{Baseline, Counts, HoldRecord, Kind, SeatCounts, SourceMark, Verb};
+use crate::plan::{self, Change, Plan};
+use crate::snapshot::Snapshot;
+
+/// What the guard must know beyond the plan.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// The snapshot the plan was made from; none for an approval or a standing run, which no limit applies to.
+    pub snapshot: Option<&'a Snapshot>,
+    /// Whether the first sync of a district, or of a new feed, waits for a person.
+    pub review_first_sync: bool,
+}
+
+/// A plan that may be applied: what applies, what waits, and the seats that follow. Only [`review`] makes one.
+#[derive(Debug)]
+#[must_use = "a cleared plan that is dropped changes nothing"]
+pub struct Cleared {
+    plan: Plan,
+    held: BTreeMap<usize, Vec<String>>,
+    holds: Vec<HoldRecord>,
+    seats: Allocation,
+    hash: String,
+}
+
+/// Looks at the consequences of a plan and clears it, with what must wait held back.
+pub fn review(
+    plan: Plan,
+    baseline: &Baseline,
+    settings: &Settings,
+    circumstances: Circumstances<'_>,
+) -> Result<Cleared, serde_json::Error> {
+    let first = circumstances.snapshot.is_some_and(|snapshot| is_first_sync(baseline, &snapshot.source));
+    let mut tripped = Vec::new();
+    if first && circumstances.review_first_sync {
+        tripped.push(groups::Group::everything("district/first_sync", &plan, "the first sync is reviewed by a person"));
+    } else if let Some(snapshot) = circumstances.snapshot.filter(|_| settings.enabled) {
+        tripped = groups::tripped(&plan, baseline, settings, snapshot, first);
+    }
+    let mut held: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut holds = Vec::new();
+    for group in tripped {
+        let members = closure::closed(&plan.changes, group.members, &plan.approved);
+        if members.is_empty() {
+            continue;
+        }
+        holds.push(HoldRecord {
+            group: group.name.clone(),
+            count: group.count,
+            of: group.of,
+            affected: u64::try_from(members.len()).unwrap_or(u64::MAX),
+            limit: group.limit,
+            decision: None,
+        });
+        for index in members {
+            held.entry(index).or_default().push(group.name.clone());
+        }
+    }
+    holds.sort_by(|a, b| a.group.cmp(&b.group));
+    let indexed = || plan.changes.iter().enumerate();
+    let applied: Vec<&Change> = indexed().filter(|(at, _)| !held.contains_key(at)).map(|(_, it)| it).collect();
+    let waiting = indexed().filter(|(at, _)| held.contains_key(at)).map(|(_, it)| it);
+    let waiting: Vec<&Change> = waiting.chain(&plan.pending).collect();
+    let seats = if waiting.is_empty() { plan.seats.clone() } else { plan::settle(baseline, &plan, &applied, &waiting) };
+    let hash = plan::plan_hash(&plan.district, &plan.changes, &seats.changes, &holds)?;
+    Ok(Cleared { plan, held, holds, seats, hash })
+}
+
+/// A district without an applied snapshot, or one whose feed is another one now (safety.md, First sync).
+pub fn is_first_sync(baseline: &Baseline, source: &SourceMark) -> bool {
+    baseline.state.source.as_ref().is_none_or(|known| known.feed != source.feed)
+}
+
+impl Cleared {
+    /// The plan as it was made, held changes included.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The name of the plan.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The groups that wait for a person.
+    pub fn holds(&self) -> &[HoldRecord] {
+        &self.holds
+    }
+
+    /// The seats that follow from what applies.
+    pub fn seats(&self) -> &Allocation {
+        &self.seats
+    }
+
+    /// What applies now.
+    pub fn applied(&self) -> impl Iterator<Item = &Change> {
+        let indexed = self.plan.changes.iter().enumerate();
+        indexed.filter(|(index, _)| !self.held.contains_key(index)).map(|(_, change)| change)
+    }
+
+    /// What waits, with the names of its groups.
+    pub fn held(&self) -> impl Iterator<Item = (&Change, &[String])> {
+        self.held.iter().filter_map(|(index, groups)| Some((self.plan.changes.get(*index)?, groups.as_slice())))
+    }
+
+    /// Roster changes by kind, as a run shows them.
+    pub fn counts(&self) -> Counts {
+        let mut counts: Counts = Kind::ALL.into_iter().map(|kind| (kind, crate::model::Changed::default())).collect();
+        for (kind, count) in &self.plan.unchanged {
+            counts.entry(*kind).or_default().unchanged = *count;
+        }
+        for change in self.applied() {
+            let entry = counts.entry(change.kind).or_default();
+            match change.verb {
+                Verb::Added | Verb::Restored => entry.added += 1,
+                Verb::Changed => entry.changed += 1,
+                Verb::Removed => entry.removed += 1,
+            }
+        }
+        for (change, _) in self.held() {
+            counts.entry(change.kind).or_default().held += 1;
+        }
+        counts
+    }
+
+    /// Seat changes, as a run shows them.
+    pub fn seat_counts(&self) -> SeatCounts {
+        use crate::allocate::SeatAction;
+        let mut counts = SeatCounts {
+            bridged: u64::try_from(self.seats.seats.values().filter(|seat| seat.bridged).count()).unwrap_or(u64::MAX),
+            waiting: u64::try_from(self.seats.waiting.len()).unwrap_or(u64::MAX),
+            ..SeatCounts::default()
+        };
+        for change in &self.seats.changes {
+            match change.action {
+                SeatAction::Granted { .. } => counts.granted += 1,
+                SeatAction::Released { .. } => counts.released += 1,
+                SeatAction::Moved { .. } => counts.moved += 1,
+                SeatAction::Leaving { .. }
+                | SeatAction::Stayed
+                | SeatAction::Waiting { .. }
+                | SeatAction::WaitingEnded => {}
+            }
+        }
+        counts
+    }
+
+    /// Whether applying it would write nothing but the run itself.
+    pub fn changes_nothing(&self, baseline: &Baseline) -> bool {
+        self.applied().next().is_none() && self.seats.seats == baseline.seats && self.seats.waiting == baseline.waiting
+    }
+}

@@ -1,0 +1,104 @@
+//! One change of one record.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::model::{Fingerprint, Kind, Record, SourceId, Verb, is_personal};
+
+/// A field that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FieldChange {
+    /// Its name in `rosterd roster`.
+    pub field: String,
+    /// Before; null for absent.
+    pub before: Value,
+    /// After; null for absent.
+    pub after: Value,
+    /// Whether the values are a person's and must not be shown or logged.
+    pub personal: bool,
+}
+
+/// A record added, restored, changed or removed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id as text.
+    pub id: String,
+    /// What happens.
+    pub verb: Verb,
+    /// The active record before; none for added and restored.
+    pub before: Option<Record>,
+    /// The record after; none for removed.
+    pub after: Option<Record>,
+    /// The fields of a change; empty for the other verbs.
+    pub fields: Vec<FieldChange>,
+    /// Whether a removal rests on the source's own word rather than on absence.
+    pub tombstone: bool,
+}
+
+impl Change {
+    /// Between two records of one id; `None` where nothing differs or there is neither. `archived`: the id was here before.
+    pub fn between(before: Option<Record>, after: Option<Record>, archived: bool, tombstone: bool) -> Option<Self> {
+        let some = after.as_ref().or(before.as_ref())?;
+        let (kind, id) = (some.kind(), some.text_id());
+        let (verb, fields) = match (&before, &after) {
+            (Some(old), Some(new)) if old == new => return None,
+            (Some(old), Some(new)) => (Verb::Changed, field_changes(old, new)),
+            (None, Some(_)) if archived => (Verb::Restored, Vec::new()),
+            (None, Some(_)) => (Verb::Added, Vec::new()),
+            (Some(_), None) => (Verb::Removed, Vec::new()),
+            (None, None) => return None,
+        };
+        let tombstone = tombstone && verb == Verb::Removed;
+        Some(Self { kind, id, verb, before, after, fields, tombstone })
+    }
+
+    /// The record as it is or was.
+    pub fn record(&self) -> Option<&Record> {
+        self.after.as_ref().or(self.before.as_ref())
+    }
+
+    /// The user it is about: of a user's own record and of enrollments.
+    pub fn user(&self) -> Option<&SourceId> {
+        match self.record()? {
+            Record::User(user) => Some(&user.id),
+            Record::Enrollment(enrollment) => Some(&enrollment.user),
+            Record::School(_) | Record::Session(_) | Record::Course(_) | Record::Class(_) => None,
+        }
+    }
+
+    /// The version of the source it brings: a fingerprint, none for absence.
+    pub fn version(&self) -> Option<Fingerprint> {
+        self.after.as_ref().and_then(|record| record.body().ok()).map(|body| Fingerprint::of(&body))
+    }
+}
+
+/// Field by field, by the names of `rosterd roster`.
+fn field_changes(old: &Record, new: &Record) -> Vec<FieldChange> {
+    let (Some(old_fields), Some(new_fields)) = (fields(old), fields(new)) else {
+        return Vec::new();
+    };
+    let names: std::collections::BTreeSet<&String> = old_fields.keys().chain(new_fields.keys()).collect();
+    let null = Value::Null;
+    names
+        .into_iter()
+        .filter_map(|name| {
+            let before = old_fields.get(name).unwrap_or(&null);
+            let after = new_fields.get(name).unwrap_or(&null);
+            (before != after).then(|| FieldChange {
+                field: name.clone(),
+                before: before.clone(),
+                after: after.clone(),
+                personal: is_personal(new.kind(), name),
+            })
+        })
+        .collect()
+}
+
+fn fields(record: &Record) -> Option<serde_json::Map<String, Value>> {
+    match serde_json::from_str(&record.body().ok()?).ok()? {
+        Value::Object(fields) => Some(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    }
+}

@@ -1,0 +1,159 @@
+//! Snapshot against baseline, kind by kind.
+//!
+//! Absence is a fact only of a complete snapshot; a row that is present but unusable is present; a tombstone is evidence. A
+//! version that a person refused is skipped and said so (safety.md, Refused versions).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Baseline, Decision, HeldChange, Kind, Record, RosterRecord, Timestamp, Verdict, Warning};
+use crate::plan::{Change, UnreadableRecord, record_of};
+use crate::snapshot::{Presence, Seen, Snapshot};
+
+/// What differs.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    pub(super) changes: Vec<Change>,
+    pub(super) approved: BTreeSet<usize>,
+    pub(super) unchanged: BTreeMap<Kind, u64>,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// All kinds of a snapshot.
+pub(super) fn against_snapshot(
+    baseline: &Baseline,
+    snapshot: &Snapshot,
+    as_of: Timestamp,
+) -> Result<Differences, UnreadableRecord> {
+    let mut scan = Scan { baseline, snapshot, as_of, found: Differences::default(), refused: BTreeMap::new() };
+    scan.kind(&snapshot.schools, &baseline.roster.schools);
+    scan.kind(&snapshot.sessions, &baseline.roster.sessions);
+    scan.kind(&snapshot.courses, &baseline.roster.courses);
+    scan.kind(&snapshot.classes, &baseline.roster.classes);
+    scan.kind(&snapshot.users, &baseline.roster.users);
+    scan.kind(&snapshot.enrollments, &baseline.roster.enrollments);
+    let mut found = scan.found;
+    for (kind, ids) in scan.refused {
+        found.warnings.push(Warning {
+            code: "refused_version".to_owned(),
+            kind: Some(kind),
+            count: u64::try_from(ids.len()).unwrap_or(u64::MAX),
+            message: format!(
+                "{kind} skipped because a person refused exactly this version; the next other one is taken up"
+            ),
+            ids: ids.into_iter().take(5).collect(),
+        });
+    }
+    Ok(found)
+}
+
+struct Scan<'a> {
+    baseline: &'a Baseline,
+    snapshot: &'a Snapshot,
+    as_of: Timestamp,
+    found: Differences,
+    refused: BTreeMap<Kind, BTreeSet<String>>,
+}
+
+impl Scan<'_> {
+    fn kind<T: RosterRecord>(&mut self, seen: &Seen<T>, active: &BTreeMap<T::Key, T>) {
+        if self.snapshot.kept.contains(&T::KIND) {
+            return;
+        }
+        let may_remove = self.snapshot.complete();
+        let keys: BTreeSet<&T::Key> = seen.keys().chain(active.keys()).collect();
+        for key in keys {
+            let before = active.get(key);
+            let (after, tombstone) = match seen.get(key) {
+                Some(Presence::This(record)) => (Some(record), false),
+                Some(Presence::Unchanged | Presence::Unusable) => (before, false),
+                Some(Presence::Gone) => (None, true),
+                None => (None, false),
+            };
+            if after.is_none() && !may_remove {
+                continue;
+            }
+            if before.is_some() && before == after {
+                *self.found.unchanged.entry(T::KIND).or_default() += 1;
+                continue;
+            }
+            let archived = || self.baseline.archived.contains(&(T::KIND, T::text_id(key)));
+            let record = |it: Option<&T>| it.cloned().map(T::into_record);
+            let restores = before.is_none() && archived();
+            if let Some(change) = Change::between(record(before), record(after), restores, tombstone) {
+                self.take(change);
+            }
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        let decision = self.baseline.decisions.get(&(change.kind, change.id.clone()));
+        match decision {
+            Some(it) if it.verdict == Verdict::Refused && it.version == change.version() => {
+                self.refused.entry(change.kind).or_default().insert(change.id);
+            }
+            Some(it) if approves(it, &change, self.as_of) => {
+                self.found.approved.insert(self.found.changes.len());
+                self.found.changes.push(change);
+            }
+            Some(_) | None => self.found.changes.push(change),
+        }
+    }
+}
+
+fn approves(decision: &Decision, change: &Change, as_of: Timestamp) -> bool {
+    decision.verdict == Verdict::Approved
+        && decision.version == change.version()
+        && decision.until.is_none_or(|until| as_of <= until)
+}
+
+/// Of held changes those whose record is still what the review showed; the others are left for the next sync.
+pub(super) fn still_as_shown(baseline: &Baseline, held: &[HeldChange]) -> Result<Differences, UnreadableRecord> {
+    let mut found = Differences::default();
+    for change in held {
+        let read =
+            |body: &Option<String>| body.as_deref().map(|body| record_of(change.kind, &change.id, body)).transpose();
+        let (shown, after) = (read(&change.before)?, read(&change.after)?);
+        let now = current(baseline, shown.as_ref().or(after.as_ref()));
+        if now == shown {
+            let archived = baseline.archived.contains(&(change.kind, change.id.clone()));
+            found.changes.extend(Change::between(now, after, archived, change.tombstone));
+        }
+    }
+    found.changes.sort_by(|a, b| (a.kind, sort_key(a)).cmp(&(b.kind, sort_key(b))));
+    found.approved = (0..found.changes.len()).collect();
+    Ok(found)
+}
+
+/// Of an open review's changes those that still could apply and are not among `taken`.
+pub(super) fn still_open(
+    baseline: &Baseline,
+    held: &[HeldChange],
+    taken: &[Change],
+) -> Result<Vec<Change>, UnreadableRecord> {
+    let taken: BTreeSet<(Kind, &str)> = taken.iter().map(|change| (change.kind, change.id.as_str())).collect();
+    let open = still_as_shown(baseline, held)?.changes;
+    Ok(open.into_iter().filter(|change| !taken.contains(&(change.kind, change.id.as_str()))).collect())
+}
+
+fn sort_key(change: &Change) -> Vec<String> {
+    match change.record() {
+        Some(Record::Enrollment(it)) => {
+            let key = it.key();
+            vec![key.user.to_string(), key.class.to_string(), format!("{:?}", key.role)]
+        }
+        Some(_) | None => vec![change.id.clone()],
+    }
+}
+
+/// The active record with the key of `like`.
+fn current(baseline: &Baseline, like: Option<&Record>) -> Option<Record> {
+    let roster = &baseline.roster;
+    match like? {
+        Record::School(it) => roster.schools.get(&it.id).cloned().map(Record::School),
+        Record::Session(it) => roster.sessions.get(&it.id).cloned().map(Record::Session),
+        Record::Course(it) => roster.courses.get(&it.id).cloned().map(Record::Course),
+        Record::Class(it) => roster.classes.get(&it.id).cloned().map(Record::Class),
+        Record::User(it) => roster.users.get(&it.id).cloned().map(Record::User),
+        Record::Enrollment(it) => roster.enrollments.get(&it.key()).cloned().map(Record::Enrollment),
+    }
+}

@@ -1,0 +1,196 @@
+//! What should change: a value, made by pure functions, with every record and every seat in it.
+//!
+//! [`make`] compares a snapshot with the baseline and allocates as if all of it applied. The guard then says what waits, and
+//! [`settle`] allocates once more for what is left, with the seats that only a held change would end bridged. Nothing is
+//! left to choose when the plan is applied.
+
+mod change;
+mod diff;
+mod hash;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use change::{Change, FieldChange};
+pub use hash::plan_hash;
+
+use crate::allocate::{self, Allocation, Pull, SeatKey};
+use crate::model::{Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, Timestamp, Verb, Warning};
+use crate::snapshot::Snapshot;
+
+/// Everything that would happen to a district.
+#[derive(Clone, Debug)]
+#[must_use = "a plan that is dropped changes nothing"]
+pub struct Plan {
+    /// The district.
+    pub district: DistrictId,
+    /// The revision of the store it was made on; apply refuses any other.
+    pub base_revision: i64,
+    /// The one instant of its decisions.
+    pub as_of: Timestamp,
+    /// Roster changes, by kind, then key.
+    pub changes: Vec<Change>,
+    /// Positions in `changes` that a person approved earlier, exactly so; they count toward no limit.
+    pub approved: BTreeSet<usize>,
+    /// Records that are in the source as in the store.
+    pub unchanged: BTreeMap<Kind, u64>,
+    /// The seats if everything applied.
+    pub seats: Allocation,
+    /// The complete snapshot behind it, if there is one.
+    pub pull: Option<Pull>,
+    /// Changes of an open review that this plan leaves in it: they stay held and their seats bridged.
+    pub pending: Vec<Change>,
+    /// What the comparison noticed, beyond the snapshot's own warnings.
+    pub warnings: Vec<Warning>,
+}
+
+/// What a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause<'a> {
+    /// A pull of the feed.
+    Snapshot(&'a Snapshot),
+    /// Held changes that a person approved, as they were shown.
+    Approved(&'a [HeldChange]),
+    /// Nothing but the date, the catalog or an override.
+    Standing,
+}
+
+/// The body of a stored record could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the store's {kind} `{id}` cannot be read: it was written by another version or damaged; run `rosterd verify`")]
+pub struct UnreadableRecord {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id.
+    pub id: String,
+    /// Where the JSON broke.
+    #[source]
+    pub cause: serde_json::Error,
+}
+
+/// Compares and allocates. The same baseline, cause and instant give the same plan.
+pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<Plan, UnreadableRecord> {
+    let found = match cause {
+        Cause::Snapshot(snapshot) => diff::against_snapshot(baseline, snapshot, as_of)?,
+        Cause::Approved(held) => diff::still_as_shown(baseline, held)?,
+        Cause::Standing => diff::Differences::default(),
+    };
+    let pull = match cause {
+        Cause::Snapshot(snapshot) if snapshot.complete() => Some(Pull {
+            date: snapshot.source.pulled_at.date_in(baseline.state.time_zone),
+            upload: snapshot.source.content.clone(),
+        }),
+        Cause::Snapshot(_) | Cause::Approved(_) | Cause::Standing => None,
+    };
+    // A complete snapshot computes the review anew; anything less leaves it as it is.
+    let pending = match (pull.is_some(), &baseline.review) {
+        (false, Some(review)) => diff::still_open(baseline, &review.changes, &found.changes)?,
+        (true, _) | (false, None) => Vec::new(),
+    };
+    let everything: Vec<&Change> = found.changes.iter().collect();
+    let seats = allocation(baseline, &everything, as_of, pull.as_ref(), &Bridge::default());
+    Ok(Plan {
+        district: baseline.state.id.clone(),
+        base_revision: baseline.state.revision,
+        as_of,
+        changes: found.changes,
+        approved: found.approved,
+        unchanged: found.unchanged,
+        seats,
+        pull,
+        pending,
+        warnings: found.warnings,
+    })
+}
+
+/// What is held, as the engine needs it.
+#[derive(Clone, Debug, Default)]
+struct Bridge {
+    seats: BTreeSet<SeatKey>,
+    users: BTreeSet<SourceId>,
+}
+
+/// Allocates for what applies while `held` waits: a seat that would end, or begin to leave, only because of a held change is
+/// bridged (licensing.md, step 7).
+pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Change]) -> Allocation {
+    let pull = plan.pull.as_ref();
+    if held.is_empty() {
+        return allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
+    }
+    let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();
+    let full = allocation(baseline, &everything, plan.as_of, pull, &Bridge::default());
+    let alone = allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
+    let stays =
+        |allocation: &Allocation, key: &SeatKey| allocation.seats.get(key).is_some_and(|seat| seat.leaving.is_none());
+    let bridge = Bridge {
+        seats: baseline.seats.keys().filter(|key| stays(&alone, key) && !stays(&full, key)).cloned().collect(),
+        users: held.iter().filter_map(|change| change.user().cloned()).collect(),
+    };
+    allocation(baseline, applied, plan.as_of, pull, &bridge)
+}
+
+fn allocation(
+    baseline: &Baseline,
+    applied: &[&Change],
+    as_of: Timestamp,
+    pull: Option<&Pull>,
+    bridge: &Bridge,
+) -> Allocation {
+    let (roster, departed) = rosters_after(baseline, applied);
+    allocate::allocate(allocate::Input {
+        state: &baseline.state,
+        as_of,
+        roster: &roster,
+        departed: &departed,
+        catalog: &baseline.catalog,
+        seats: &baseline.seats,
+        waiting: &baseline.waiting,
+        ended: &baseline.ended,
+        overrides: &baseline.overrides,
+        educator_access: &baseline.educator_access,
+        bridged: &bridge.seats,
+        held_users: &bridge.users,
+        pull,
+    })
+}
+
+/// The active records after `applied`, and those that are gone by mere absence.
+fn rosters_after(baseline: &Baseline, applied: &[&Change]) -> (Roster, Roster) {
+    let mut roster = baseline.roster.clone();
+    let mut departed = baseline.departed.clone();
+    for change in applied {
+        match (&change.before, &change.after) {
+            (_, Some(after)) => {
+                roster.put(after.clone());
+                departed.take(after);
+            }
+            (Some(before), None) => {
+                roster.take(before);
+                if change.tombstone {
+                    departed.take(before);
+                } else {
+                    departed.put(before.clone());
+                }
+            }
+            (None, None) => {}
+        }
+    }
+    (roster, departed)
+}
+
+impl Plan {
+    /// Whether it would do nothing at all.
+    pub fn is_empty(&self, baseline: &Baseline) -> bool {
+        self.changes.is_empty() && self.seats.seats == baseline.seats && self.seats.waiting == baseline.waiting
+    }
+
+    /// How many changes of a verb there are.
+    pub fn count(&self, kind: Kind, verb: Verb) -> usize {
+        self.changes.iter().filter(|change| change.kind == kind && change.verb == verb).count()
+    }
+}
+
+/// Reads a body from the store.
+fn record_of(kind: Kind, id: &str, body: &str) -> Result<Record, UnreadableRecord> {
+    Record::from_body(kind, body).map_err(|cause| UnreadableRecord { kind, id: id.to_owned(), cause })
+}
