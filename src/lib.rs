@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allocate;
+pub mod catalog;
 pub mod guard;
 pub mod model;
 pub mod plan;

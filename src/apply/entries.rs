@@ -1,0 +1,156 @@
+//! The audit entries of a run: one per change, no personal value in any of them (interface.md, Audit entry).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::allocate::{SeatAction, SeatChange, SeatKey};
+use crate::audit::{Category, Draft};
+use crate::model::{Baseline, Ended, EnrollmentKey, Record, RunId, SourceId, Timestamp, User};
+use crate::plan::Change;
+
+/// Who a run acts for.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// As the audit names them.
+    pub actor: String,
+    /// Whether a person decided these changes themselves; a feed's changes are the system's, whoever asked for the sync.
+    pub person: bool,
+}
+
+/// Shows ids in the audit: one that contains `@`, or equals a personal field of its row, only as a keyed hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown<'a> {
+    key: &'a [u8],
+    baseline: &'a Baseline,
+}
+
+impl<'a> Shown<'a> {
+    /// With the installation's key and the users the store knows.
+    pub fn new(key: &'a [u8], baseline: &'a Baseline) -> Self {
+        Self { key, baseline }
+    }
+
+    fn of(&self, id: &SourceId, user: Option<&User>) -> String {
+        let personal: Vec<&str> = user.map(personal_values).unwrap_or_default();
+        crate::audit::shown_id(self.key, id.as_str(), &personal)
+    }
+
+    /// A user by id alone.
+    pub fn user(&self, id: &SourceId) -> String {
+        let known = self.baseline.roster.users.get(id).or_else(|| self.baseline.departed.users.get(id));
+        self.of(id, known)
+    }
+
+    fn record(&self, record: &Record) -> String {
+        match record {
+            Record::User(user) => self.of(&user.id, Some(user)),
+            Record::Enrollment(it) => {
+                let key: EnrollmentKey = crate::model::RosterRecord::key(it);
+                json!([self.user(&key.user), key.class, key.role]).to_string()
+            }
+            Record::School(_) | Record::Session(_) | Record::Course(_) | Record::Class(_) => {
+                crate::audit::shown_id(self.key, &record.text_id(), &[])
+            }
+        }
+    }
+}
+
+fn personal_values(user: &User) -> Vec<&str> {
+    let User { given_name, family_name, email, username, student_number, state_id, .. } = user;
+    let all = [given_name, family_name, email, username, student_number, state_id];
+    all.into_iter().flatten().map(crate::model::Personal::reveal).collect()
+}
+
+/// A roster change. `before` and `after` hold the fields that changed, null for added and removed; personal fields stand in
+/// `changed` by name.
+pub(super) fn of_change(change: &Change, author: &Author, shown: &Shown<'_>) -> Result<Draft, serde_json::Error> {
+    let category = if change.fields.iter().any(|field| field.field == "roles") {
+        Category::Role
+    } else if author.person {
+        Category::Administrative
+    } else {
+        Category::System
+    };
+    let mut before = Map::new();
+    let mut after = Map::new();
+    let mut personal = BTreeSet::new();
+    for field in &change.fields {
+        if field.personal {
+            personal.insert(field.field.as_str());
+        } else {
+            before.insert(field.field.clone(), field.before.clone());
+            after.insert(field.field.clone(), field.after.clone());
+        }
+    }
+    if !personal.is_empty() {
+        after.insert("changed".to_owned(), serde_json::to_value(personal)?);
+    }
+    let object = |map: Map<String, Value>| (!change.fields.is_empty()).then_some(Value::Object(map));
+    Ok(Draft {
+        actor: author.actor.clone(),
+        category,
+        action: format!("{}.{}", change.kind.singular(), change.verb.as_str()),
+        entity: change.kind.singular().to_owned(),
+        id: change.record().map_or_else(|| change.id.clone(), |record| shown.record(record)),
+        before: object(before),
+        after: object(after),
+        reason: change.tombstone.then(|| "tombstone".to_owned()),
+    })
+}
+
+/// A seat change; of a seat the id is `product/user`.
+pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -> Draft {
+    let (verb, before, after, reason) = match &change.action {
+        SeatAction::Granted { pool } => ("granted", None, Some(json!({ "pool": pool })), None),
+        SeatAction::Released { pool, since, reason } => {
+            let word = serde_json::to_value(reason).ok().and_then(|it| it.as_str().map(str::to_owned));
+            ("released", Some(json!({ "pool": pool, "since": since })), None, word)
+        }
+        SeatAction::Moved { from, to } => ("moved", Some(json!({ "pool": from })), Some(json!({ "pool": to })), None),
+        SeatAction::Leaving { since } => ("leaving", None, Some(json!({ "since": since })), Some("absent".to_owned())),
+        SeatAction::Stayed => ("stayed", None, None, None),
+        SeatAction::Waiting { short_of } => ("waiting", None, Some(json!({ "short_of": short_of })), None),
+        SeatAction::WaitingEnded => ("waiting_ended", None, None, None),
+    };
+    Draft {
+        actor: author.actor.clone(),
+        category: Category::License,
+        action: format!("seat.{verb}"),
+        entity: "seat".to_owned(),
+        id: format!("{}/{}", change.product, shown.user(&change.user)),
+        before,
+        after,
+        reason,
+    }
+}
+
+/// What a person said of a held run.
+pub fn decision_entry(run: &RunId, verb: &str, author: &Author, groups: &[String], hash: &str, reason: Option<String>) -> Draft {
+    Draft {
+        actor: author.actor.clone(),
+        category: Category::Administrative,
+        action: format!("run.{verb}"),
+        entity: "run".to_owned(),
+        id: run.to_string(),
+        before: None,
+        after: Some(json!({ "groups": groups, "plan_hash": hash })),
+        reason,
+    }
+}
+
+/// The seats that ended, for those who may return.
+pub(super) fn ended(changes: &[SeatChange], at: Timestamp) -> Vec<(SeatKey, Ended)> {
+    let ended = changes.iter().filter_map(|change| match change.action {
+        SeatAction::Released { reason, .. } => {
+            Some(((change.product.clone(), change.user.clone()), Ended { at, reason }))
+        }
+        SeatAction::Moved { .. }
+        | SeatAction::Granted { .. }
+        | SeatAction::Leaving { .. }
+        | SeatAction::Stayed
+        | SeatAction::Waiting { .. }
+        | SeatAction::WaitingEnded => None,
+    });
+    ended.collect()
+}

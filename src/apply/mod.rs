@@ -1,0 +1,135 @@
+//! Make it so: one transaction, no choices. What is written is a value, made here from a [`Cleared`] plan and carried out by
+//! the store whole or not at all (safety.md, A run, 6).
+
+mod decisions;
+mod entries;
+
+pub use decisions::{Outcome, after_decision, superseded};
+pub use entries::{Author, Shown, decision_entry};
+
+use crate::guard::Cleared;
+use crate::model::{Baseline, Decision, HeldChange, Kind, RunRecord, RunStatus, SourceMark, Verb};
+use crate::plan::Change;
+use crate::store::{HoldUpdate, RecordWrite, Writes};
+
+/// What an apply needs beside the plan.
+#[derive(Debug)]
+pub struct Order<'a> {
+    /// The run as far as it got; its numbers are filled in here.
+    pub run: RunRecord,
+    /// The lease's number; none outside the queue.
+    pub fence: Option<i64>,
+    /// Which pull becomes the district's source; none where nothing was pulled or all of it is held.
+    pub source: Option<SourceMark>,
+    /// Who acts.
+    pub author: Author,
+    /// How ids are shown in the audit.
+    pub shown: Shown<'a>,
+}
+
+/// Turns a cleared plan into rows. The second part of `Order` adds what a person decided, if that is what this is about.
+pub fn writes(cleared: &Cleared, baseline: &Baseline, order: Order<'_>, decided: Decided) -> Result<Writes, serde_json::Error> {
+    let Order { mut run, fence, source, author, shown } = order;
+    let plan = cleared.plan();
+    run.plan_hash = Some(cleared.hash().to_owned());
+    run.changes = cleared.counts();
+    run.seats = cleared.seat_counts();
+    run.holds = cleared.holds().to_vec();
+    run.status = status(cleared, baseline, &decided);
+    let mut audit = decided.entries;
+    for change in cleared.applied() {
+        audit.push(entries::of_change(change, &author, &shown)?);
+    }
+    for change in &cleared.seats().changes {
+        audit.push(entries::of_seat(change, &author, &shown));
+    }
+    let after = cleared.seats();
+    let seats_put = changed_rows(&baseline.seats, &after.seats);
+    let waiting_put = changed_rows(&baseline.waiting, &after.waiting);
+    let mut decisions_cleared: Vec<(Kind, String)> = Vec::new();
+    for change in cleared.applied() {
+        let key = (change.kind, change.id.clone());
+        if baseline.decisions.contains_key(&key) {
+            decisions_cleared.push(key);
+        }
+    }
+    Ok(Writes {
+        district: plan.district.clone(),
+        base_revision: plan.base_revision,
+        fence,
+        run,
+        records: cleared.applied().map(record_write).collect::<Result<_, _>>()?,
+        seats_put,
+        seats_removed: missing_keys(&baseline.seats, &after.seats),
+        waiting_put,
+        waiting_removed: missing_keys(&baseline.waiting, &after.waiting),
+        ended_put: entries::ended(&after.changes, plan.as_of),
+        held: cleared.held().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
+        decisions: decided.decisions,
+        decisions_cleared,
+        hold_decisions: decided.updates,
+        runs_updated: decided.runs,
+        source,
+        allocated_at: plan.as_of,
+        audit,
+    })
+}
+
+/// What a person decided, or a snapshot superseded, in this run.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// Audit entries of the decision itself.
+    pub entries: Vec<crate::audit::Draft>,
+    /// Decisions to remember.
+    pub decisions: Vec<(Kind, String, Decision)>,
+    /// Held changes that are decided now.
+    pub updates: Vec<HoldUpdate>,
+    /// Runs whose groups are decided now.
+    pub runs: Vec<RunRecord>,
+}
+
+fn status(cleared: &Cleared, baseline: &Baseline, decided: &Decided) -> RunStatus {
+    if !cleared.holds().is_empty() {
+        RunStatus::Held
+    } else if cleared.changes_nothing(baseline) && decided.entries.is_empty() {
+        RunStatus::Unchanged
+    } else {
+        RunStatus::Applied
+    }
+}
+
+fn changed_rows<K: Ord, V: Clone + PartialEq>(
+    before: &std::collections::BTreeMap<K, V>,
+    after: &std::collections::BTreeMap<K, V>,
+) -> Vec<V> {
+    after.iter().filter(|(key, row)| before.get(key) != Some(row)).map(|(_, row)| row.clone()).collect()
+}
+
+fn missing_keys<K: Ord + Clone, V>(
+    before: &std::collections::BTreeMap<K, V>,
+    after: &std::collections::BTreeMap<K, V>,
+) -> Vec<K> {
+    before.keys().filter(|key| !after.contains_key(key)).cloned().collect()
+}
+
+fn record_write(change: &Change) -> Result<RecordWrite, serde_json::Error> {
+    Ok(RecordWrite {
+        kind: change.kind,
+        id: change.id.clone(),
+        verb: change.verb,
+        before: change.before.as_ref().map(crate::model::Record::body).transpose()?,
+        after: change.after.as_ref().map(crate::model::Record::body).transpose()?,
+        departed: change.verb == Verb::Removed && !change.tombstone,
+    })
+}
+
+fn held_change(change: &Change, groups: &[String]) -> Result<HeldChange, serde_json::Error> {
+    Ok(HeldChange {
+        groups: groups.iter().cloned().collect(),
+        kind: change.kind,
+        id: change.id.clone(),
+        before: change.before.as_ref().map(crate::model::Record::body).transpose()?,
+        after: change.after.as_ref().map(crate::model::Record::body).transpose()?,
+        tombstone: change.tombstone,
+    })
+}

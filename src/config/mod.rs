@@ -1,0 +1,254 @@
+//! Settings: built-in defaults, then files, then `ROSTERD__SECTION__KEY` (interface.md, Configuration).
+//!
+//! Each section's type lives beside what it configures; here they are only put together, and every mistake is told with its
+//! place before anything starts.
+
+mod merge;
+
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use crate::feed;
+use crate::model::DistrictId;
+
+/// Everything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where rows are kept.
+    #[serde(default)]
+    pub store: crate::store::Settings,
+    /// Where the daemon listens.
+    #[serde(default)]
+    pub http: crate::http::Settings,
+    /// When it syncs.
+    #[serde(default)]
+    pub schedule: crate::schedule::Settings,
+    /// What waits for a person.
+    #[serde(default)]
+    pub guard: crate::guard::Settings,
+    /// What is licensed.
+    #[serde(default)]
+    pub catalog: crate::catalog::Settings,
+    /// The districts named one by one.
+    #[serde(default)]
+    pub district: Vec<District>,
+    /// Clever apps, whose districts are found by themselves.
+    #[serde(default)]
+    pub clever_app: Vec<feed::CleverApp>,
+    /// The files read, in order.
+    #[serde(skip)]
+    pub files: Vec<PathBuf>,
+}
+
+/// A district.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct District {
+    /// `a-z 0-9 -`.
+    pub id: String,
+    /// For people; by default the id.
+    pub name: Option<String>,
+    /// Dates are dates here.
+    pub time_zone: Tz,
+    /// What happens to its first snapshot.
+    #[serde(default)]
+    pub first_sync: FirstSync,
+    /// Where its roster comes from.
+    pub feed: feed::Settings,
+}
+
+/// What happens to the first snapshot of a district or of a new feed (safety.md, First sync).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstSync {
+    /// A person reads it first.
+    #[default]
+    Review,
+    /// It applies.
+    Apply,
+}
+
+impl District {
+    /// The id, checked by [`read`].
+    pub fn id(&self) -> DistrictId {
+        DistrictId::new(self.id.as_str())
+    }
+
+    /// The name for people.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+}
+
+/// A mistake in the configuration; nothing was started.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file that was named cannot be read.
+    #[error("cannot read the configuration {path}: {why}; check the path and its permissions")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// The kind of failure.
+        why: std::io::ErrorKind,
+    },
+    /// A file is not TOML.
+    #[error("{path}:{line}: {message}")]
+    Syntax {
+        /// The file.
+        path: String,
+        /// From 1.
+        line: usize,
+        /// What the parser expected.
+        message: String,
+    },
+    /// A key or value does not fit.
+    #[error("configuration ({files}): {message}")]
+    Invalid {
+        /// The files read.
+        files: String,
+        /// What, where, and what to do.
+        message: String,
+    },
+}
+
+/// The files read when `--config` names none, if they are there.
+pub const DEFAULT_FILES: [&str; 2] = ["config/rosterd.toml", "/etc/rosterd/rosterd.toml"];
+
+/// Reads the files in order (later wins, lists merge by `id`) and the environment over them.
+pub fn read(named: &[PathBuf]) -> Result<Settings, ConfigError> {
+    let files: Vec<PathBuf> = if named.is_empty() {
+        DEFAULT_FILES.iter().map(PathBuf::from).filter(|path| path.exists()).take(1).collect()
+    } else {
+        named.to_vec()
+    };
+    let mut merged = toml::Table::new();
+    for path in &files {
+        merge::over(&mut merged, table(path)?);
+    }
+    let environment = config::Environment::with_prefix("ROSTERD").prefix_separator("__").separator("__");
+    assemble(&merged, environment.try_parsing(true), files)
+}
+
+fn table(path: &Path) -> Result<toml::Table, ConfigError> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| ConfigError::Unreadable { path: shown.clone(), why: error.kind() })?;
+    text.parse().map_err(|error: toml::de::Error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
+        ConfigError::Syntax { path: shown, line, message: error.message().to_owned() }
+    })
+}
+
+fn assemble(merged: &toml::Table, environment: config::Environment, files: Vec<PathBuf>) -> Result<Settings, ConfigError> {
+    let invalid = |message: String| ConfigError::Invalid {
+        files: files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
+        message,
+    };
+    let file = config::File::from_str(&merged.to_string(), config::FileFormat::Toml);
+    let built = config::Config::builder().add_source(file).add_source(environment).build();
+    let mut settings: Settings =
+        built.and_then(config::Config::try_deserialize).map_err(|error| invalid(words(&error)))?;
+    settings.check().map_err(invalid)?;
+    settings.files = files;
+    Ok(settings)
+}
+
+/// The library's errors without the values they quote, which may be secrets.
+fn words(error: &config::ConfigError) -> String {
+    use config::ConfigError as E;
+    match error {
+        E::Type { expected, key, .. } => match key {
+            Some(key) => format!("`{key}`: expected {expected}"),
+            None => format!("expected {expected}"),
+        },
+        E::At { error, key, .. } => match key {
+            Some(key) => format!("`{key}`: {}", words(error)),
+            None => words(error),
+        },
+        E::NotFound(key) => format!("`{key}` is missing"),
+        E::Message(message) => without_values(&crate::catalog::with_nearest(message)),
+        _ => "a value does not fit its key".to_owned(),
+    }
+}
+
+/// Cuts what serde quotes of a value: `invalid value: string "…", expected …`.
+fn without_values(message: &str) -> String {
+    match (message.strip_prefix("invalid "), message.rsplit_once("expected ")) {
+        (Some(_), Some((_, expected))) => format!("expected {expected}"),
+        _ => message.to_owned(),
+    }
+}
+
+impl Settings {
+    fn check(&self) -> Result<(), String> {
+        let mut seen = std::collections::BTreeSet::new();
+        for district in &self.district {
+            DistrictId::parse(&district.id).map_err(|error| format!("[[district]]: {error}"))?;
+            if !seen.insert(district.id.as_str()) {
+                return Err(format!("district `{}` is there twice", district.id));
+            }
+            district.feed.check().map_err(|error| format!("district `{}`: {error}", district.id))?;
+            if let feed::Settings::Clever(clever) = &district.feed
+                && let Some(app) = &clever.app
+                && !self.clever_app.iter().any(|it| &it.id == app)
+            {
+                return Err(format!("district `{}`: `feed.app` names `{app}`, which no [[clever_app]] has as `id`", district.id));
+            }
+        }
+        for app in &self.clever_app {
+            app.check().map_err(|error| format!("clever_app `{}`: {error}", app.id))?;
+        }
+        self.schedule.check()
+    }
+
+    /// The districts by id, those of Clever apps left out until they are found.
+    pub fn district(&self, id: &str) -> Option<&District> {
+        self.district.iter().find(|district| district.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str, environment: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let variables = environment.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let environment = config::Environment::with_prefix("ROSTERD")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .source(Some(variables));
+        assemble(&text.parse().unwrap(), environment, vec![PathBuf::from("test.toml")])
+    }
+
+    #[test]
+    fn an_empty_configuration_is_the_built_in_one_and_the_environment_wins() {
+        let settings = read_text("[schedule]\nconcurrency = 3", &[("ROSTERD__SCHEDULE__CONCURRENCY", "7")]).unwrap();
+        assert_eq!((settings.schedule.concurrency, settings.schedule.spread_minutes), (7, 120));
+        assert_eq!(settings.store.url, "sqlite:var/rosterd.db");
+        assert!(settings.guard.enabled);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_and_the_nearest_named() {
+        let error = read_text("[schedule]\nnitly = \"02:00\"", &[]).unwrap_err().to_string();
+        assert!(error.contains("unknown key `nitly`; did you mean `nightly`?"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_by_its_key_and_never_quoted() {
+        let error = read_text("[http]\nlisten = \"canary\"", &[]).unwrap_err().to_string();
+        assert!(!error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn two_districts_of_one_id_are_refused() {
+        let one = "[[district]]\nid = \"a\"\ntime_zone = \"UTC\"\nfeed = { kind = \"manual\" }\n";
+        let error = read_text(&one.repeat(2), &[]).unwrap_err().to_string();
+        assert!(error.contains("district `a` is there twice"), "{error}");
+    }
+}
