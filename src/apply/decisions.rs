@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::apply::Decided;
 use crate::guard::Cleared;
-use crate::model::{Fingerprint, HeldChange, HoldDecision, Kind, RunRecord, Timestamp};
+use crate::model::{Fingerprint, HeldChange, HoldDecision, HoldRecord, Kind, RunRecord, Timestamp};
 use crate::store::HoldUpdate;
 
 /// What became of a held change.
@@ -56,7 +56,9 @@ fn spread(open: &[OpenRun], decide: impl Fn(&HeldChange) -> Option<Outcome>, by:
     for (run, changes) in open {
         let mut outcomes: Vec<(&HeldChange, Option<String>)> = Vec::with_capacity(changes.len());
         for (change, before) in changes {
-            let now = match before {
+            // The first decision stands, except that an approval takes a refusal back.
+            let now = match before.as_deref() {
+                Some("rejected") => decide(change).filter(|outcome| *outcome == Outcome::Approved),
                 Some(_) => None,
                 None => decide(change),
             };
@@ -70,17 +72,22 @@ fn spread(open: &[OpenRun], decide: impl Fn(&HeldChange) -> Option<Outcome>, by:
                     at,
                 });
             }
-            outcomes.push((change, before.clone().or_else(|| now.map(|it| it.as_str().to_owned()))));
+            outcomes.push((change, now.map(|it| it.as_str().to_owned()).or_else(|| before.clone())));
         }
         let mut run = run.clone();
         let mut touched = false;
-        for hold in run.holds.iter_mut().filter(|hold| hold.decision.is_none()) {
+        let open = |hold: &HoldRecord| hold.decision.as_ref().is_none_or(|it| it.decision == "rejected");
+        for hold in run.holds.iter_mut().filter(|hold| open(hold)) {
             let mut members = outcomes.iter().filter(|(change, _)| change.groups.contains(&hold.group)).peekable();
             if members.peek().is_none() || members.clone().any(|(_, outcome)| outcome.is_none()) {
                 continue;
             }
             let words: BTreeSet<&str> = members.filter_map(|(_, outcome)| outcome.as_deref()).collect();
+            let before = hold.decision.as_ref().map(|it| it.decision.clone());
             let word = ["approved", "rejected", "superseded"].into_iter().find(|word| words.contains(word));
+            if word == before.as_deref() {
+                continue;
+            }
             hold.decision = word.map(|word| HoldDecision {
                 decision: word.to_owned(),
                 by: by.filter(|_| word != "superseded").map(str::to_owned),

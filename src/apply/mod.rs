@@ -31,11 +31,24 @@ pub struct Order<'a> {
 pub fn writes(cleared: &Cleared, baseline: &Baseline, order: Order<'_>, decided: Decided) -> Result<Writes, serde_json::Error> {
     let Order { mut run, fence, source, author, shown } = order;
     let plan = cleared.plan();
-    run.plan_hash = Some(cleared.hash().to_owned());
-    run.changes = cleared.counts();
-    run.seats = cleared.seat_counts();
-    run.holds = cleared.holds().to_vec();
-    run.status = status(cleared, baseline, &decided);
+    match run.status {
+        // A plan keeps its own numbers, a failed fetch its status: what applies beside them follows from dates and contract.
+        RunStatus::Planned => {}
+        RunStatus::Failed => run.seats = cleared.seat_counts(),
+        RunStatus::Queued
+        | RunStatus::Fetching
+        | RunStatus::Applying
+        | RunStatus::Applied
+        | RunStatus::Unchanged
+        | RunStatus::Held
+        | RunStatus::Cancelled => {
+            run.plan_hash = Some(cleared.hash().to_owned());
+            run.changes = cleared.counts();
+            run.seats = cleared.seat_counts();
+            run.holds = cleared.holds().to_vec();
+            run.status = status(cleared, baseline, &decided);
+        }
+    }
     let mut audit = decided.entries;
     for change in cleared.applied() {
         audit.push(entries::of_change(change, &author, &shown)?);

@@ -7,9 +7,9 @@ mod merge;
 
 use std::path::{Path, PathBuf};
 
-use chrono_tz::Tz;
 use serde::Deserialize;
 
+use crate::district::District;
 use crate::feed;
 use crate::model::DistrictId;
 
@@ -41,46 +41,6 @@ pub struct Settings {
     /// The files read, in order.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
-}
-
-/// A district.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct District {
-    /// `a-z 0-9 -`.
-    pub id: String,
-    /// For people; by default the id.
-    pub name: Option<String>,
-    /// Dates are dates here.
-    pub time_zone: Tz,
-    /// What happens to its first snapshot.
-    #[serde(default)]
-    pub first_sync: FirstSync,
-    /// Where its roster comes from.
-    pub feed: feed::Settings,
-}
-
-/// What happens to the first snapshot of a district or of a new feed (safety.md, First sync).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FirstSync {
-    /// A person reads it first.
-    #[default]
-    Review,
-    /// It applies.
-    Apply,
-}
-
-impl District {
-    /// The id, checked by [`read`].
-    pub fn id(&self) -> DistrictId {
-        DistrictId::new(self.id.as_str())
-    }
-
-    /// The name for people.
-    pub fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(&self.id)
-    }
 }
 
 /// A mistake in the configuration; nothing was started.

@@ -1,5 +1,7 @@
 //! The HTTP side: the API of interface.md.
 
+pub mod tokens;
+
 use std::net::SocketAddr;
 
 use serde::Deserialize;

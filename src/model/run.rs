@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DistrictId, Kind, RunId, Timestamp};
+use crate::model::{DistrictId, Kind, RunId, SourceMark, Timestamp};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -141,6 +141,9 @@ pub struct SnapshotSummary {
     pub skipped: u64,
     /// Oddities.
     pub warnings: Vec<Warning>,
+    /// Which pull of which feed this was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceMark>,
 }
 
 /// What a person decided about a held group.

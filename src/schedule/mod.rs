@@ -1,6 +1,8 @@
 //! When runs happen: nights by each district's own clock, requests in a durable queue, workers that carry them out.
 
+pub mod catalog;
 pub mod due;
+pub mod worker;
 
 use serde::Deserialize;
 

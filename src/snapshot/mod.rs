@@ -107,6 +107,7 @@ impl Snapshot {
             invalid: self.invalid.values().sum(),
             skipped: self.skipped,
             warnings: self.warnings.clone(),
+            source: Some(self.source.clone()),
         }
     }
 }

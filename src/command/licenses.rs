@@ -1,0 +1,76 @@
+//! `rosterd licenses`: totals as in licensing.md.
+
+use clap::Args;
+
+use crate::allocate::{License, licenses};
+use crate::command::output::Tone;
+use crate::command::{CommandError, Session};
+use crate::model::Level;
+
+/// Seats of each product: total, assigned, available, waiting
+#[derive(Debug, Args)]
+pub(super) struct Licenses {
+    /// Of one district
+    #[arg(long, value_name = "D")]
+    district: Option<String>,
+    /// Of one product
+    #[arg(long, value_name = "P")]
+    product: Option<String>,
+    /// A row for each school's allotment and for the district's rest
+    #[arg(long)]
+    by_school: bool,
+}
+
+impl Licenses {
+    pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+        let districts = match &self.district {
+            Some(id) => vec![session.district(id).await?],
+            None => session.store().districts().await?.into_iter().map(|it| it.id).collect(),
+        };
+        let mut rows: Vec<License> = Vec::new();
+        for district in districts {
+            let baseline = session.store().baseline(&district).await?;
+            if let Some(product) = &self.product
+                && !baseline.catalog.products.keys().any(|code| code.as_str() == product)
+            {
+                let known: Vec<&str> = baseline.catalog.products.keys().map(crate::model::ProductCode::as_str).collect();
+                return Err(CommandError::Usage(format!("there is no product `{product}`; known are: {}", known.join(", "))));
+            }
+            let wanted = |row: &License| self.product.as_ref().is_none_or(|code| row.product.as_str() == code);
+            rows.extend(licenses(&baseline, session.as_of(), self.by_school).into_iter().filter(wanted));
+        }
+        if session.output.json {
+            session.output.document(&rows)?;
+            return Ok(0);
+        }
+        let number = |n: Option<u64>| n.map_or_else(|| "∞".to_owned(), |n| n.to_string());
+        let cells = rows.iter().map(|row| {
+            let level = serde_json::to_value(row.level).ok().and_then(|it| it.as_str().map(str::to_owned));
+            let tone = match row.level {
+                Level::Green => Tone::Good,
+                Level::Yellow => Tone::Attention,
+                Level::Red => Tone::Bad,
+            };
+            let pool = row.school.as_ref().map_or_else(
+                || if self.by_school { format!("{:?}", row.pool).to_lowercase() } else { String::new() },
+                ToString::to_string,
+            );
+            vec![
+                row.district.to_string(),
+                row.product.to_string(),
+                pool,
+                format!("{} of {} used", row.assigned, number(row.total)),
+                number(row.available),
+                row.over.to_string(),
+                row.waiting.to_string(),
+                row.bridged.to_string(),
+                session.output.tone(tone, &level.unwrap_or_default()),
+                row.expires_on.map(|day| day.to_string()).unwrap_or_default(),
+            ]
+        });
+        let header =
+            ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "LEVEL", "EXPIRES"];
+        session.output.table(&header, cells.collect())?;
+        Ok(0)
+    }
+}

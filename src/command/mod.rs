@@ -1,0 +1,254 @@
+//! The command line (interface.md). Each subcommand is a file; what they share stands here.
+
+mod audit;
+mod demo;
+mod doctor;
+mod licenses;
+mod migrate;
+mod output;
+mod roster;
+mod run;
+mod runs;
+mod seats;
+mod simulate;
+mod sync;
+mod token;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+pub use output::Output;
+
+use crate::catalog::CatalogError;
+use crate::clock::Clock;
+use crate::config::{self, ConfigError, Settings};
+use crate::model::{DistrictId, Timestamp};
+use crate::schedule::worker::Office;
+use crate::store::{Queue, Store, StoreError};
+
+/// Roster sync daemon: plan and apply for school rosters and the license seats that follow from them.
+#[derive(Debug, Parser)]
+#[command(name = "rosterd", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  rosterd demo                              the whole thing with nothing set up
+  rosterd doctor                            find every mistake of an installation
+  rosterd sync springfield --plan           what would change, and what that does to licenses
+  rosterd runs show RUN --affected          who is affected by what is held
+  rosterd audit list --district springfield --user 4711
+
+Exit status: 0 done, 1 failed, 2 usage or configuration, 3 something is held for review, 4 some districts failed.";
+
+/// What every command takes, before or after its name.
+#[derive(Clone, Debug, Args)]
+pub struct Common {
+    /// Configuration file; later ones win, lists merge by `id`. Without it: config/rosterd.toml or /etc/rosterd/rosterd.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// The time of decisions, RFC 3339; for rehearsals and tests
+    #[arg(long, global = true, value_name = "TIMESTAMP", value_parser = timestamp)]
+    now: Option<Timestamp>,
+    /// One JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+fn timestamp(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).map_err(|_| "expected an RFC 3339 instant such as 2026-10-05T07:00:00Z".to_owned())
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole thing with nothing set up: simulated feeds, an SQLite store, two days and a mass removal that is held
+    Demo(demo::Demo),
+    /// The daemon: nightly syncs, requests, HTTP
+    Run(run::Run),
+    /// A sync now, and its report
+    Sync(sync::Sync),
+    /// Runs: list, show, approve, reject, cancel
+    #[command(subcommand)]
+    Runs(runs::Runs),
+    /// Seats of each product: total, assigned, available, waiting
+    Licenses(licenses::Licenses),
+    /// Who has a seat of a product, and who waits
+    Seats(seats::Seats),
+    /// Active records of a district
+    Roster(roster::Roster),
+    /// The audit log
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    /// Checks audit chain, fold and invariants
+    Verify(verify::Verify),
+    /// Checks an installation, each finding with its remedy
+    Doctor(doctor::Doctor),
+    /// Bearer tokens of the HTTP side
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Brings the database up to this version
+    Migrate,
+    /// The simulated Clever and OneRoster servers alone
+    SimulateFeed(simulate::SimulateFeed),
+}
+
+/// Why a command did not do what was asked, with its exit status.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// Usage or configuration, before anything started: status 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Failed or refused: status 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<CatalogError> for CommandError {
+    fn from(error: CatalogError) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for CommandError {
+    fn from(_: serde_json::Error) -> Self {
+        Self::Failed("the answer cannot be written as JSON; this is a fault of rosterd".to_owned())
+    }
+}
+
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Failed(format!("standard output cannot be written: {}", error.kind()))
+    }
+}
+
+/// What commands that ask the store have.
+#[derive(Debug)]
+pub struct Session {
+    office: Office,
+    output: Output,
+    now: Option<Timestamp>,
+}
+
+impl Session {
+    async fn open(common: &Common) -> Result<Self, CommandError> {
+        let settings = Arc::new(config::read(&common.config)?);
+        Self::with(settings, common.now, Output::new(common.json)).await
+    }
+
+    async fn with(settings: Arc<Settings>, now: Option<Timestamp>, output: Output) -> Result<Self, CommandError> {
+        let store = Store::open(&settings.store).await?;
+        let queue = Queue::open(&settings.store).await?;
+        let owner = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let office = Office { settings, store, queue, clock: Clock::fixed_at(now), owner };
+        Ok(Self { office, output, now })
+    }
+
+    fn store(&self) -> &Store {
+        &self.office.store
+    }
+
+    fn as_of(&self) -> Timestamp {
+        self.office.clock.now()
+    }
+
+    /// Commands that write refuse a `--now` that lies before what the store has (interface.md, Command line).
+    async fn writable(&self) -> Result<(), CommandError> {
+        let (Some(now), Some(last)) = (self.now, self.store().latest_at().await?) else { return Ok(()) };
+        if now < last {
+            return Err(CommandError::Usage(format!(
+                "--now {now} lies before the last entry of this store, {last}: choose a later time, or another store"
+            )));
+        }
+        Ok(())
+    }
+
+    /// A district that the store knows or the configuration names.
+    async fn district(&self, id: &str) -> Result<DistrictId, CommandError> {
+        let configured = self.office.settings.district(id).is_some();
+        let known = self.store().districts().await?;
+        if configured || known.iter().any(|it| it.id.as_str() == id) {
+            return Ok(DistrictId::new(id));
+        }
+        let names: Vec<String> = known.iter().map(|it| it.id.to_string()).collect();
+        Err(CommandError::Usage(format!("there is no district `{id}`; known are: {}", names.join(", "))))
+    }
+
+    async fn close(self) {
+        self.office.queue.close().await;
+        self.office.store.close().await;
+    }
+}
+
+/// Parses the arguments and does what they ask. The exit status is that of interface.md.
+pub async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = dispatch(cli).await;
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            output::complain(&error.to_string());
+            ExitCode::from(match error {
+                CommandError::Usage(_) => 2,
+                CommandError::Failed(_) => 1,
+            })
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
+    let Cli { common, command } = cli;
+    match command {
+        Command::Demo(demo) => return demo.run(&common).await,
+        Command::Run(run) => return run.run(&common).await,
+        Command::SimulateFeed(simulate) => return simulate.run().await,
+        Command::Doctor(doctor) => return doctor.run(&common).await,
+        Command::Migrate => return migrate::run(&common).await,
+        Command::Sync(_)
+        | Command::Runs(_)
+        | Command::Licenses(_)
+        | Command::Seats(_)
+        | Command::Roster(_)
+        | Command::Audit(_)
+        | Command::Verify(_)
+        | Command::Token(_) => {}
+    }
+    let session = Session::open(&common).await?;
+    let outcome = match command {
+        Command::Sync(it) => it.run(&session).await,
+        Command::Runs(it) => it.run(&session).await,
+        Command::Licenses(it) => it.run(&session).await,
+        Command::Seats(it) => it.run(&session).await,
+        Command::Roster(it) => it.run(&session).await,
+        Command::Audit(it) => it.run(&session).await,
+        Command::Verify(it) => it.run(&session).await,
+        Command::Token(it) => it.run(&session).await,
+        Command::Demo(_) | Command::Run(_) | Command::SimulateFeed(_) | Command::Doctor(_) | Command::Migrate => Ok(0),
+    };
+    session.close().await;
+    outcome
+}
+
+/// The argument parser, for tests and generated pages.
+pub fn parser() -> clap::Command {
+    Cli::command()
+}

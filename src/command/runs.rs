@@ -1,0 +1,282 @@
+//! `rosterd runs`: what ran, what it holds, and a person's decision on it.
+
+use std::collections::BTreeMap;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Serialize;
+
+use crate::command::output::Tone;
+use crate::command::{CommandError, Session, sync};
+use crate::decide::{self, Ask, Refused};
+use crate::model::{HeldChange, Kind, Record, RunId, RunRecord, RunStatus, Trigger};
+use crate::plan::Change;
+use crate::report;
+use crate::store::{NewRequest, RunFilter};
+
+/// Runs
+#[derive(Debug, Subcommand)]
+pub(super) enum Runs {
+    /// The latest runs
+    List(List),
+    /// One run: what changed, what is held and why
+    Show(Show),
+    /// Let held changes through, exactly as the plan showed them
+    Approve(Decide),
+    /// Refuse held changes: exactly these versions are skipped from now on
+    Reject(Decide),
+    /// Take back a run that is still queued
+    Cancel {
+        /// The run
+        run: String,
+    },
+}
+
+/// The latest runs
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Of one district
+    #[arg(long, value_name = "D")]
+    district: Option<String>,
+    /// With one status
+    #[arg(long, value_parser = status)]
+    status: Option<RunStatus>,
+    /// How many
+    #[arg(long, default_value_t = 20, value_name = "N")]
+    limit: u32,
+}
+
+fn status(text: &str) -> Result<RunStatus, String> {
+    RunStatus::parse(text).ok_or_else(|| "expected a run's status such as held, applied or failed".to_owned())
+}
+
+/// One run
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The run
+    run: String,
+    /// Everyone and everything the held groups affect, with the license consequence
+    #[arg(long)]
+    affected: bool,
+    /// How to list the affected
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Csv,
+}
+
+/// A decision
+#[derive(Debug, Args)]
+pub(super) struct Decide {
+    /// The held run
+    run: String,
+    /// The plan hash you were shown; another one is refused
+    #[arg(long, value_name = "H")]
+    hash: Option<String>,
+    /// Only these groups
+    #[arg(long = "group", value_name = "G")]
+    groups: Vec<String>,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+/// One held change as `runs show --affected` lists it.
+#[derive(Debug, Serialize)]
+struct Affected {
+    kind: Kind,
+    id: String,
+    change: String,
+    groups: Vec<String>,
+    decision: Option<String>,
+    /// Products whose seat the user of this change has now and would lose.
+    seats: Vec<String>,
+}
+
+impl Runs {
+    pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+        match self {
+            Self::List(it) => it.run(session).await,
+            Self::Show(it) => it.run(session).await,
+            Self::Approve(it) => it.run(session, true).await,
+            Self::Reject(it) => it.run(session, false).await,
+            Self::Cancel { run } => cancel(session, run).await,
+        }
+    }
+}
+
+impl List {
+    async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+        let district = match &self.district {
+            Some(id) => Some(session.district(id).await?),
+            None => None,
+        };
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let filter = RunFilter { district: district.clone(), status: self.status, before: None, limit: self.limit };
+        let mut runs = session.store().runs(filter).await?;
+        let open = session.office.queue.list().await?.into_iter().map(|request| request.record());
+        let wanted = |it: &RunRecord| {
+            district.as_ref().is_none_or(|id| id == &it.district)
+                && self.status.is_none_or(|status| status == it.status)
+                && !runs.iter().any(|run| run.run == it.run)
+        };
+        let open: Vec<RunRecord> = open.filter(wanted).collect();
+        runs.extend(open);
+        runs.sort_by(|a, b| b.run.cmp(&a.run));
+        runs.truncate(limit);
+        if session.output.json {
+            session.output.document(&runs)?;
+            return Ok(0);
+        }
+        let rows = runs.iter().map(|run| {
+            let changes: Vec<String> = Kind::ALL
+                .into_iter()
+                .filter_map(|kind| Some(format!("{kind}: {}", report::changed_words(run.changes.get(&kind)?)?)))
+                .collect();
+            vec![
+                run.run.to_string(),
+                run.district.to_string(),
+                run.trigger.to_string(),
+                run.status.to_string(),
+                run.as_of.to_string(),
+                changes.join("; "),
+            ]
+        });
+        session.output.table(&["RUN", "DISTRICT", "TRIGGER", "STATUS", "AS OF", "CHANGES"], rows.collect())?;
+        Ok(0)
+    }
+}
+
+impl Show {
+    async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+        let record = find(session, &self.run).await?;
+        let affected = match self.affected || self.format.is_some() {
+            true => affected(session, &record).await?,
+            false => Vec::new(),
+        };
+        if self.format == Some(Format::Csv) {
+            return csv(session, &affected);
+        }
+        if session.output.json {
+            let mut document = serde_json::to_value(&record)?;
+            if let (true, Some(fields)) = (self.affected, document.as_object_mut()) {
+                fields.insert("affected".to_owned(), serde_json::to_value(&affected)?);
+            }
+            session.output.document(&document)?;
+            return Ok(0);
+        }
+        session.report(&record)?;
+        if let Some(hash) = &record.plan_hash {
+            session.output.line(&session.output.tone(Tone::Quiet, &format!("  plan hash {hash}")))?;
+        }
+        for it in &affected {
+            let seats = if it.seats.is_empty() { String::new() } else { format!("   loses {}", it.seats.join(", ")) };
+            session.output.line(&format!("    {}{seats}", it.change))?;
+        }
+        Ok(0)
+    }
+}
+
+async fn find(session: &Session, run: &str) -> Result<RunRecord, CommandError> {
+    let id = RunId::new(run);
+    if let Some(record) = session.store().run(&id).await? {
+        return Ok(record);
+    }
+    let queued = session.office.queue.get(&id).await?;
+    queued.map(|request| request.record()).ok_or_else(|| CommandError::Usage(Refused::Unknown(id).to_string()))
+}
+
+async fn affected(session: &Session, record: &RunRecord) -> Result<Vec<Affected>, CommandError> {
+    let held = session.store().held_changes(&record.run).await?;
+    let mut seats: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (product, user) in session.store().baseline(&record.district).await?.seats.into_keys() {
+        seats.entry(user.to_string()).or_default().push(product.to_string());
+    }
+    held.into_iter().map(|(change, decision)| one(&change, decision, &seats)).collect()
+}
+
+fn one(
+    held: &HeldChange,
+    decision: Option<String>,
+    seats: &BTreeMap<String, Vec<String>>,
+) -> Result<Affected, CommandError> {
+    let read = |body: &Option<String>| body.as_deref().map(|body| Record::from_body(held.kind, body)).transpose();
+    let change = Change::between(read(&held.before)?, read(&held.after)?, false, held.tombstone);
+    let loses = held.kind == Kind::Users && held.after.is_none();
+    Ok(Affected {
+        kind: held.kind,
+        id: held.id.clone(),
+        change: change.map(|it| it.to_string()).unwrap_or_default(),
+        groups: held.groups.iter().cloned().collect(),
+        decision,
+        seats: seats.get(&held.id).filter(|_| loses).cloned().unwrap_or_default(),
+    })
+}
+
+fn csv(session: &Session, affected: &[Affected]) -> Result<u8, CommandError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let broken = |_| CommandError::Failed("the list cannot be written as CSV".to_owned());
+    writer.write_record(["kind", "id", "change", "groups", "decision", "seats"]).map_err(broken)?;
+    for it in affected {
+        let decision = it.decision.clone().unwrap_or_default();
+        let cells = [it.kind.to_string(), it.id.clone(), it.change.clone(), it.groups.join(" "), decision, it.seats.join(" ")];
+        writer.write_record(cells.map(|cell| safe_cell(&cell))).map_err(broken)?;
+    }
+    let bytes = writer.into_inner().map_err(|_| CommandError::Failed("the list cannot be written as CSV".to_owned()))?;
+    session.output.line(String::from_utf8_lossy(&bytes).trim_end())?;
+    Ok(0)
+}
+
+/// A cell that spreadsheets would run gets a quote before it (safety.md, People's data).
+pub(super) fn safe_cell(cell: &str) -> String {
+    let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\0' | '＝' | '＋' | '－' | '＠');
+    if cell.starts_with(runs) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+impl Decide {
+    async fn run(&self, session: &Session, approve: bool) -> Result<u8, CommandError> {
+        session.writable().await?;
+        let ask = Ask { run: RunId::new(self.run.as_str()), approve, groups: self.groups.clone(), hash: self.hash.clone() };
+        let checked = decide::check(session.store(), &ask).await.map_err(|refused| match refused {
+            Refused::Unknown(_) | Refused::UnknownGroup { .. } => CommandError::Usage(refused.to_string()),
+            Refused::NothingHeld(_) | Refused::WrongHash { .. } | Refused::Store(_) => {
+                CommandError::Failed(refused.to_string())
+            }
+        })?;
+        let request = NewRequest {
+            district: checked.run().district.clone(),
+            mode: if approve { "approve" } else { "reject" }.to_owned(),
+            trigger: Trigger::Approval,
+            requested_by: Some(sync::operator()),
+            reason: self.reason.clone(),
+            payload: Some(serde_json::to_string(&ask)?),
+            at: session.as_of(),
+            night: None,
+            idempotency_key: None,
+        };
+        let record = session.carried_out(request).await?;
+        if session.output.json {
+            session.output.document(&record)?;
+        } else {
+            session.report(&record)?;
+        }
+        Ok(u8::from(record.status == RunStatus::Failed))
+    }
+}
+
+async fn cancel(session: &Session, run: &str) -> Result<u8, CommandError> {
+    let record = find(session, run).await?;
+    if !session.office.queue.cancel(&record.run).await? {
+        return Err(CommandError::Failed(format!("run `{run}` is {} and can no longer be cancelled", record.status)));
+    }
+    let record = RunRecord { status: RunStatus::Cancelled, finished_at: Some(session.as_of()), ..record };
+    session.store().finish_run(record.clone()).await?;
+    if session.output.json {
+        session.output.document(&record)?;
+    } else {
+        session.report(&record)?;
+    }
+    Ok(0)
+}

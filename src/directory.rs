@@ -1,0 +1,85 @@
+//! Which districts there are: those configured, and those that Clever apps' token lists show.
+
+use std::collections::BTreeMap;
+
+use crate::config::Settings;
+use crate::district::{District, FirstSync};
+use crate::feed::{self, CleverApp, FeedError};
+use crate::model::DistrictId;
+
+/// The districts known now, by id.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    districts: BTreeMap<DistrictId, District>,
+    /// Apps whose list could not be read; their districts are unknown for now, which is not "gone".
+    pub problems: Vec<Problem>,
+}
+
+/// An app that did not answer.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The app's `id`.
+    pub app: String,
+    /// What, where, and what to do.
+    pub message: String,
+}
+
+impl Directory {
+    /// Those named in the configuration alone.
+    pub fn configured(settings: &Settings) -> Self {
+        let districts = settings.district.iter().map(|it| (it.id(), it.clone())).collect();
+        Self { districts, problems: Vec::new() }
+    }
+
+    /// Those configured and those that every app's token list shows. A district that is configured by hand under a Clever id
+    /// keeps its own settings.
+    pub async fn discover(settings: &Settings) -> Self {
+        let mut directory = Self::configured(settings);
+        for app in &settings.clever_app {
+            match feed::clever::districts(app).await {
+                Ok(found) => directory.add(app, found.into_iter().map(|it| it.id)),
+                Err(error) => directory.problems.push(problem(app, &error)),
+            }
+        }
+        directory
+    }
+
+    fn add(&mut self, app: &CleverApp, found: impl Iterator<Item = String>) {
+        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
+        for id in found.filter(|id| !by_hand.contains(id)) {
+            if let Ok(known) = DistrictId::parse(&id) {
+                self.districts.entry(known).or_insert_with(|| of_app(app, id));
+            }
+        }
+    }
+
+    /// One district.
+    pub fn get(&self, id: &DistrictId) -> Option<&District> {
+        self.districts.get(id)
+    }
+
+    /// All, by id.
+    pub fn all(&self) -> impl Iterator<Item = &District> {
+        self.districts.values()
+    }
+}
+
+fn problem(app: &CleverApp, error: &FeedError) -> Problem {
+    Problem { app: app.id.clone(), message: error.to_string() }
+}
+
+fn clever_id(district: &District) -> Option<String> {
+    match &district.feed {
+        feed::Settings::Clever(clever) => clever.district.clone(),
+        feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
+    }
+}
+
+fn of_app(app: &CleverApp, id: String) -> District {
+    let first_sync = match app.first_sync.as_deref() {
+        Some("apply") => FirstSync::Apply,
+        Some(_) | None => FirstSync::Review,
+    };
+    let feed = feed::Settings::Clever(feed::CleverSettings::of_app(app, &id));
+    District { name: None, time_zone: app.time_zone, first_sync, feed, id }
+}

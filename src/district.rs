@@ -1,0 +1,47 @@
+//! A district as the configuration names it, or as a Clever app's token list shows it.
+
+use chrono_tz::Tz;
+use serde::Deserialize;
+
+use crate::feed;
+use crate::model::DistrictId;
+
+/// `[[district]]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct District {
+    /// `a-z 0-9 -`.
+    pub id: String,
+    /// For people; by default the id.
+    pub name: Option<String>,
+    /// Dates are dates here.
+    pub time_zone: Tz,
+    /// What happens to its first snapshot.
+    #[serde(default)]
+    pub first_sync: FirstSync,
+    /// Where its roster comes from.
+    pub feed: feed::Settings,
+}
+
+/// What happens to the first snapshot of a district or of a new feed (safety.md, First sync).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FirstSync {
+    /// A person reads it first.
+    #[default]
+    Review,
+    /// It applies.
+    Apply,
+}
+
+impl District {
+    /// The id; `config::read` checked it.
+    pub fn id(&self) -> DistrictId {
+        DistrictId::new(self.id.as_str())
+    }
+
+    /// The name for people.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.id)
+    }
+}

@@ -1,0 +1,89 @@
+//! A run told to people. Numbers, ids and what to do next; no personal value.
+
+use std::fmt::Write as _;
+
+use crate::model::{Changed, HoldRecord, Kind, RunRecord, RunStatus};
+
+/// The whole report of one run, several lines.
+pub fn text(run: &RunRecord) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(format!("{}  {}  run {}", run.district, headline(run), run.run));
+    if let Some(error) = &run.error {
+        line(format!("  {error}"));
+    }
+    if let Some(snapshot) = &run.snapshot {
+        let records: Vec<String> = snapshot.records.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        let whole = if snapshot.complete { "complete" } else { "not complete, so nothing is removed" };
+        line(format!("  feed     {} ({whole})", records.join(", ")));
+        if snapshot.invalid + snapshot.skipped > 0 {
+            line(format!("           {} rows unusable, {} contacts skipped", snapshot.invalid, snapshot.skipped));
+        }
+        for warning in &snapshot.warnings {
+            line(format!("           warning {}: {} ({}x)", warning.code, warning.message, warning.count));
+        }
+    }
+    for kind in Kind::ALL {
+        if let Some(words) = run.changes.get(&kind).and_then(changed_words) {
+            line(format!("  {:<12} {words}", kind.plural()));
+        }
+    }
+    let seats = &run.seats;
+    if seats.granted + seats.released + seats.moved + seats.bridged + seats.waiting > 0 {
+        line(format!(
+            "  seats        {} granted, {} released, {} moved, {} bridged, {} waiting",
+            seats.granted, seats.released, seats.moved, seats.bridged, seats.waiting
+        ));
+    }
+    for hold in &run.holds {
+        line(format!("  {}", hold_line(hold)));
+    }
+    if run.status == RunStatus::Held && run.undecided() {
+        line(format!("  review with `rosterd runs show {} --affected`, then `rosterd runs approve` or `reject`", run.run));
+    }
+    if let Some(audit) = &run.audit {
+        line(format!("  audit    entries {} to {}", audit.first_seq, audit.last_seq));
+    }
+    out
+}
+
+/// Where the run ended, in a few words.
+pub fn headline(run: &RunRecord) -> String {
+    match run.status {
+        RunStatus::Held if run.undecided() => "held for review, the rest applied".to_owned(),
+        RunStatus::Held => "held, decided since".to_owned(),
+        RunStatus::Planned if run.holds.is_empty() => "planned, nothing written".to_owned(),
+        RunStatus::Planned => "planned, would hold".to_owned(),
+        RunStatus::Unchanged => "unchanged, nothing written".to_owned(),
+        RunStatus::Queued
+        | RunStatus::Fetching
+        | RunStatus::Applying
+        | RunStatus::Applied
+        | RunStatus::Failed
+        | RunStatus::Cancelled => run.status.to_string(),
+    }
+}
+
+/// `3 added, 1 removed`, or nothing where nothing happened.
+pub fn changed_words(changed: &Changed) -> Option<String> {
+    let Changed { added, changed, removed, held, unchanged: _ } = *changed;
+    let parts = [(added, "added"), (changed, "changed"), (removed, "removed"), (held, "held")];
+    let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// One held group: how much of how much, by which limit, and what was decided.
+pub fn hold_line(hold: &HoldRecord) -> String {
+    let mut out = format!(
+        "HELD {}: {} of {} ({}), {} changes wait",
+        hold.group, hold.count, hold.of, hold.limit, hold.affected
+    );
+    if let Some(decision) = &hold.decision {
+        let by = decision.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+        write!(out, "; {}{by} at {}", decision.decision, decision.at).unwrap_or_default();
+    }
+    out
+}
