@@ -1,0 +1,6 @@
+//! Stories of who gets which seat, and laws over generated districts.
+
+mod counts;
+mod leaving;
+mod serving;
+mod world;
