@@ -4,6 +4,7 @@
 //! is bridged, and once for what applies.
 
 mod capacity;
+mod check;
 mod dates;
 mod demand;
 mod district;
@@ -25,6 +26,7 @@ use crate::model::{
     ReleaseReason, Roster, Seat, SourceId, Timestamp, Waiting,
 };
 
+pub use check::{Violation, check};
 pub use licenses::{License, Percent, Scope, licenses};
 
 /// A seat or place in line is known by its product and user.

@@ -1,6 +1,6 @@
 //! Who loses a seat, when, and on what evidence.
 
-use super::world::{World, class, day, enrollment, session};
+use super::world::{NOTHING, World, class, day, enrollment, session};
 use crate::allocate::Pull;
 use crate::model::{
     Basis, EducatorAccess, EndDates, LastDay, OverrideKind, Record, RoleName, SeatState,
@@ -15,10 +15,10 @@ fn absence_counts_when_a_second_snapshot_of_a_later_date_agrees() {
     it.night("2026-10-06");
     it.vanish("ann");
     assert_eq!(it.settle(), ["ann leaving"]);
-    assert_eq!(it.settle(), [] as [&str; 0], "the same date says nothing new");
+    assert_eq!(it.settle(), NOTHING, "the same date says nothing new");
     it.night("2026-10-07");
     it.pull = None;
-    assert_eq!(it.settle(), [] as [&str; 0], "without a snapshot absence releases nothing");
+    assert_eq!(it.settle(), NOTHING, "without a snapshot absence releases nothing");
     it.night("2026-10-07");
     assert_eq!(it.settle(), ["ann released Absent"]);
 }
@@ -36,7 +36,7 @@ fn an_upload_seen_before_does_not_agree_with_itself() {
     assert_eq!(it.settle(), ["ann leaving"]);
     it.night("2026-10-09");
     it.pull = pull("2026-10-09", "monday.zip");
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.pull = pull("2026-10-09", "friday.zip");
     assert_eq!(it.settle(), ["ann released Absent"]);
 }
@@ -61,7 +61,7 @@ fn who_is_back_within_the_grace_stays() {
     it.settle();
     assert_eq!(it.seats.values().next().unwrap().state, SeatState::Leaving);
     it.night("2026-10-07");
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.departed = crate::model::Roster::default();
     it.students(&["ann"]);
     assert_eq!(it.settle(), ["ann stayed"]);
@@ -131,7 +131,7 @@ fn who_is_in_no_class_does_not_count_and_many_classes_are_one_seat() {
 fn a_class_that_has_not_begun_gives_no_seat() {
     let mut it = year();
     it.night("2026-08-16");
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.night("2026-08-17");
     assert_eq!(it.settle(), ["ann granted district"]);
 }
@@ -142,7 +142,7 @@ fn the_winter_break_ends_nothing_and_the_next_semester_does() {
     it.settle();
     for night in ["2026-12-19", "2027-01-04"] {
         it.night(night);
-        assert_eq!(it.settle(), [] as [&str; 0], "{night}");
+        assert_eq!(it.settle(), NOTHING, "{night}");
     }
     it.night("2027-01-05");
     assert_eq!(it.settle(), ["ann released Ended"]);
@@ -167,7 +167,7 @@ fn a_class_dropped_in_october_has_no_break_to_wait_for() {
 fn ends_are_inclusive_where_the_source_means_them_so() {
     let mut it = year();
     it.enroll_until("ann", "c-fall", "2026-08-17", "2026-10-05");
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.state.end_dates = EndDates::Inclusive;
     assert_eq!(it.settle(), ["ann granted district"]);
 }
@@ -180,7 +180,7 @@ fn after_the_last_day_seats_last_until_the_subscription_expires_and_nobody_new_w
     it.night("2027-06-10");
     it.students(&["ben"]);
     it.enroll("ben", "c-spring", RoleName::Student);
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.night("2027-07-01");
     assert_eq!(it.settle(), ["ann released Ended"]);
 }
@@ -238,7 +238,7 @@ fn subjects_and_courses_are_tested_on_one_class_that_counts() {
     it.roster.put(Record::Class(other));
     it.enroll("ann", "c-a", RoleName::Student);
     it.enroll("ann", "c-b", RoleName::Student);
-    assert_eq!(it.settle(), [] as [&str; 0], "each condition is met, by different classes");
+    assert_eq!(it.settle(), NOTHING, "each condition is met, by different classes");
     one.course = Some("course-1".into());
     it.roster.put(Record::Class(one));
     assert_eq!(it.settle(), ["ann granted district"]);
@@ -268,7 +268,7 @@ fn after_four_hundred_days_suspended_seats_end() {
     it.students(&["ann"]);
     it.settle();
     it.night("2028-08-03");
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.night("2028-08-04");
     assert_eq!(it.settle(), ["ann released Expired", "ann waiting district"]);
 }
@@ -279,7 +279,7 @@ fn a_product_that_was_never_active_has_no_waitlist() {
     let mut it = World::seats(1);
     it.sub().starts_on = day("2027-01-01");
     it.students(&["ann"]);
-    assert_eq!(it.settle(), [] as [&str; 0]);
+    assert_eq!(it.settle(), NOTHING);
     it.sub().starts_on = day("2026-07-01");
     it.sub().status = SubscriptionStatus::Inactive;
     assert_eq!(it.settle(), ["ann waiting district"]);

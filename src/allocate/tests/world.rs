@@ -10,6 +10,9 @@ use crate::model::{
     Subscription, SubscriptionStatus, Timestamp, User, Waiting,
 };
 
+/// No change.
+pub(super) const NOTHING: [&str; 0] = [];
+
 pub(super) fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
