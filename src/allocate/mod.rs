@@ -3,14 +3,31 @@
 //! [`allocate`] is called by `plan`, twice when something is held: once for everything that would happen, which tells what
 //! is bridged, and once for what applies.
 
+mod capacity;
+mod check;
+mod dates;
+mod demand;
+mod district;
+mod licenses;
+mod order;
+mod pools;
+mod product;
+mod release;
+mod sorts;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason, Roster, Seat,
-    SourceId, Timestamp, Waiting,
+    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
+    ReleaseReason, Roster, Seat, SourceId, Timestamp, Waiting,
 };
+
+pub use check::{Violation, check};
+pub use licenses::{License, Percent, Scope, licenses};
 
 /// A seat or place in line is known by its product and user.
 pub type SeatKey = (ProductCode, SourceId);
@@ -120,7 +137,44 @@ pub struct Allocation {
     pub waiting: BTreeMap<SeatKey, Waiting>,
 }
 
-/// placeholder
-pub fn allocate(_: Input<'_>) -> Allocation {
-    Allocation::default()
+/// Allocates every product of the catalog, bundles first (licensing.md, One allocation).
+///
+/// Seats and places of a product the catalog does not know stay as they are.
+pub fn allocate(input: Input<'_>) -> Allocation {
+    let district = district::District::new(input);
+    let products = || input.catalog.products.values();
+    let bundles = products().filter(|it| !it.bundle.is_empty());
+    let others = products().filter(|it| it.bundle.is_empty());
+    let mut outcomes = BTreeMap::new();
+    let mut bundled: BTreeMap<&ProductCode, BTreeSet<SourceId>> = BTreeMap::new();
+    let nobody = BTreeSet::new();
+    for product in bundles.chain(others) {
+        let holders = bundled.get(&product.code).unwrap_or(&nobody);
+        let outcome = product::allocate(input, &district, product, holders);
+        for part in product.bundle.iter().filter(|part| **part != product.code) {
+            bundled.entry(part).or_default().extend(outcome.seats.iter().map(|it| it.user.clone()));
+        }
+        outcomes.insert(&product.code, outcome);
+    }
+    let unknown = |key: &SeatKey| !input.catalog.products.contains_key(&key.0);
+    let mut all = Allocation::default();
+    let mut seats: Vec<(SeatKey, Seat)> = entries(input.seats, unknown);
+    let mut waiting: Vec<(SeatKey, Waiting)> = entries(input.waiting, unknown);
+    for outcome in outcomes.into_values() {
+        all.changes.extend(outcome.changes);
+        let key = |product: &ProductCode, user: &SourceId| (product.clone(), user.clone());
+        seats.extend(outcome.seats.into_iter().map(|it| (key(&it.product, &it.user), it)));
+        waiting.extend(outcome.waiting.into_iter().map(|it| (key(&it.product, &it.user), it)));
+    }
+    all.seats = seats.into_iter().collect();
+    all.waiting = waiting.into_iter().collect();
+    all
+}
+
+fn entries<T: Clone>(
+    map: &BTreeMap<SeatKey, T>,
+    wanted: impl Fn(&SeatKey) -> bool,
+) -> Vec<(SeatKey, T)> {
+    let some = map.iter().filter(|(key, _)| wanted(key));
+    some.map(|(key, it)| (key.clone(), it.clone())).collect()
 }

@@ -1,0 +1,298 @@
+//! The rows of `rosterd licenses` (licensing.md, Shown for each product, school and district; interface.md, JSON).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use serde::{Serialize, Serializer};
+
+use crate::model::{
+    Access, Baseline, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seats, SourceId,
+    Status, Timestamp,
+};
+
+use super::Input;
+use super::capacity::{self, Capacity, Coverage, of_product, range};
+
+/// Days back in which a use makes a seat recently active (S3.17).
+const RECENTLY_ACTIVE_DAYS: i64 = 30;
+
+/// A percentage with one decimal, rounded half up, kept as tenths and written as a JSON number (`94.9`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u32);
+
+impl Percent {
+    /// `part` of `whole`; none where the divisor is 0.
+    pub fn of(part: u64, whole: u64) -> Option<Self> {
+        let doubled = u128::from(whole) * 2;
+        let tenths = (u128::from(part) * 2000 + u128::from(whole)).checked_div(doubled)?;
+        Some(Self(u32::try_from(tenths).unwrap_or(u32::MAX)))
+    }
+
+    /// Tenths of a percent.
+    pub fn tenths(self) -> u32 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Percent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.0 / 10, self.0 % 10)
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(f64::from(self.0) / 10.0)
+    }
+}
+
+/// What a row counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All seats of the product but those of site licenses.
+    Sum,
+    /// A school's allotment.
+    School,
+    /// The unallotted rest.
+    District,
+}
+
+/// One row of `rosterd licenses`, keys in the order of interface.md.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct License {
+    /// The district.
+    pub district: DistrictId,
+    /// The product.
+    pub product: ProductCode,
+    /// What the row counts.
+    pub pool: Scope,
+    /// The school, in rows of schools.
+    pub school: Option<SourceId>,
+    /// Seats bought, or allotted; null for unlimited. After expiry those of the last subscription.
+    pub total: Option<u64>,
+    /// Seats in use, bridged ones left out.
+    pub assigned: u64,
+    /// Seats kept only because a held change would end them.
+    pub bridged: u64,
+    /// Seats left; null for unlimited, 0 after expiry.
+    pub available: Option<u64>,
+    /// Seats above the total.
+    pub over: u64,
+    /// Users waiting, in rows of pools those whose first pool it is.
+    pub waiting: u64,
+    /// `assigned / total` (S3.10).
+    pub usage_percent: Option<Percent>,
+    /// Recently active of `assigned` (S3.17).
+    pub utilization_percent: Option<Percent>,
+    /// Green, yellow or red (S4.19).
+    pub level: Level,
+    /// Active, Expired or Inactive (S4.13); null without any subscription.
+    pub status: Option<Status>,
+    /// What the seats give today.
+    pub access: Access,
+    /// Last day of the subscription that is shown.
+    pub expires_on: Option<Date>,
+    /// The buyer by its official name.
+    pub licensed_to: Option<String>,
+    /// The instant the row was computed for.
+    pub as_of: Timestamp,
+}
+
+/// Seats of one pool, counted.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    assigned: u64,
+    bridged: u64,
+    recent: u64,
+    waiting: u64,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.assigned += other.assigned;
+        self.bridged += other.bridged;
+        self.recent += other.recent;
+        self.waiting += other.waiting;
+    }
+}
+
+/// The rows of every product the district has bought or has seats of, by product; with `by_school` the sum is followed by
+/// a row for each school with an allotment and one for the unallotted rest.
+pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<License> {
+    let (nothing, nobody) = (BTreeSet::new(), BTreeSet::new());
+    let input = Input {
+        state: &baseline.state,
+        as_of,
+        roster: &baseline.roster,
+        departed: &baseline.departed,
+        catalog: &baseline.catalog,
+        seats: &baseline.seats,
+        waiting: &baseline.waiting,
+        ended: &baseline.ended,
+        overrides: &baseline.overrides,
+        educator_access: &baseline.educator_access,
+        bridged: &nothing,
+        held_users: &nobody,
+        pull: None,
+    };
+    let bought = capacity::of_district(&baseline.catalog, &baseline.state.id);
+    let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
+    products.extend(baseline.seats.keys().map(|(product, _)| product));
+    let students = active_students(baseline);
+    let mut rows = Vec::new();
+    for product in products {
+        let capacity = capacity::of(input, product);
+        let shown = Shown { input, product, capacity: &capacity, students };
+        rows.extend(shown.rows(by_school));
+    }
+    rows
+}
+
+fn active_students(baseline: &Baseline) -> u64 {
+    let users = baseline.roster.users.values();
+    let students = users
+        .filter(|user| user.active && user.roles.iter().any(|it| it.role == RoleName::Student));
+    u64::try_from(students.count()).unwrap_or(u64::MAX)
+}
+
+/// The default threshold by the number of active students (S4.9), before the cap of a tenth of the seats.
+fn default_threshold(students: u64) -> u64 {
+    match students {
+        0..500 => 25,
+        500..=2000 => 50,
+        _ => 100,
+    }
+}
+
+/// One product's numbers.
+struct Shown<'a, 'b> {
+    input: Input<'a>,
+    product: &'b ProductCode,
+    capacity: &'b Capacity<'a>,
+    students: u64,
+}
+
+impl Shown<'_, '_> {
+    fn rows(&self, by_school: bool) -> Vec<License> {
+        let tallies = self.tallies();
+        let sites: BTreeSet<&Pool> =
+            self.capacity.rooms.iter().filter(|it| !it.counted).map(|it| &it.pool).collect();
+        let mut sum = Tally::default();
+        for (pool, tally) in &tallies {
+            let outside = sites.contains(pool);
+            sum.add(if outside {
+                Tally { waiting: tally.waiting, ..Tally::default() }
+            } else {
+                *tally
+            });
+        }
+        let total = number(self.capacity.total);
+        let threshold = self.threshold();
+        let mut rows = vec![self.row(Scope::Sum, None, total, sum, threshold)];
+        if by_school {
+            rows.extend(self.pools(&tallies, threshold));
+        }
+        rows
+    }
+
+    /// One row per allotment and one for the rest; a pool that lost its allotment since the last allocation is shown while
+    /// it has seats.
+    fn pools(&self, tallies: &BTreeMap<Pool, Tally>, threshold: u64) -> Vec<License> {
+        let mut pools: BTreeMap<&Pool, Seats> =
+            tallies.keys().map(|pool| (pool, Seats::Count(0))).collect();
+        pools.extend(self.capacity.rooms.iter().map(|room| (&room.pool, room.seats)));
+        let whole = number(self.capacity.total);
+        pools
+            .into_iter()
+            .map(|(pool, seats)| {
+                let total = number(seats);
+                let tally = tallies.get(pool).copied().unwrap_or_default();
+                let share = match (total, whole) {
+                    (Some(part), Some(whole)) if whole > 0 => (threshold * part).div_ceil(whole),
+                    (Some(part), None) => threshold.min(part / 10),
+                    _ => 0,
+                };
+                match pool {
+                    Pool::School(id) => {
+                        self.row(Scope::School, Some(id.clone()), total, tally, share)
+                    }
+                    Pool::District => self.row(Scope::District, None, total, tally, share),
+                }
+            })
+            .collect()
+    }
+
+    fn tallies(&self) -> BTreeMap<Pool, Tally> {
+        let since = self.input.as_of.plus(TimeDelta::days(-RECENTLY_ACTIVE_DAYS));
+        let mut tallies: BTreeMap<Pool, Tally> = BTreeMap::new();
+        for seat in of_product(self.input.seats, self.product) {
+            let tally = tallies.entry(seat.pool.clone()).or_default();
+            if seat.bridged {
+                tally.bridged += 1;
+            } else {
+                tally.assigned += 1;
+                tally.recent += u64::from(seat.last_used_at.is_some_and(|used| used >= since));
+            }
+        }
+        for (_, place) in range(self.input.waiting, self.product) {
+            tallies.entry(place.short_of.clone()).or_default().waiting += 1;
+        }
+        tallies
+    }
+
+    fn threshold(&self) -> u64 {
+        let default = || {
+            let tenth = number(self.capacity.total).map_or(u64::MAX, |total| total / 10);
+            default_threshold(self.students).min(tenth)
+        };
+        self.capacity.alert_remaining.map_or_else(default, u64::from)
+    }
+
+    fn row(
+        &self,
+        pool: Scope,
+        school: Option<SourceId>,
+        total: Option<u64>,
+        tally: Tally,
+        threshold: u64,
+    ) -> License {
+        let Tally { assigned, bridged, recent, waiting } = tally;
+        let ended = matches!(self.capacity.coverage, Coverage::Suspended | Coverage::Lapsed);
+        let left = total.map(|total| total.saturating_sub(assigned));
+        let level = match (total, left) {
+            (Some(total), _) if assigned >= total => Level::Red,
+            (_, Some(left)) if left <= threshold => Level::Yellow,
+            _ => Level::Green,
+        };
+        let today = self.input.as_of.date_in(self.input.state.time_zone);
+        let shown = self.capacity.shown;
+        License {
+            district: self.input.state.id.clone(),
+            product: self.product.clone(),
+            pool,
+            school,
+            total,
+            assigned,
+            bridged,
+            available: if ended { Some(0) } else { left },
+            over: total.map_or(0, |total| assigned.saturating_sub(total)),
+            waiting,
+            usage_percent: total.and_then(|total| Percent::of(assigned, total)),
+            utilization_percent: Percent::of(recent, assigned),
+            level,
+            status: shown.map(|it| capacity::status(it, today)),
+            access: self.capacity.access,
+            expires_on: shown.map(|it| it.expires_on),
+            licensed_to: shown.and_then(|it| it.licensed_to.clone()),
+            as_of: self.input.as_of,
+        }
+    }
+}
+
+fn number(seats: Seats) -> Option<u64> {
+    match seats {
+        Seats::Count(seats) => Some(u64::from(seats)),
+        Seats::Unlimited => None,
+    }
+}

@@ -1,0 +1,256 @@
+//! Step 5: who can be seated together, by augmenting paths over pools (licensing.md, Optimal).
+//!
+//! Users who may draw from the same pools are alike, so the graph has one node per pool and, between two pools, an edge for
+//! every sort of occupant that could move. The total is one more node: where it is full, a user finds room in a counted
+//! pool only if someone else moves to a site license, which is outside the total. What no path leaves stays closed for
+//! good, so a pool is searched in vain at most once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A pool as the graph sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    /// Seats; none is no limit.
+    pub(super) seats: Option<usize>,
+    /// Whether it counts in the total.
+    pub(super) counted: bool,
+}
+
+/// The pools a sort of user may draw from, first choice first, as indexes of slots.
+pub(super) type Choice = Vec<usize>;
+
+/// Occupants of one pool of one sort, last in first out. Those granted in this run move before those who had a seat.
+#[derive(Debug, Default)]
+struct Crowd {
+    kept: Vec<usize>,
+    granted: Vec<usize>,
+}
+
+/// How a search reached a node.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// The newcomer draws here.
+    Entry,
+    /// An occupant of a pool, of a sort, could move here.
+    From(usize, usize),
+    /// The total's room is passed on.
+    Total(usize),
+}
+
+/// Occupants placed so far.
+#[derive(Debug)]
+pub(super) struct Placement {
+    slots: Vec<Slot>,
+    choices: Vec<Choice>,
+    crowds: Vec<BTreeMap<usize, Crowd>>,
+    used: Vec<usize>,
+    /// Seats the total allows; none is no limit, and while kept seats are placed it is not asked.
+    total: Option<usize>,
+    /// Seats that count in the total.
+    counted: usize,
+    closed: Vec<bool>,
+    places: Vec<Option<usize>>,
+}
+
+impl Placement {
+    /// Empty pools. `choices` are the sorts of users.
+    pub(super) fn new(slots: Vec<Slot>, choices: Vec<Choice>) -> Self {
+        let pools = slots.len();
+        Self {
+            slots,
+            choices,
+            crowds: std::iter::repeat_with(BTreeMap::new).take(pools).collect(),
+            used: vec![0; pools],
+            total: None,
+            counted: 0,
+            closed: vec![false; pools + 1],
+            places: Vec::new(),
+        }
+    }
+
+    /// Leaves a kept seat where it is, if there is room.
+    pub(super) fn stay(&mut self, occupant: usize, sort: usize, pool: usize) -> bool {
+        let room = self.has_room(pool);
+        if room {
+            self.enter(occupant, sort, pool, true);
+        }
+        room
+    }
+
+    /// From here on the total limits: `limit` seats, of which `taken` are kept, placed or not.
+    pub(super) fn limit(&mut self, limit: Option<usize>, taken: usize) {
+        self.total = Some(limit.unwrap_or(usize::MAX));
+        self.counted = taken;
+    }
+
+    /// Finds a pool for one more occupant, moving others if it must. Moves as few kept seats as possible.
+    pub(super) fn seat(&mut self, occupant: usize, sort: usize) -> bool {
+        let kept = self.total.is_none();
+        let direct = self.choices.get(sort).and_then(|choice| {
+            choice.iter().copied().find(|pool| self.has_room(*pool) && self.total_allows(*pool))
+        });
+        if let Some(pool) = direct {
+            self.enter(occupant, sort, pool, kept);
+            return true;
+        }
+        let closed = |pool: &usize| self.closed.get(*pool).copied().unwrap_or(true);
+        if self.choices.get(sort).is_none_or(|choice| choice.iter().all(closed)) {
+            return false;
+        }
+        match self.search(sort) {
+            Ok((search, end)) => {
+                let first = self.shift(&search, end);
+                self.enter(occupant, sort, first, kept);
+                true
+            }
+            Err(search) => {
+                self.closed = search.done;
+                false
+            }
+        }
+    }
+
+    /// Where an occupant sits; none if they were not placed.
+    pub(super) fn place(&self, occupant: usize) -> Option<usize> {
+        self.places.get(occupant).copied().flatten()
+    }
+
+    fn slot(&self, pool: usize) -> Slot {
+        self.slots.get(pool).copied().unwrap_or(Slot { seats: Some(0), counted: true })
+    }
+
+    fn has_room(&self, pool: usize) -> bool {
+        let used = self.used.get(pool).copied().unwrap_or(usize::MAX);
+        self.slot(pool).seats.is_none_or(|seats| used < seats)
+    }
+
+    fn total_allows(&self, pool: usize) -> bool {
+        !self.slot(pool).counted || self.total.is_none_or(|limit| self.counted < limit)
+    }
+
+    fn enter(&mut self, occupant: usize, sort: usize, pool: usize, kept: bool) {
+        if let (Some(crowds), Some(used)) = (self.crowds.get_mut(pool), self.used.get_mut(pool)) {
+            let crowd = crowds.entry(sort).or_default();
+            let stack = if kept { &mut crowd.kept } else { &mut crowd.granted };
+            stack.push(occupant);
+            *used += 1;
+            if self.places.len() <= occupant {
+                self.places.resize(occupant + 1, None);
+            }
+            if let Some(place) = self.places.get_mut(occupant) {
+                *place = Some(pool);
+            }
+            self.counted += usize::from(self.slot(pool).counted);
+        }
+    }
+
+    /// Takes out the occupant who moves first, and whether they had their seat before.
+    fn leave(&mut self, pool: usize, sort: usize) -> Option<(usize, bool)> {
+        let crowds = self.crowds.get_mut(pool)?;
+        let crowd = crowds.get_mut(&sort)?;
+        let granted = crowd.granted.pop().map(|occupant| (occupant, false));
+        let leaver = granted.or_else(|| crowd.kept.pop().map(|occupant| (occupant, true)))?;
+        if crowd.granted.is_empty() && crowd.kept.is_empty() {
+            crowds.remove(&sort);
+        }
+        if let Some(used) = self.used.get_mut(pool) {
+            *used -= 1;
+        }
+        self.counted -= usize::from(self.slot(pool).counted);
+        Some(leaver)
+    }
+
+    /// The cheapest path from the pools of `sort` to room: the last pool, and the search that knows the way back; else
+    /// the search that found none.
+    fn search(&self, sort: usize) -> Result<(Search, usize), Search> {
+        let total = self.slots.len();
+        let mut search = Search::new(&self.closed);
+        for pool in self.choices.get(sort).into_iter().flatten() {
+            search.reach(*pool, 0, Step::Entry);
+        }
+        while let Some((cost, node)) = search.nearest() {
+            if node == total {
+                for pool in (0..total).filter(|pool| self.slot(*pool).counted) {
+                    search.reach(pool, cost, Step::Total(node));
+                }
+                continue;
+            }
+            if self.has_room(node) {
+                if self.total_allows(node) {
+                    return Ok((search, node));
+                }
+                if self.total == Some(self.counted) {
+                    search.reach(total, cost, Step::Total(node));
+                }
+            }
+            for (sort, crowd) in self.crowds.get(node).into_iter().flatten() {
+                let cost = cost + usize::from(crowd.granted.is_empty());
+                for pool in self.choices.get(*sort).into_iter().flatten() {
+                    search.reach(*pool, cost, Step::From(node, *sort));
+                }
+            }
+        }
+        Err(search)
+    }
+
+    /// Moves the occupants along a path that ends in `end`, and gives the pool that is then open to the newcomer.
+    fn shift(&mut self, search: &Search, end: usize) -> usize {
+        let mut open = end;
+        loop {
+            match search.step(open) {
+                Some(Step::From(from, sort)) => {
+                    if let Some((occupant, kept)) = self.leave(from, sort) {
+                        self.enter(occupant, sort, open, kept);
+                    }
+                    open = from;
+                }
+                Some(Step::Total(node)) => open = node,
+                Some(Step::Entry) | None => return open,
+            }
+        }
+    }
+}
+
+/// One search for room: the cheapest known way to each node. The cost of a way is the number of kept seats it moves.
+#[derive(Debug)]
+struct Search {
+    nodes: Vec<Option<(usize, Step)>>,
+    /// Closed before, or visited.
+    done: Vec<bool>,
+    queue: BTreeSet<(usize, usize, usize)>,
+    reached: usize,
+}
+
+impl Search {
+    fn new(closed: &[bool]) -> Self {
+        let nodes = vec![None; closed.len()];
+        Self { nodes, done: closed.to_vec(), queue: BTreeSet::new(), reached: 0 }
+    }
+
+    fn reach(&mut self, node: usize, cost: usize, step: Step) {
+        if self.done.get(node).copied().unwrap_or(true) {
+            return;
+        }
+        let Some(known) = self.nodes.get_mut(node) else { return };
+        if known.is_none_or(|(best, _)| cost < best) {
+            *known = Some((cost, step));
+            self.reached += 1;
+            self.queue.insert((cost, self.reached, node));
+        }
+    }
+
+    fn nearest(&mut self) -> Option<(usize, usize)> {
+        while let Some((cost, _, node)) = self.queue.pop_first() {
+            if let Some(done) = self.done.get_mut(node)
+                && !std::mem::replace(done, true)
+            {
+                return Some((cost, node));
+            }
+        }
+        None
+    }
+
+    fn step(&self, node: usize) -> Option<Step> {
+        self.nodes.get(node).copied().flatten().map(|(_, step)| step)
+    }
+}

@@ -1,0 +1,8 @@
+//! Stories of who gets which seat, and laws over generated districts.
+
+mod counts;
+mod flow;
+mod laws;
+mod leaving;
+mod serving;
+mod world;

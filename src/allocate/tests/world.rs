@@ -1,0 +1,352 @@
+//! A small district to tell stories about, and the nights it lives through.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::allocate::{Allocation, Input, Pull, SeatAction, SeatKey, allocate};
+use crate::model::{
+    Allotment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState,
+    EducatorAccess, EndDates, Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind,
+    Period, Product, Record, Role, RoleName, Roster, Seat, Seats, Session, Shrink, SourceId,
+    Subscription, SubscriptionStatus, Timestamp, User, Waiting,
+};
+
+/// No change.
+pub(super) const NOTHING: [&str; 0] = [];
+
+pub(super) fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+/// The district `d`, in Chicago, with the product `reading` and no subscription.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) state: DistrictState,
+    pub(super) as_of: Timestamp,
+    pub(super) roster: Roster,
+    pub(super) departed: Roster,
+    pub(super) catalog: Catalog,
+    pub(super) seats: BTreeMap<SeatKey, Seat>,
+    pub(super) waiting: BTreeMap<SeatKey, Waiting>,
+    pub(super) ended: BTreeMap<SeatKey, Ended>,
+    pub(super) overrides: BTreeMap<SeatKey, Override>,
+    pub(super) educator_access: BTreeMap<SeatKey, EducatorAccess>,
+    pub(super) bridged: BTreeSet<SeatKey>,
+    pub(super) held_users: BTreeSet<SourceId>,
+    pub(super) pull: Option<Pull>,
+}
+
+pub(super) fn product(code: &str) -> Product {
+    Product {
+        code: code.into(),
+        name: code.to_owned(),
+        audience: Audience::Student,
+        basis: Basis::Active,
+        count_by: CountBy::Account,
+        roles: Vec::new(),
+        grades: Vec::new(),
+        schools: Vec::new(),
+        subjects: Vec::new(),
+        courses: Vec::new(),
+        educator_access: false,
+        bundle: Vec::new(),
+        leaving_grace_days: 1,
+        after_last_day: LastDay::Keep,
+        order: Vec::new(),
+    }
+}
+
+pub(super) fn subscription(id: &str, product: &str, seats: u32) -> Subscription {
+    Subscription {
+        id: id.into(),
+        district: "d".into(),
+        product: product.into(),
+        seats: Seats::Count(seats),
+        starts_on: day("2026-07-01"),
+        expires_on: day("2027-06-30"),
+        grace_days: 0,
+        renews: None,
+        status: SubscriptionStatus::Active,
+        licensed_to: None,
+        created_on: None,
+        overage: Overage::Block,
+        on_shrink: Shrink::Keep,
+        remediate_days: 30,
+        alert_remaining: None,
+        allotments: Vec::new(),
+    }
+}
+
+pub(super) fn allotment(school: &str, seats: u32) -> Allotment {
+    Allotment { school: school.to_owned(), seats: Seats::Count(seats), locked: false }
+}
+
+pub(super) fn user(id: &str, role: RoleName, schools: &[&str]) -> User {
+    let roles = schools.iter().enumerate().map(|(index, school)| Role {
+        role,
+        org: (*school).into(),
+        primary: index == 0,
+        word: None,
+    });
+    User {
+        id: id.into(),
+        roles: roles.collect(),
+        active: true,
+        given_name: None,
+        family_name: None,
+        email: None,
+        username: None,
+        grades: Vec::new(),
+        student_number: None,
+        state_id: None,
+    }
+}
+
+pub(super) fn enrollment(user: &str, class: &str, role: RoleName) -> Enrollment {
+    Enrollment {
+        user: user.into(),
+        class: class.into(),
+        school: None,
+        role,
+        primary: None,
+        periods: Vec::new(),
+    }
+}
+
+pub(super) fn session(id: &str, kind: &str, from: &str, to: &str, parent: Option<&str>) -> Session {
+    Session {
+        id: id.into(),
+        session_type: kind.to_owned(),
+        title: id.to_owned(),
+        starts_on: Some(day(from)),
+        ends_on: Some(day(to)),
+        parent: parent.map(SourceId::from),
+        school_year: None,
+    }
+}
+
+pub(super) fn class(id: &str, sessions: &[&str]) -> Class {
+    Class {
+        id: id.into(),
+        title: id.to_owned(),
+        code: None,
+        class_type: None,
+        school: None,
+        course: None,
+        sessions: sessions.iter().map(|it| (*it).into()).collect(),
+        grades: Vec::new(),
+        subjects: Vec::new(),
+    }
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut it = Self {
+            state: DistrictState {
+                id: "d".into(),
+                time_zone: chrono_tz::America::Chicago,
+                end_dates: EndDates::Exclusive,
+                revision: 0,
+                audit_seq: 0,
+                audit_head: "0".repeat(64),
+                source: None,
+                allocated_at: None,
+            },
+            as_of: Timestamp::parse("2026-10-05T07:00:00Z").unwrap(),
+            roster: Roster::default(),
+            departed: Roster::default(),
+            catalog: Catalog::default(),
+            seats: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+            educator_access: BTreeMap::new(),
+            bridged: BTreeSet::new(),
+            held_users: BTreeSet::new(),
+            pull: None,
+        };
+        for id in ["s1", "s2", "s3"] {
+            it.roster.put(Record::School(Org {
+                id: id.into(),
+                org_type: "school".to_owned(),
+                name: id.to_owned(),
+                identifier: Some(format!("{id}-number")),
+                parent: None,
+                nces: None,
+            }));
+        }
+        it.product(product("reading"));
+        it.on("2026-10-05")
+    }
+
+    /// With a subscription `SUB` of `reading`.
+    pub(super) fn seats(seats: u32) -> Self {
+        let mut it = Self::new();
+        it.subscription(subscription("SUB", "reading", seats));
+        it
+    }
+
+    /// The night of `date`, two in the morning, after a complete pull.
+    pub(super) fn on(mut self, date: &str) -> Self {
+        self.night(date);
+        self
+    }
+
+    pub(super) fn night(&mut self, date: &str) {
+        self.as_of = Timestamp::parse(&format!("{date}T08:00:00Z")).unwrap();
+        self.pull = Some(Pull { date: day(date), upload: None });
+    }
+
+    pub(super) fn product(&mut self, it: Product) {
+        self.catalog.products.insert(it.code.clone(), it);
+    }
+
+    pub(super) fn reading(&mut self) -> &mut Product {
+        self.catalog.products.get_mut(&"reading".into()).unwrap()
+    }
+
+    pub(super) fn subscription(&mut self, it: Subscription) {
+        self.catalog.subscriptions.insert(it.id.clone(), it);
+    }
+
+    pub(super) fn sub(&mut self) -> &mut Subscription {
+        self.catalog.subscriptions.get_mut(&"SUB".into()).unwrap()
+    }
+
+    pub(super) fn student(&mut self, id: &str, schools: &[&str]) {
+        self.roster.put(Record::User(user(id, RoleName::Student, schools)));
+    }
+
+    pub(super) fn students(&mut self, ids: &[&str]) {
+        for id in ids {
+            self.student(id, &["s1"]);
+        }
+    }
+
+    pub(super) fn enroll(&mut self, user: &str, class: &str, role: RoleName) {
+        self.roster.put(Record::Enrollment(enrollment(user, class, role)));
+    }
+
+    pub(super) fn enroll_until(&mut self, user: &str, class: &str, from: &str, to: &str) {
+        let mut it = enrollment(user, class, RoleName::Student);
+        it.periods = vec![Period { begin: Some(day(from)), end: Some(day(to)) }];
+        self.roster.put(Record::Enrollment(it));
+    }
+
+    pub(super) fn decide(&mut self, user: &str, kind: OverrideKind, until: Option<&str>) {
+        self.overrides.insert(
+            ("reading".into(), user.into()),
+            Override {
+                product: "reading".into(),
+                user: user.into(),
+                kind,
+                actor: "office".to_owned(),
+                reason: "by hand".to_owned(),
+                until: until.map(day),
+            },
+        );
+    }
+
+    /// The user and their enrollments are not in the complete snapshot any more.
+    pub(super) fn vanish(&mut self, id: &str) {
+        let user = self.roster.users.remove(&id.into()).unwrap();
+        let own = self.roster.enrollments.keys().filter(|key| key.user == user.id).cloned();
+        for key in own.collect::<Vec<_>>() {
+            let it = self.roster.enrollments.remove(&key).unwrap();
+            self.departed.put(Record::Enrollment(it));
+        }
+        self.departed.put(Record::User(user));
+    }
+
+    pub(super) fn run(&self) -> Allocation {
+        allocate(self.input())
+    }
+
+    pub(super) fn input(&self) -> Input<'_> {
+        Input {
+            state: &self.state,
+            as_of: self.as_of,
+            roster: &self.roster,
+            departed: &self.departed,
+            catalog: &self.catalog,
+            seats: &self.seats,
+            waiting: &self.waiting,
+            ended: &self.ended,
+            overrides: &self.overrides,
+            educator_access: &self.educator_access,
+            bridged: &self.bridged,
+            held_users: &self.held_users,
+            pull: self.pull.as_ref(),
+        }
+    }
+
+    /// Runs and keeps what it leads to; the changes in words.
+    pub(super) fn settle(&mut self) -> Vec<String> {
+        let outcome = self.run();
+        self.keep(&outcome);
+        words(&outcome)
+    }
+
+    pub(super) fn keep(&mut self, outcome: &Allocation) {
+        for change in &outcome.changes {
+            let key = (change.product.clone(), change.user.clone());
+            if let SeatAction::Released { reason, .. } = change.action {
+                self.ended.insert(key, Ended { at: self.as_of, reason });
+            }
+        }
+        self.seats = outcome.seats.clone();
+        self.waiting = outcome.waiting.clone();
+        self.state.allocated_at = Some(self.as_of);
+    }
+
+    /// Settles, and tells holders as `user@pool`.
+    pub(super) fn holders(&mut self) -> Vec<String> {
+        self.settle();
+        self.seats.values().map(|it| format!("{}@{}", it.user, it.pool)).collect()
+    }
+
+    /// The line, first first.
+    pub(super) fn line(&self) -> Vec<String> {
+        let mut line: Vec<_> = self.waiting.values().collect();
+        line.sort_by_key(|it| it.position);
+        line.iter().map(|it| it.user.to_string()).collect()
+    }
+
+    pub(super) fn baseline(&self) -> Baseline {
+        Baseline {
+            state: self.state.clone(),
+            roster: self.roster.clone(),
+            archived: BTreeSet::new(),
+            departed: self.departed.clone(),
+            catalog: self.catalog.clone(),
+            seats: self.seats.clone(),
+            waiting: self.waiting.clone(),
+            ended: self.ended.clone(),
+            overrides: self.overrides.clone(),
+            educator_access: self.educator_access.clone(),
+            decisions: BTreeMap::new(),
+            review: None,
+        }
+    }
+}
+
+/// Changes as short words, products other than `reading` named.
+pub(super) fn words(outcome: &Allocation) -> Vec<String> {
+    let changes = outcome.changes.iter().map(|it| {
+        let what = match &it.action {
+            SeatAction::Released { reason, .. } => format!("released {reason:?}"),
+            SeatAction::Moved { from, to } => format!("moved {from} to {to}"),
+            SeatAction::Granted { pool } => format!("granted {pool}"),
+            SeatAction::Leaving { .. } => "leaving".to_owned(),
+            SeatAction::Stayed => "stayed".to_owned(),
+            SeatAction::Waiting { short_of } => format!("waiting {short_of}"),
+            SeatAction::WaitingEnded => "waiting ended".to_owned(),
+        };
+        let product = if it.product.as_str() == "reading" {
+            String::new()
+        } else {
+            format!("{}/", it.product)
+        };
+        format!("{product}{} {what}", it.user)
+    });
+    changes.collect()
+}
