@@ -100,8 +100,7 @@ impl AuthState {
         let credentials = Credentials::of(district);
         if let Some(header) = call.authorization("OAuth") {
             let uri = format!("{}{}", call.origin().trim_end_matches(":80"), call.path);
-            let signed =
-                Signed { method: call.method.as_str(), uri: &uri, query: &call.query, header };
+            let signed = Signed { method: call.method.as_str(), uri: &uri, query: &call.query, header };
             let nonces = self.nonces.entry(district.to_owned()).or_default();
             oauth1::verify(signed, &credentials.key, &credentials.secret, now, nonces)
                 .map_err(|refusal| refusal.to_string())?;
@@ -114,11 +113,7 @@ impl AuthState {
         if bearer == credentials.bearer {
             let token = self.rotating.entry(format!("static/{district}")).or_default();
             token.uses += 1;
-            return if spent(token.uses) {
-                Err("the bearer is spent".to_owned())
-            } else {
-                Ok(Granted::Everything)
-            };
+            return if spent(token.uses) { Err("the bearer is spent".to_owned()) } else { Ok(Granted::Everything) };
         }
         let token = self.issued.get_mut(bearer).filter(|token| token.district == district);
         let token = token.ok_or("the bearer is not known here")?;
@@ -134,10 +129,7 @@ impl AuthState {
         self.serial += 1;
         let token = digest(&format!("issued/{district}/{now}/{}", self.serial));
         let expires = now + TOKEN_SECONDS;
-        self.issued.insert(
-            token.clone(),
-            Issued { district: district.to_owned(), scopes, expires, uses: 0 },
-        );
+        self.issued.insert(token.clone(), Issued { district: district.to_owned(), scopes, expires, uses: 0 });
         token
     }
 

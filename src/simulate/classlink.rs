@@ -32,29 +32,20 @@ pub(crate) fn district_of<'a>(shared: &'a Shared, id: &str) -> Option<&'a str> {
 }
 
 fn districts(shared: &Shared) -> impl Iterator<Item = &str> {
-    shared
-        .world
-        .districts()
-        .filter(|district| shared.world.format(district) == Some(Format::OneRosterCsv))
+    shared.world.districts().filter(|district| shared.world.format(district) == Some(Format::OneRosterCsv))
 }
 
 /// `GET /applications`.
 pub(crate) fn applications(shared: &Shared, call: &Call) -> Reply {
     if call.authorization("Bearer") != Some(CLASSLINK_PARTNER) {
-        return Reply::json(
-            StatusCode::UNAUTHORIZED,
-            json!({ "status": 0, "message": "Unauthorized" }),
-        );
+        return Reply::json(StatusCode::UNAUTHORIZED, json!({ "status": 0, "message": "Unauthorized" }));
     }
-    let count = |name: &str, default: usize| {
-        call.param(name).and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
+    let count = |name: &str, default: usize| call.param(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (limit, offset) = (count("limit", DEFAULT_LIMIT), count("offset", 0));
     let page = districts(shared).enumerate().skip(offset).take(limit).map(|(at, district)| {
         let quirks = shared.quirks_of(district);
         let vanished = quirks.has("vanished");
-        let bearer = (!vanished)
-            .then(|| shared.auth().list_rotating(&token_name(district), quirks.expire_token));
+        let bearer = (!vanished).then(|| shared.auth().list_rotating(&token_name(district), quirks.expire_token));
         json!({
             "id": 12_345 + at,
             "application_id": 67_890 + at,

@@ -24,12 +24,8 @@ pub(crate) fn answer(shared: &Shared, call: &Call, rest: &[&str]) -> Reply {
         (&Method::GET, []) => Reply::json(StatusCode::OK, overview(shared, call)),
         (&Method::GET, ["requests"]) => {
             let rows = shared.log().into_iter();
-            let rows = rows
-                .map(|row| json!({ "method": row.method, "path": row.path, "status": row.status }));
-            Reply::json(
-                StatusCode::OK,
-                json!({ "total": shared.requests(), "requests": rows.collect::<Vec<_>>() }),
-            )
+            let rows = rows.map(|row| json!({ "method": row.method, "path": row.path, "status": row.status }));
+            Reply::json(StatusCode::OK, json!({ "total": shared.requests(), "requests": rows.collect::<Vec<_>>() }))
         }
         (&Method::POST, ["day"]) => {
             let body: Option<Value> = serde_json::from_slice(&call.body).ok();
@@ -44,8 +40,7 @@ pub(crate) fn answer(shared: &Shared, call: &Call, rest: &[&str]) -> Reply {
         }
         (&Method::POST, ["quirks"]) => {
             let body: Option<Value> = serde_json::from_slice(&call.body).ok();
-            let list =
-                body.and_then(|body| body.get("quirks").and_then(Value::as_str).map(str::to_owned));
+            let list = body.and_then(|body| body.get("quirks").and_then(Value::as_str).map(str::to_owned));
             match list.map(|list| Quirks::parse(&list)) {
                 Some(Ok(quirks)) => {
                     shared.set_quirks(quirks);
@@ -65,8 +60,7 @@ fn refused(text: &str) -> Reply {
 
 fn overview(shared: &Shared, call: &Call) -> Value {
     let origin = call.origin();
-    let districts: Vec<Value> =
-        shared.world.districts().map(|district| one(shared, &origin, district)).collect();
+    let districts: Vec<Value> = shared.world.districts().map(|district| one(shared, &origin, district)).collect();
     json!({
         "day": shared.day(),
         "quirks": shared.quirks().to_string(),
@@ -83,28 +77,24 @@ fn overview(shared: &Shared, call: &Call) -> Value {
 
 fn one(shared: &Shared, origin: &str, district: &str) -> Value {
     let says = shared.world.says(district, shared.day());
-    let mut about =
-        json!({ "id": district, "last_day": shared.world.last_day(district), "today": says });
-    let more = match shared.world.format(district) {
-        Some(Format::Clever) => {
-            json!({ "format": "clever", "clever_id": shared.world.clever_id(district) })
-        }
-        _ => {
-            let credentials = Credentials::of(district);
-            json!({
-                "format": "oneroster",
-                "v1p1": format!("{origin}/{district}/{}", Version::V1p1.path()),
-                "v1p2": format!("{origin}/{district}/{}", Version::V1p2.path()),
-                "oauth1": { "key": credentials.key, "secret": credentials.secret },
-                "oauth2": {
-                    "token_url": format!("{origin}/{district}/token"),
-                    "client_id": credentials.client_id,
-                    "client_secret": credentials.client_secret,
-                },
-                "bearer": credentials.bearer,
-                "classlink_application_id": encode(&classlink::application_id(district)),
-            })
-        }
+    let mut about = json!({ "id": district, "last_day": shared.world.last_day(district), "today": says });
+    let more = if shared.world.format(district) == Some(Format::Clever) {
+        json!({ "format": "clever", "clever_id": shared.world.clever_id(district) })
+    } else {
+        let credentials = Credentials::of(district);
+        json!({
+            "format": "oneroster",
+            "v1p1": format!("{origin}/{district}/{}", Version::V1p1.path()),
+            "v1p2": format!("{origin}/{district}/{}", Version::V1p2.path()),
+            "oauth1": { "key": credentials.key, "secret": credentials.secret },
+            "oauth2": {
+                "token_url": format!("{origin}/{district}/token"),
+                "client_id": credentials.client_id,
+                "client_secret": credentials.client_secret,
+            },
+            "bearer": credentials.bearer,
+            "classlink_application_id": encode(&classlink::application_id(district)),
+        })
     };
     if let (Some(fields), Value::Object(more)) = (about.as_object_mut(), more) {
         fields.extend(more);

@@ -20,12 +20,7 @@ const LOGIN: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\
 const BAD_GATEWAY: &str = "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><center><h1>502 Bad Gateway</h1></center></body>\n</html>\n";
 
 /// The failure a data request meets, if the quirks ask for one. `nth` is which request it is since they were set, from 1.
-pub(crate) fn failure(
-    quirks: &Quirks,
-    call: &Call,
-    version: Option<Version>,
-    nth: u64,
-) -> Option<Reply> {
+pub(crate) fn failure(quirks: &Quirks, call: &Call, version: Option<Version>, nth: u64) -> Option<Reply> {
     let failed = if nth <= quirks.html_502 {
         Reply::html(StatusCode::BAD_GATEWAY, BAD_GATEWAY)
     } else if nth <= quirks.html_502 + quirks.error_500 {
@@ -45,11 +40,7 @@ fn server_error(version: Option<Version>) -> Reply {
     let text = "the simulated server failed, as asked";
     match version {
         Some(version) => {
-            let minor = if version == Version::V1p1 {
-                "targetreadfailure"
-            } else {
-                "internal_server_error"
-            };
+            let minor = if version == Version::V1p1 { "targetreadfailure" } else { "internal_server_error" };
             status::failure(version, StatusCode::INTERNAL_SERVER_ERROR, minor, text)
         }
         None => Reply::json(StatusCode::INTERNAL_SERVER_ERROR, json!({ "message": text })),
@@ -59,15 +50,10 @@ fn server_error(version: Option<Version>) -> Reply {
 /// The answer over the rate limit. `reset` is unix seconds.
 pub(crate) fn too_many(quirks: &Quirks, version: Option<Version>) -> Reply {
     let reply = match version {
-        Some(version) => status::failure(
-            version,
-            StatusCode::TOO_MANY_REQUESTS,
-            "server_busy",
-            "too many requests, come back later",
-        ),
-        None => {
-            Reply::json(StatusCode::TOO_MANY_REQUESTS, json!({ "message": "Too many requests" }))
+        Some(version) => {
+            status::failure(version, StatusCode::TOO_MANY_REQUESTS, "server_busy", "too many requests, come back later")
         }
+        None => Reply::json(StatusCode::TOO_MANY_REQUESTS, json!({ "message": "Too many requests" })),
     };
     retry_after(quirks, reply)
 }
@@ -92,8 +78,7 @@ pub(crate) fn send(quirks: &Quirks, mut reply: Reply) -> Response {
     }
     let (kind, mut bytes) = match reply.content {
         Content::Json(value) => {
-            let text =
-                if quirks.has("reorder-keys") { reversed(&value) } else { value.to_string() };
+            let text = if quirks.has("reorder-keys") { reversed(&value) } else { value.to_string() };
             (Some("application/json; charset=utf-8"), text.into_bytes())
         }
         Content::Html(text) => (Some("text/html; charset=utf-8"), text.into_bytes()),
@@ -119,10 +104,7 @@ pub(crate) fn send(quirks: &Quirks, mut reply: Reply) -> Response {
 fn reversed(value: &Value) -> String {
     match value {
         Value::Object(fields) => {
-            let pairs = fields
-                .iter()
-                .rev()
-                .map(|(name, value)| format!("{}:{}", json!(name), reversed(value)));
+            let pairs = fields.iter().rev().map(|(name, value)| format!("{}:{}", json!(name), reversed(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
         }
         Value::Array(items) => {

@@ -56,19 +56,16 @@ struct Student {
     classes: usize,
 }
 
-const GRADES: [&str; 13] =
-    ["KG", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"];
+const GRADES: [&str; 13] = ["KG", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12"];
 
-const SUBJECTS: [&str; 6] =
-    ["Mathematics", "Reading", "Science", "Social Studies", "Art", "Physical Education"];
+const SUBJECTS: [&str; 6] = ["Mathematics", "Reading", "Science", "Social Studies", "Art", "Physical Education"];
 
 /// Names of nobody: plants and minerals, and household words.
 const GIVEN: [&str; 40] = [
-    "Acacia", "Alder", "Anise", "Aspen", "Basil", "Birch", "Bryony", "Cedar", "Clover", "Cobalt",
-    "Coral", "Cypress", "Dahlia", "Elder", "Fennel", "Fern", "Flint", "Garnet", "Ginger", "Hazel",
-    "Heath", "Indigo", "Juniper", "Larch", "Linden", "Lupine", "Maple", "Marigold", "Myrtle",
-    "Nettle", "Olive", "Onyx", "Opal", "Pepper", "Quartz", "Rowan", "Saffron", "Sorrel", "Tansy",
-    "Yarrow",
+    "Acacia", "Alder", "Anise", "Aspen", "Basil", "Birch", "Bryony", "Cedar", "Clover", "Cobalt", "Coral", "Cypress",
+    "Dahlia", "Elder", "Fennel", "Fern", "Flint", "Garnet", "Ginger", "Hazel", "Heath", "Indigo", "Juniper", "Larch",
+    "Linden", "Lupine", "Maple", "Marigold", "Myrtle", "Nettle", "Olive", "Onyx", "Opal", "Pepper", "Quartz", "Rowan",
+    "Saffron", "Sorrel", "Tansy", "Yarrow",
 ];
 
 const FAMILY: [&str; 30] = [
@@ -119,15 +116,8 @@ const HEADERS: [(&str, &str); 6] = [
     ("enrollments", "classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate"),
 ];
 
-const ABSENT: [&str; 7] = [
-    "categories",
-    "classResources",
-    "courseResources",
-    "demographics",
-    "lineItems",
-    "resources",
-    "results",
-];
+const ABSENT: [&str; 7] =
+    ["categories", "classResources", "courseResources", "demographics", "lineItems", "resources", "results"];
 
 /// The generator's chance: splitmix64.
 #[derive(Debug, Clone)]
@@ -161,8 +151,7 @@ impl District {
         let mut roster = self.first_night();
         let mut next_serial = self.students.max(1);
         for later in 2..=night {
-            let mut chance =
-                Chance(self.seed ^ u64::from(later).wrapping_mul(0xd6e8_feb8_6659_fd93));
+            let mut chance = Chance(self.seed ^ u64::from(later).wrapping_mul(0xd6e8_feb8_6659_fd93));
             roster.change(&mut chance, self.changed_per_10_000, &mut next_serial);
         }
         roster
@@ -172,14 +161,8 @@ impl District {
         let mut chance = Chance(self.seed);
         let students = self.students.max(1);
         let schools = students.div_ceil(500);
-        let (classes, teachers) =
-            ((students / 4).max(schools), (students * 3).div_ceil(40).max(schools));
-        let mut roster = Roster {
-            id: self.id.clone(),
-            schools: Vec::new(),
-            teachers,
-            students: BTreeMap::new(),
-        };
+        let (classes, teachers) = ((students / 4).max(schools), (students * 3).div_ceil(40).max(schools));
+        let mut roster = Roster { id: self.id.clone(), schools: Vec::new(), teachers, students: BTreeMap::new() };
         for at in 0..schools {
             let share = |of: usize| of * (at + 1) / schools - of * at / schools;
             let (first_grade, grades) = match (schools, at % 3) {
@@ -255,23 +238,15 @@ impl Roster {
             let rows: Rows<'_> = match name {
                 "orgs" => Box::new(self.orgs()),
                 "academicSessions" => Box::new(sessions()),
-                "courses" => Box::new(self.courses()),
+                "courses" => Box::new(courses()),
                 "classes" => Box::new(self.class_rows()),
                 "users" => Box::new(self.users()),
                 _ => Box::new(self.enrollment_rows()),
             };
-            files.push(PackageFile {
-                name: format!("{name}.csv"),
-                header: header.map(str::to_owned).collect(),
-                rows,
-            });
+            files.push(PackageFile { name: format!("{name}.csv"), header: header.map(str::to_owned).collect(), rows });
         }
         let header = owned(&["propertyName", "value"]);
-        files.push(PackageFile {
-            name: "manifest.csv".to_owned(),
-            header,
-            rows: Box::new(manifest()),
-        });
+        files.push(PackageFile { name: "manifest.csv".to_owned(), header, rows: Box::new(manifest()) });
         files
     }
 
@@ -294,8 +269,7 @@ impl Roster {
         let place = chance.below(at.grades);
         student.school = school;
         student.grade = at.first_grade + place;
-        student.first_class =
-            at.classes * place / at.grades + chance.below(at.classes.div_ceil(at.grades));
+        student.first_class = at.classes * place / at.grades + chance.below(at.classes.div_ceil(at.grades));
         student.classes = if serial.is_multiple_of(4) { 5 } else { 6 }.min(at.classes);
     }
 
@@ -313,14 +287,10 @@ impl Roster {
                     continue;
                 }
                 2 if self.schools.len() > 1 => {
-                    let school = (student.school + 1 + chance.below(self.schools.len() - 1))
-                        % self.schools.len();
+                    let school = (student.school + 1 + chance.below(self.schools.len() - 1)) % self.schools.len();
                     self.place(chance, &mut student, school, serial);
                 }
-                2..=4 => {
-                    student.family =
-                        (student.family + 1 + chance.below(FAMILY.len() - 1)) % FAMILY.len()
-                }
+                2..=4 => student.family = (student.family + 1 + chance.below(FAMILY.len() - 1)) % FAMILY.len(),
                 _ => student.first_class += 1,
             }
             self.students.insert(serial, student);
@@ -332,38 +302,12 @@ impl Roster {
     }
 
     fn orgs(&self) -> impl Iterator<Item = Vec<String>> + '_ {
-        let district = [owned(&[
-            "DISTRICT",
-            "",
-            "",
-            &format!("Generated District {}", self.id),
-            "district",
-            "G0",
-            "",
-        ])];
+        let district = [owned(&["DISTRICT", "", "", &format!("Generated District {}", self.id), "district", "G0", ""])];
         let schools = (0..self.schools.len()).map(|at| {
-            let name =
-                format!("{} School {}", FAMILY.get(at % FAMILY.len()).unwrap_or(&""), at + 1);
-            owned(&[
-                &Self::school_id(at),
-                "",
-                "",
-                &name,
-                "school",
-                &format!("G{}", at + 1),
-                "DISTRICT",
-            ])
+            let name = format!("{} School {}", FAMILY.get(at % FAMILY.len()).unwrap_or(&""), at + 1);
+            owned(&[&Self::school_id(at), "", "", &name, "school", &format!("G{}", at + 1), "DISTRICT"])
         });
         district.into_iter().chain(schools)
-    }
-
-    fn courses(&self) -> impl Iterator<Item = Vec<String>> + '_ {
-        GRADES.iter().flat_map(|grade| {
-            SUBJECTS.iter().map(move |subject| {
-                let (id, title) = (course_id(grade, subject), format!("{subject} {grade}"));
-                owned(&[&id, "", "", "SY-2026", &title, &id, grade, "DISTRICT", subject, ""])
-            })
-        })
     }
 
     fn class_rows(&self) -> impl Iterator<Item = Vec<String>> + '_ {
@@ -372,25 +316,9 @@ impl Roster {
                 let place = school.first_grade + class * school.grades / school.classes.max(1);
                 let grade = GRADES.get(place).copied().unwrap_or("");
                 let subject = SUBJECTS.get(class % SUBJECTS.len()).copied().unwrap_or("");
-                let (id, title) =
-                    (class_id(at, class), format!("{subject} {grade}, group {}", class + 1));
+                let (id, title) = (class_id(at, class), format!("{subject} {grade}, group {}", class + 1));
                 let (course, school) = (course_id(grade, subject), Self::school_id(at));
-                owned(&[
-                    &id,
-                    "",
-                    "",
-                    &title,
-                    grade,
-                    &course,
-                    &id,
-                    "scheduled",
-                    "",
-                    &school,
-                    "T-1,T-2",
-                    subject,
-                    "",
-                    "",
-                ])
+                owned(&[&id, "", "", &title, grade, &course, &id, "scheduled", "", &school, "T-1,T-2", subject, "", ""])
             })
         })
     }
@@ -405,43 +333,25 @@ impl Roster {
         let students = self.students.iter().map(move |(serial, student)| {
             let grade = GRADES.get(student.grade).copied().unwrap_or("");
             let school = Self::school_id(student.school);
-            self.user(
-                &student_id(*serial),
-                "student",
-                &school,
-                student.given,
-                student.family,
-                grade,
-            )
+            self.user(&student_id(*serial), "student", &school, student.given, student.family, grade)
         });
         teachers.chain(students)
     }
 
-    fn user(
-        &self,
-        id: &str,
-        role: &str,
-        org: &str,
-        given: usize,
-        family: usize,
-        grade: &str,
-    ) -> Vec<String> {
+    fn user(&self, id: &str, role: &str, org: &str, given: usize, family: usize, grade: &str) -> Vec<String> {
         let given = GIVEN.get(given % GIVEN.len()).copied().unwrap_or("");
         let family = FAMILY.get(family % FAMILY.len()).copied().unwrap_or("");
         let username = format!("{given}.{id}").to_lowercase();
         let email = format!("{username}@{}.example", self.id);
-        let cells = [
-            id, "", "", "true", org, role, &username, "", given, family, "", id, &email, "", "",
-            "", grade, "",
-        ];
+        let cells =
+            [id, "", "", "true", org, role, &username, "", given, family, "", id, &email, "", "", "", grade, ""];
         owned(&cells)
     }
 
     fn enrollment_rows(&self) -> impl Iterator<Item = Vec<String>> + '_ {
         let teachers = self.schools.iter().enumerate().flat_map(|(at, school)| {
             (0..school.classes).map(move |class| {
-                let teacher =
-                    format!("T-{:06}", school.first_teacher + class % school.teachers.max(1) + 1);
+                let teacher = format!("T-{:06}", school.first_teacher + class % school.teachers.max(1) + 1);
                 enrollment(&teacher, at, class, "teacher", "true")
             })
         });
@@ -476,19 +386,18 @@ fn enrollment(user: &str, school: usize, class: usize, role: &str, primary: &str
     owned(&[&id, "", "", &class, &Roster::school_id(school), user, role, primary, "", ""])
 }
 
+fn courses() -> impl Iterator<Item = Vec<String>> {
+    GRADES.iter().flat_map(|grade| {
+        SUBJECTS.iter().map(move |subject| {
+            let (id, title) = (course_id(grade, subject), format!("{subject} {grade}"));
+            owned(&[&id, "", "", "SY-2026", &title, &id, grade, "DISTRICT", subject, ""])
+        })
+    })
+}
+
 fn sessions() -> impl Iterator<Item = Vec<String>> {
     [
-        owned(&[
-            "SY-2026",
-            "",
-            "",
-            "2025-2026",
-            "schoolYear",
-            "2025-08-15",
-            "2026-06-10",
-            "",
-            "2026",
-        ]),
+        owned(&["SY-2026", "", "", "2025-2026", "schoolYear", "2025-08-15", "2026-06-10", "", "2026"]),
         owned(&["T-1", "", "", "Fall", "term", "2025-08-15", "2026-01-17", "SY-2026", "2026"]),
         owned(&["T-2", "", "", "Spring", "term", "2026-01-17", "2026-06-10", "SY-2026", "2026"]),
     ]

@@ -11,8 +11,7 @@ use percent_encoding::utf8_percent_encode;
 use serde_json::Value;
 
 /// Everything but RFC 3986's unreserved characters.
-pub(crate) const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(crate) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request.
 #[derive(Debug)]
@@ -29,13 +28,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn new(
-        method: Method,
-        path: &str,
-        raw_query: &str,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Call {
+    pub(crate) fn new(method: Method, path: &str, raw_query: &str, headers: HeaderMap, body: Bytes) -> Call {
         Call {
             method,
             path: path.to_owned(),

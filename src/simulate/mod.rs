@@ -163,9 +163,7 @@ pub enum SimulateError {
         district: String,
     },
     /// The district has no CSV form.
-    #[error(
-        "district `{district}` is in Clever's format and has no CSV form; choose a OneRoster district"
-    )]
+    #[error("district `{district}` is in Clever's format and has no CSV form; choose a OneRoster district")]
     NotCsv {
         /// The district.
         district: String,

@@ -75,8 +75,7 @@ pub(crate) fn verify(
     }
     let method = field("oauth_signature_method")?;
     let nonce = field("oauth_nonce")?;
-    let timestamp: u64 =
-        field("oauth_timestamp")?.parse().map_err(|_| Refusal::Header("oauth_timestamp"))?;
+    let timestamp: u64 = field("oauth_timestamp")?.parse().map_err(|_| Refusal::Header("oauth_timestamp"))?;
     let sent = field("oauth_signature")?;
     let others = oauth.iter().filter(|(name, _)| name != "oauth_signature" && name != "realm");
     let all: Vec<_> = signed.query.iter().chain(others).cloned().collect();
@@ -92,24 +91,14 @@ pub(crate) fn verify(
 
 /// The base string of decoded parameters.
 pub(crate) fn base_string(method: &str, uri: &str, parameters: &[(String, String)]) -> String {
-    let mut pairs: Vec<_> =
-        parameters.iter().map(|(name, value)| (encode(name), encode(value))).collect();
+    let mut pairs: Vec<_> = parameters.iter().map(|(name, value)| (encode(name), encode(value))).collect();
     pairs.sort();
     let joined: Vec<_> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    format!(
-        "{method}&{}&{}",
-        encode(uri.strip_suffix(":80").unwrap_or(uri)),
-        encode(&joined.join("&"))
-    )
+    format!("{method}&{}&{}", encode(uri.strip_suffix(":80").unwrap_or(uri)), encode(&joined.join("&")))
 }
 
 /// The signature of a base string, or nothing for an unknown method.
-pub(crate) fn signature(
-    method: &str,
-    base: &str,
-    secret: &str,
-    token_secret: &str,
-) -> Option<String> {
+pub(crate) fn signature(method: &str, base: &str, secret: &str, token_secret: &str) -> Option<String> {
     let key = format!("{}&{}", encode(secret), encode(token_secret));
     let bytes = match method {
         "HMAC-SHA1" => {

@@ -83,10 +83,7 @@ impl CsvSet {
         let ordered = FILES.iter().filter_map(|name| Some((*name, self.tables.get(*name)?)));
         let rest = self.tables.iter().filter(|(name, _)| !FILES.contains(&name.as_str()));
         let tables = ordered.chain(rest.map(|(name, table)| (name.as_str(), table)));
-        tables
-            .chain([("manifest", &self.manifest)])
-            .map(|(name, table)| file_of(name, table))
-            .collect()
+        tables.chain([("manifest", &self.manifest)]).map(|(name, table)| file_of(name, table)).collect()
     }
 
     /// The same district in 1.2: `roles.csv` beside `users.csv`, and a manifest that says so.
@@ -135,9 +132,7 @@ impl CsvSet {
             }
         }
         self.manifest.rows.push(owned(&["file.roles", "bulk"]));
-        self.manifest
-            .rows
-            .extend(MANIFEST_V1P2.map(|name| owned(&[&format!("file.{name}"), "absent"])));
+        self.manifest.rows.extend(MANIFEST_V1P2.map(|name| owned(&[&format!("file.{name}"), "absent"])));
         self
     }
 }
@@ -152,10 +147,7 @@ fn file_of<'a>(name: &str, table: &'a Table) -> PackageFile<'a> {
 }
 
 /// Writes the files into a folder, which is made; each file appears whole.
-pub(crate) fn write_folder(
-    files: Vec<PackageFile<'_>>,
-    target: &Path,
-) -> Result<(), SimulateError> {
+pub(crate) fn write_folder(files: Vec<PackageFile<'_>>, target: &Path) -> Result<(), SimulateError> {
     let unwritten = |path: &Path| {
         let path = path.to_owned();
         move |source| SimulateError::Write { path, source }
@@ -186,13 +178,11 @@ pub(crate) fn write_zip(files: Vec<PackageFile<'_>>, target: &Path) -> Result<()
         write_csv(file, &mut zip).map_err(unwritten)?;
     }
     zip.finish().map_err(unzipped)?.flush().map_err(unwritten)?;
-    std::fs::rename(&half, target)
-        .map_err(|source| SimulateError::Write { path: target.to_owned(), source })
+    std::fs::rename(&half, target).map_err(|source| SimulateError::Write { path: target.to_owned(), source })
 }
 
 fn part_of(target: &Path) -> PathBuf {
-    let name =
-        target.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let name = target.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     target.with_file_name(format!(".{name}.part"))
 }
 

@@ -45,8 +45,7 @@ enum Change {
 
 impl DayPatch {
     pub(crate) fn read(path: &Path) -> Result<DayPatch, SimulateError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| SimulateError::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| SimulateError::Read { path: path.to_owned(), source })?;
         serde_json::from_slice(&bytes).map_err(|error| SimulateError::Json {
             path: path.to_owned(),
             line: error.line(),
@@ -59,22 +58,13 @@ impl DayPatch {
         self.apply(path, |change| csv_change(set, change))
     }
 
-    pub(crate) fn apply_to_objects(
-        &self,
-        objects: &mut Objects,
-        path: &Path,
-    ) -> Result<(), SimulateError> {
+    pub(crate) fn apply_to_objects(&self, objects: &mut Objects, path: &Path) -> Result<(), SimulateError> {
         self.apply(path, |change| object_change(objects, change))
     }
 
-    fn apply(
-        &self,
-        path: &Path,
-        mut one: impl FnMut(&Change) -> Result<(), String>,
-    ) -> Result<(), SimulateError> {
+    fn apply(&self, path: &Path, mut one: impl FnMut(&Change) -> Result<(), String>) -> Result<(), SimulateError> {
         for (at, change) in self.changes.iter().enumerate() {
-            let misfit =
-                |problem| SimulateError::Patch { path: path.to_owned(), change: at + 1, problem };
+            let misfit = |problem| SimulateError::Patch { path: path.to_owned(), change: at + 1, problem };
             one(change).map_err(misfit)?;
         }
         Ok(())
@@ -90,9 +80,7 @@ fn csv_change(set: &mut CsvSet, change: &Change) -> Result<(), String> {
             write_cells(table, row, &mut cells)?;
             let id = table.cell(&cells, "sourcedId").to_owned();
             if id.is_empty() || table.position(&id).is_some() {
-                return Err(format!(
-                    "cannot add to {collection}: the id `{id}` is empty or there already"
-                ));
+                return Err(format!("cannot add to {collection}: the id `{id}` is empty or there already"));
             }
             table.rows.push(cells);
         }
@@ -119,15 +107,11 @@ fn csv_change(set: &mut CsvSet, change: &Change) -> Result<(), String> {
     Ok(())
 }
 
-fn write_cells(
-    table: &Table,
-    fields: &Map<String, Value>,
-    cells: &mut [String],
-) -> Result<(), String> {
+fn write_cells(table: &Table, fields: &Map<String, Value>, cells: &mut [String]) -> Result<(), String> {
     for (name, value) in fields {
         let cell = table.column(name).and_then(|at| cells.get_mut(at));
         let cell = cell.ok_or_else(|| format!("there is no column `{name}`"))?;
-        *cell = value.as_str().ok_or_else(|| format!("column `{name}` needs a text"))?.to_owned();
+        value.as_str().ok_or_else(|| format!("column `{name}` needs a text"))?.clone_into(cell);
     }
     Ok(())
 }
@@ -139,9 +123,7 @@ fn object_change(objects: &mut Objects, change: &Change) -> Result<(), String> {
             let kind = objects.get_mut(collection).ok_or_else(|| unknown(collection))?;
             let id = row.get("id").and_then(Value::as_str).unwrap_or("").to_owned();
             if id.is_empty() || kind.contains_key(&id) {
-                return Err(format!(
-                    "cannot add to {collection}: the id `{id}` is empty or there already"
-                ));
+                return Err(format!("cannot add to {collection}: the id `{id}` is empty or there already"));
             }
             kind.insert(id, Value::Object(row.clone()));
         }
@@ -156,9 +138,7 @@ fn object_change(objects: &mut Objects, change: &Change) -> Result<(), String> {
             let kind = objects.get_mut(collection).ok_or_else(|| unknown(collection))?;
             kind.remove(id).ok_or_else(|| format!("{collection} has no `{id}`"))?;
             if collection == "users" && !keep_references {
-                for section in
-                    objects.get_mut("sections").into_iter().flat_map(BTreeMap::values_mut)
-                {
+                for section in objects.get_mut("sections").into_iter().flat_map(BTreeMap::values_mut) {
                     take_out_of_section(section, id);
                 }
             }
@@ -171,11 +151,9 @@ fn set_path(object: &mut Value, path: &str, value: &Value) -> Result<(), String>
     let (parents, last) = path.rsplit_once('.').unwrap_or(("", path));
     let mut at = object;
     for step in parents.split('.').filter(|step| !step.is_empty()) {
-        at =
-            at.get_mut(step).ok_or_else(|| format!("there is no `{step}` on the path `{path}`"))?;
+        at = at.get_mut(step).ok_or_else(|| format!("there is no `{step}` on the path `{path}`"))?;
     }
-    let fields =
-        at.as_object_mut().ok_or_else(|| format!("`{path}` does not lead into an object"))?;
+    let fields = at.as_object_mut().ok_or_else(|| format!("`{path}` does not lead into an object"))?;
     fields.insert(last.to_owned(), value.clone());
     Ok(())
 }
@@ -188,8 +166,7 @@ fn take_out_of_section(section: &mut Value, user: &str) {
         }
     }
     if section.get("teacher").and_then(Value::as_str) == Some(user) {
-        let first =
-            section.pointer("/teachers/0").cloned().unwrap_or_else(|| Value::String(String::new()));
+        let first = section.pointer("/teachers/0").cloned().unwrap_or_else(|| Value::String(String::new()));
         if let Some(fields) = section.as_object_mut() {
             fields.insert("teacher".to_owned(), first);
         }

@@ -148,8 +148,7 @@ impl Quirks {
                 self.truncate.insert(word()?);
             }
             "wrong-total" => {
-                let said =
-                    if value.is_some() { WrongTotal::Said(number()?) } else { WrongTotal::TooMany };
+                let said = if value.is_some() { WrongTotal::Said(number()?) } else { WrongTotal::TooMany };
                 self.wrong_total = Some(said);
             }
             "drift" => self.drift = Some(number()?),
@@ -176,11 +175,7 @@ impl Quirks {
 
     /// The quirks as far as they concern this district.
     pub(crate) fn of(&self, district: &str) -> Quirks {
-        if self.only.is_empty() || self.only.contains(district) {
-            self.clone()
-        } else {
-            Quirks::default()
-        }
+        if self.only.is_empty() || self.only.contains(district) { self.clone() } else { Quirks::default() }
     }
 }
 
@@ -199,7 +194,5 @@ impl std::str::FromStr for Quirks {
 }
 
 fn nearest(name: &str) -> &'static str {
-    Quirks::names()
-        .min_by_key(|known| strsim::damerau_levenshtein(known, name))
-        .unwrap_or("no-total")
+    Quirks::names().min_by_key(|known| strsim::damerau_levenshtein(known, name)).unwrap_or("no-total")
 }

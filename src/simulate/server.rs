@@ -15,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::extract::State;
+use axum::http::Method;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::Response;
@@ -180,8 +181,7 @@ impl Shared {
     pub(crate) fn clever_rate_headers(&self, district: &str, reply: Reply) -> Reply {
         let quirks = self.quirks_of(district);
         let (limit, seconds) = rate(&quirks);
-        let (window, seen) =
-            locked(&self.counts).windows.get(district).copied().unwrap_or_default();
+        let (window, seen) = locked(&self.counts).windows.get(district).copied().unwrap_or_default();
         reply
             .with("x-ratelimit-bucket", "bearer")
             .with("x-ratelimit-limit", limit.to_string())
@@ -221,17 +221,12 @@ impl Server {
             counts: Mutex::default(),
             orders: Mutex::default(),
         });
-        let app = Router::new()
-            .fallback(respond)
-            .with_state(Arc::clone(&shared))
-            .layer(CompressionLayer::new().gzip(true));
+        let app =
+            Router::new().fallback(respond).with_state(Arc::clone(&shared)).layer(CompressionLayer::new().gzip(true));
         let (stop, stopped) = oneshot::channel();
         // whether told or dropped, the end of the sender is the end of the server
         let ended = async move { stopped.await.unwrap_or_default() };
-        let task =
-            tokio::spawn(
-                async move { axum::serve(listener, app).with_graceful_shutdown(ended).await },
-            );
+        let task = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(ended).await });
         Ok(Server { shared, addr, stop: Some(stop), task })
     }
 
@@ -311,10 +306,8 @@ async fn respond(State(shared): State<Arc<Shared>>, request: Request) -> Respons
         return disturb::send(&Quirks::default(), control::answer(&shared, &call, rest));
     }
     let (quirks, reply) = answer(&shared, &call).await;
-    let path =
-        if raw_query.is_empty() { call.path.clone() } else { format!("{}?{raw_query}", call.path) };
-    let row =
-        LoggedRequest { method: call.method.to_string(), path, status: reply.status.as_u16() };
+    let path = if raw_query.is_empty() { call.path.clone() } else { format!("{}?{raw_query}", call.path) };
+    let row = LoggedRequest { method: call.method.to_string(), path, status: reply.status.as_u16() };
     shared.requests.fetch_add(1, Ordering::SeqCst);
     let mut log = locked(&shared.log);
     if log.len() == LOG_ROWS {
@@ -341,6 +334,9 @@ enum Destination<'a> {
 
 fn destination<'a>(shared: &'a Shared, call: &Call, segments: &'a [&'a str]) -> Destination<'a> {
     let served = |district: &str| shared.world.format(district) == Some(Format::OneRosterCsv);
+    if call.method != Method::GET && segments.last() != Some(&"token") {
+        return Destination::Nowhere;
+    }
     match segments {
         ["oauth", rest @ ..] => Destination::CleverOauth(rest),
         [version @ ("v3.0" | "v3.1"), rest @ ..] => {
@@ -353,17 +349,10 @@ fn destination<'a>(shared: &'a Shared, call: &Call, segments: &'a [&'a str]) -> 
         }
         [first, "ims", "oneroster", "v1p1", rest @ ..] => {
             if served(first) {
-                return Destination::OneRoster {
-                    district: first,
-                    version: Version::V1p1,
-                    rest,
-                    proxied: false,
-                };
+                return Destination::OneRoster { district: first, version: Version::V1p1, rest, proxied: false };
             }
             match classlink::district_of(shared, first) {
-                Some(district) => {
-                    Destination::OneRoster { district, version: Version::V1p1, rest, proxied: true }
-                }
+                Some(district) => Destination::OneRoster { district, version: Version::V1p1, rest, proxied: true },
                 None => Destination::Nowhere,
             }
         }
@@ -377,9 +366,7 @@ async fn answer(shared: &Shared, call: &Call) -> (Quirks, Reply) {
     let destination = destination(shared, call, &segments);
     let quirks = match &destination {
         Destination::CleverData { district: Some(district), .. } => shared.quirks_of(district),
-        Destination::OneRoster { district, .. } | Destination::Token(district) => {
-            shared.quirks_of(district)
-        }
+        Destination::OneRoster { district, .. } | Destination::Token(district) => shared.quirks_of(district),
         _ => Quirks::default(),
     };
     if quirks.slow_ms > 0 {
@@ -425,13 +412,11 @@ fn disturbed(
         *requests += 1;
         *requests
     };
-    if let Some(failed) = disturb::failure(quirks, call, version, nth) {
-        return Some(failed);
-    }
     let (limit, seconds) = rate(quirks);
     let limited = version.is_none() || quirks.rate_limit.is_some();
-    (limited && !shared.within_rate(district, limit, seconds, now))
-        .then(|| disturb::too_many(quirks, version))
+    let within = !limited || shared.within_rate(district, limit, seconds, now);
+    let failed = disturb::failure(quirks, call, version, nth);
+    failed.or_else(|| (!within).then(|| disturb::too_many(quirks, version)))
 }
 
 fn roster(
@@ -446,13 +431,9 @@ fn roster(
     let granted = if proxied {
         let name = classlink::token_name(district);
         let mut auth = shared.auth();
-        let known =
-            call.authorization("Bearer").is_some_and(|bearer| auth.is_rotating(&name, bearer));
+        let known = call.authorization("Bearer").is_some_and(|bearer| auth.is_rotating(&name, bearer));
         if !known || !auth.use_rotating(&name, shared.quirks_of(district).expire_token) {
-            return oneroster::status::unauthorized(
-                version,
-                "the application's bearer is wrong or spent",
-            );
+            return oneroster::status::unauthorized(version, "the application's bearer is wrong or spent");
         }
         super::auth::Granted::Everything
     } else {
@@ -464,14 +445,6 @@ fn roster(
     // links name the path as the client sent it: the proxy's id stays encoded
     let first = call.path.split('/').find(|segment| !decode(segment).is_empty()).unwrap_or("");
     let base_path = format!("/{first}/{}", version.path());
-    let reply = oneroster::answer(&oneroster::Ask {
-        shared,
-        call,
-        district,
-        version,
-        rest,
-        base_path,
-        granted,
-    });
+    let reply = oneroster::answer(&oneroster::Ask { shared, call, district, version, rest, base_path, granted });
     if proxied { classlink::dress(reply) } else { reply }
 }

@@ -6,8 +6,7 @@ use std::path::Path;
 use super::SimulateError;
 
 /// The files of a OneRoster district that the simulator serves, in the order clients pull them.
-pub(crate) const FILES: [&str; 6] =
-    ["orgs", "academicSessions", "courses", "classes", "users", "enrollments"];
+pub(crate) const FILES: [&str; 6] = ["orgs", "academicSessions", "courses", "classes", "users", "enrollments"];
 
 /// One CSV file: a header and rows of its width.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,24 +31,16 @@ impl Table {
     }
 
     fn read(path: &Path) -> Result<Table, SimulateError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| SimulateError::Read { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path).map_err(|source| SimulateError::Read { path: path.to_owned(), source })?;
         let mut reader = csv::ReaderBuilder::new().from_reader(bytes.as_slice());
         let misshapen = |error: &csv::Error| SimulateError::Csv {
             path: path.to_owned(),
             line: error.position().map_or(0, csv::Position::line),
         };
-        let header = reader
-            .headers()
-            .map_err(|error| misshapen(&error))?
-            .iter()
-            .map(str::to_owned)
-            .collect();
+        let header = reader.headers().map_err(|error| misshapen(&error))?.iter().map(str::to_owned).collect();
         let mut rows = Vec::new();
         for record in reader.records() {
-            rows.push(
-                record.map_err(|error| misshapen(&error))?.iter().map(str::to_owned).collect(),
-            );
+            rows.push(record.map_err(|error| misshapen(&error))?.iter().map(str::to_owned).collect());
         }
         Ok(Table { header, rows })
     }
@@ -65,10 +56,7 @@ pub(crate) struct CsvSet {
 impl CsvSet {
     /// Reads a district's folder; `orgs.csv` and the other five of [`FILES`] must be there.
     pub(crate) fn read(folder: &Path) -> Result<CsvSet, SimulateError> {
-        let mut set = CsvSet {
-            manifest: Table::read(&folder.join("manifest.csv"))?,
-            tables: BTreeMap::new(),
-        };
+        let mut set = CsvSet { manifest: Table::read(&folder.join("manifest.csv"))?, tables: BTreeMap::new() };
         for file in FILES {
             set.tables.insert(file.to_owned(), Table::read(&folder.join(format!("{file}.csv")))?);
         }

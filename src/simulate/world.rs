@@ -65,10 +65,7 @@ impl World {
     pub fn load(dir: &Path) -> Result<World, SimulateError> {
         let mut folders = Vec::new();
         if format_of(dir).is_some() {
-            folders.push(
-                dir.canonicalize()
-                    .map_err(|source| SimulateError::Read { path: dir.to_owned(), source })?,
-            );
+            folders.push(dir.canonicalize().map_err(|source| SimulateError::Read { path: dir.to_owned(), source })?);
         } else {
             let unread = |source| SimulateError::Read { path: dir.to_owned(), source };
             for entry in std::fs::read_dir(dir).map_err(unread)? {
@@ -80,9 +77,7 @@ impl World {
         }
         let mut world = World::default();
         for folder in folders {
-            let name = folder
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             world.districts.insert(name, District::load(&folder)?);
         }
         if world.districts.is_empty() {
@@ -159,13 +154,7 @@ impl World {
     }
 
     /// As [`World::csv_zip`], in the version asked for.
-    pub fn csv_zip_as(
-        &self,
-        district: &str,
-        day: u32,
-        version: Version,
-        target: &Path,
-    ) -> Result<(), SimulateError> {
+    pub fn csv_zip_as(&self, district: &str, day: u32, version: Version, target: &Path) -> Result<(), SimulateError> {
         self.write_package(district, day, version, target, package::write_zip)
     }
 
@@ -183,17 +172,13 @@ impl World {
         }
         match (&*self.day(district, day)?, version) {
             (Day::OneRoster(set), Version::V1p1) => write(set.package(), target),
-            (Day::OneRoster(set), Version::V1p2) => {
-                write(set.clone().into_v1p2().package(), target)
-            }
+            (Day::OneRoster(set), Version::V1p2) => write(set.clone().into_v1p2().package(), target),
             (Day::Clever(_), _) => Err(SimulateError::NotCsv { district: district.to_owned() }),
         }
     }
 
     fn held(&self, district: &str) -> Result<&District, SimulateError> {
-        self.districts
-            .get(district)
-            .ok_or_else(|| SimulateError::UnknownDistrict { district: district.to_owned() })
+        self.districts.get(district).ok_or_else(|| SimulateError::UnknownDistrict { district: district.to_owned() })
     }
 
     /// What a district holds on a day: its data with the patches up to that day.
@@ -240,8 +225,7 @@ impl District {
             }
             Source::Clever(base) => {
                 let mut objects = base.clone();
-                due.into_iter()
-                    .try_for_each(|(path, patch)| patch.apply_to_objects(&mut objects, path))?;
+                due.into_iter().try_for_each(|(path, patch)| patch.apply_to_objects(&mut objects, path))?;
                 Ok(Day::Clever(objects))
             }
             Source::Generated(generated) => Ok(Day::OneRoster(generated.night(day).to_set())),
@@ -261,15 +245,13 @@ fn read_objects(folder: &Path) -> Result<Objects, SimulateError> {
     let mut objects = Objects::new();
     for file in CLEVER_FILES {
         let path = folder.join(format!("{file}.json"));
-        let bytes = std::fs::read(&path)
-            .map_err(|source| SimulateError::Read { path: path.clone(), source })?;
-        let list: Vec<Value> =
-            serde_json::from_slice(&bytes).map_err(|error| SimulateError::Json {
-                path: path.clone(),
-                line: error.line(),
-                column: error.column(),
-                problem: "not an array of objects",
-            })?;
+        let bytes = std::fs::read(&path).map_err(|source| SimulateError::Read { path: path.clone(), source })?;
+        let list: Vec<Value> = serde_json::from_slice(&bytes).map_err(|error| SimulateError::Json {
+            path: path.clone(),
+            line: error.line(),
+            column: error.column(),
+            problem: "not an array of objects",
+        })?;
         let kind = objects.entry(file.to_owned()).or_default();
         for (at, object) in list.into_iter().enumerate() {
             let id = object.get("id").and_then(Value::as_str).map(str::to_owned);

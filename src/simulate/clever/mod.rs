@@ -58,10 +58,7 @@ pub(crate) fn district_of(shared: &Shared, call: &Call) -> Option<String> {
 }
 
 fn districts(shared: &Shared) -> impl Iterator<Item = &str> {
-    shared
-        .world
-        .districts()
-        .filter(|district| shared.world.format(district) == Some(Format::Clever))
+    shared.world.districts().filter(|district| shared.world.format(district) == Some(Format::Clever))
 }
 
 fn message(status: StatusCode, text: &str) -> Reply {
@@ -73,10 +70,7 @@ pub(crate) fn oauth(shared: &Shared, call: &Call, rest: &[&str]) -> Reply {
     match rest {
         ["tokens"] => token_list(shared, call),
         ["tokeninfo"] => match district_of(shared, call) {
-            Some(_) => Reply::json(
-                StatusCode::OK,
-                json!({ "client_id": auth::CLEVER_CLIENT, "scopes": SCOPES }),
-            ),
+            Some(_) => Reply::json(StatusCode::OK, json!({ "client_id": auth::CLEVER_CLIENT, "scopes": SCOPES })),
             None => message(StatusCode::UNAUTHORIZED, "invalid token"),
         },
         _ => Reply::cannot(call),
@@ -86,8 +80,7 @@ pub(crate) fn oauth(shared: &Shared, call: &Call, rest: &[&str]) -> Reply {
 fn token_list(shared: &Shared, call: &Call) -> Reply {
     let wanted = (auth::CLEVER_CLIENT.to_owned(), auth::CLEVER_SECRET.to_owned());
     if auth::basic(call) != Some(wanted) {
-        return message(StatusCode::UNAUTHORIZED, "invalid client")
-            .with("www-authenticate", "Basic");
+        return message(StatusCode::UNAUTHORIZED, "invalid client").with("www-authenticate", "Basic");
     }
     if call.param("owner_type") != Some("district") {
         return message(StatusCode::BAD_REQUEST, "owner_type must be district");
@@ -125,22 +118,13 @@ struct Ask<'a> {
 }
 
 /// Answers a data request; `segments` follow the version.
-pub(crate) fn answer(
-    shared: &Shared,
-    call: &Call,
-    district: &str,
-    version: &str,
-    segments: &[&str],
-) -> Reply {
+pub(crate) fn answer(shared: &Shared, call: &Call, district: &str, version: &str, segments: &[&str]) -> Reply {
     let quirks = shared.quirks_of(district);
     if !shared.auth().use_rotating(&token_name(district), quirks.expire_token) {
         return message(StatusCode::UNAUTHORIZED, "the token has expired; list the tokens again");
     }
     if quirks.has("vanished") {
-        return message(
-            StatusCode::FORBIDDEN,
-            "the district no longer shares with this application",
-        );
+        return message(StatusCode::FORBIDDEN, "the district no longer shares with this application");
     }
     let day = shared.day();
     let Ok(held) = shared.world.day(district, day) else { return Reply::cannot(call) };
@@ -150,11 +134,7 @@ pub(crate) fn answer(
     if let Some(pages) = quirks.drift {
         let collection = segments.first().copied().unwrap_or("");
         let counted = ["users", "sections"].contains(&collection);
-        let seen = if counted {
-            shared.count_page(district, "clever")
-        } else {
-            shared.pages(district, "clever")
-        };
+        let seen = if counted { shared.count_page(district, "clever") } else { shared.pages(district, "clever") };
         if seen > pages {
             last_sync = last_sync.replace("T06:08:", "T06:13:");
             drifted = Some(drift(objects));
@@ -177,9 +157,7 @@ fn drift(objects: &Objects) -> Objects {
     if let Some(users) = objects.get_mut("users") {
         users.pop_first();
         users.pop_first();
-        if let Some((id, mut user)) =
-            users.last_key_value().map(|(id, user)| (id.clone(), user.clone()))
-        {
+        if let Some((id, mut user)) = users.last_key_value().map(|(id, user)| (id.clone(), user.clone())) {
             let id: String = id.chars().take(23).chain(['f']).collect();
             if let Some(fields) = user.as_object_mut() {
                 fields.insert("id".to_owned(), json!(id));
@@ -223,10 +201,7 @@ impl<'a> Ask<'a> {
 
     /// `/resources` has an envelope of its own.
     fn odd_resources(&self) -> Reply {
-        self.rated(
-            Reply::json(StatusCode::OK, json!({ "resources": [] }))
-                .with("content-type", "application/json"),
-        )
+        self.rated(Reply::json(StatusCode::OK, json!({ "resources": [] })).with("content-type", "application/json"))
     }
 
     fn collection(&self, kind: &str) -> Reply {
@@ -244,22 +219,15 @@ impl<'a> Ask<'a> {
             "schools" => &["district", "sections", "users", "terms", "courses"],
             "sections" => &["district", "school", "term", "course", "users"],
             "courses" | "terms" => &["district", "sections", "schools"],
-            "users" if has_role(object, "student") => {
-                &["district", "sections", "myContacts", "myTeachers", "schools"]
-            }
-            "users" if has_role(object, "teacher") => {
-                &["district", "sections", "schools", "myStudents"]
-            }
+            "users" if has_role(object, "student") => &["district", "sections", "myContacts", "myTeachers", "schools"],
+            "users" if has_role(object, "teacher") => &["district", "sections", "schools", "myStudents"],
             "users" => &["district"],
             _ => &[],
         };
         let own = format!("/{}/{kind}/{id}", self.version);
         let mut links = vec![json!({ "rel": "self", "uri": own })];
         links.extend(rels.iter().map(|rel| json!({ "rel": rel, "uri": format!("{own}/{rel}") })));
-        self.rated(Reply::json(
-            StatusCode::OK,
-            json!({ "data": self.dress(kind, object), "links": links }),
-        ))
+        self.rated(Reply::json(StatusCode::OK, json!({ "data": self.dress(kind, object), "links": links })))
     }
 
     /// A to-one sub-resource: the target, whose only link is its own.
@@ -267,10 +235,7 @@ impl<'a> Ask<'a> {
         let id = id.and_then(Value::as_str).unwrap_or("");
         let Some(object) = self.object(kind, id) else { return self.not_found() };
         let own = json!({ "rel": "self", "uri": format!("/{}/{kind}/{id}", self.version) });
-        self.rated(Reply::json(
-            StatusCode::OK,
-            json!({ "data": self.dress(kind, object), "links": [own] }),
-        ))
+        self.rated(Reply::json(StatusCode::OK, json!({ "data": self.dress(kind, object), "links": [own] })))
     }
 
     fn nested(&self, kind: &str, id: &str, child: &str, parent: &Value) -> Reply {
@@ -283,9 +248,8 @@ impl<'a> Ask<'a> {
             ("users" | "sections" | "courses", "resources") => self.odd_resources(),
             ("schools", "users") => {
                 let role = self.call.param("role");
-                let here = |user: &&Value| {
-                    role.is_none_or(|role| has_role(user, role)) && schools_of(user).contains(id)
-                };
+                let here =
+                    |user: &&Value| role.is_none_or(|role| has_role(user, role)) && self.schools_of(user).contains(id);
                 self.list("users", self.all("users").filter(here).collect())
             }
             ("schools" | "users" | "courses" | "terms", "sections") => {
@@ -295,40 +259,28 @@ impl<'a> Ask<'a> {
             ("schools", "courses" | "terms") => {
                 let field = if child == "courses" { "course" } else { "term_id" };
                 let of = sections_of("schools", id);
-                let ids = self
-                    .all("sections")
-                    .filter(|section| of(section))
-                    .filter_map(|section| section.get(field));
+                let ids = self.all("sections").filter(|section| of(section)).filter_map(|section| section.get(field));
                 self.by_ids(&child, ids.filter_map(Value::as_str).collect())
             }
             ("courses" | "terms", "schools") => {
                 let of = sections_of(kind, id);
-                let ids = self
-                    .all("sections")
-                    .filter(|section| of(section))
-                    .filter_map(|section| section.get("school"));
+                let ids =
+                    self.all("sections").filter(|section| of(section)).filter_map(|section| section.get("school"));
                 self.by_ids("schools", ids.filter_map(Value::as_str).collect())
             }
             ("sections", "users") => {
                 let role = self.call.param("role");
                 let lists = ["students", "teachers"];
-                let lists = lists
-                    .into_iter()
-                    .filter(|list| role.is_none_or(|role| list.trim_end_matches('s') == role));
+                let lists = lists.into_iter().filter(|list| role.is_none_or(|role| list.trim_end_matches('s') == role));
                 self.by_ids("users", lists.flat_map(|list| texts(parent.get(list))).collect())
             }
-            ("users", "schools") => self.by_ids("schools", schools_of(parent)),
+            ("users", "schools") => self.by_ids("schools", self.schools_of(parent)),
             ("users", "mystudents") => self.classmates(id, "teachers", "students"),
             ("users", "myteachers") => self.classmates(id, "students", "teachers"),
             ("users", "mycontacts") => {
                 let mine = |user: &&Value| {
-                    let relations = user
-                        .pointer("/roles/contact/student_relationships")
-                        .and_then(Value::as_array);
-                    relations
-                        .into_iter()
-                        .flatten()
-                        .any(|one| one.get("student").and_then(Value::as_str) == Some(id))
+                    let relations = user.pointer("/roles/contact/student_relationships").and_then(Value::as_array);
+                    relations.into_iter().flatten().any(|one| one.get("student").and_then(Value::as_str) == Some(id))
                 };
                 self.list("users", self.all("users").filter(mine).collect())
             }
@@ -338,9 +290,18 @@ impl<'a> Ask<'a> {
 
     /// Who stands in the other list of the sections where this user stands in one.
     fn classmates(&self, id: &str, mine: &str, theirs: &str) -> Reply {
-        let with =
-            self.all("sections").filter(|section| texts(section.get(mine)).any(|user| user == id));
+        let with = self.all("sections").filter(|section| texts(section.get(mine)).any(|user| user == id));
         self.by_ids("users", with.flat_map(|section| texts(section.get(theirs))).collect())
+    }
+
+    /// The schools of all roles of a user; with `primary=true` only the first of each role.
+    fn schools_of<'u>(&self, user: &'u Value) -> BTreeSet<&'u str> {
+        let roles = user.get("roles").and_then(Value::as_object).into_iter().flat_map(|roles| roles.values());
+        if self.call.param("primary") == Some("true") {
+            roles.filter_map(|role| role.get("school").and_then(Value::as_str)).collect()
+        } else {
+            roles.flat_map(|role| texts(role.get("schools"))).collect()
+        }
     }
 
     fn all(&self, kind: &str) -> impl Iterator<Item = &'a Value> + use<'a> {
@@ -356,12 +317,10 @@ impl<'a> Ask<'a> {
         let mut range = match Range::read(self.call) {
             Ok(range) => range,
             Err(BadRange::TooLarge) => {
-                return self
-                    .rated(message(StatusCode::PAYLOAD_TOO_LARGE, "limit is at most 10000"));
+                return self.rated(message(StatusCode::PAYLOAD_TOO_LARGE, "limit is at most 10000"));
             }
             Err(BadRange::NotANumber) => {
-                return self
-                    .rated(message(StatusCode::BAD_REQUEST, "limit is a whole number from 1"));
+                return self.rated(message(StatusCode::BAD_REQUEST, "limit is a whole number from 1"));
             }
         };
         if let Some(clamp) = self.quirks.clamp {
@@ -373,14 +332,12 @@ impl<'a> Ask<'a> {
         if self.quirks.has("repeat-page") {
             range.starting_after = None;
         }
-        let ids: Vec<&str> =
-            rows.iter().filter_map(|row| row.get("id").and_then(Value::as_str)).collect();
+        let ids: Vec<&str> = rows.iter().filter_map(|row| row.get("id").and_then(Value::as_str)).collect();
         let cut = range.cut(&ids);
         let page = rows.get(cut.start..cut.end).unwrap_or_default();
         let data: Vec<_> = page.iter().map(|row| self.row(kind, row)).collect();
         let origin = if self.quirks.has("link-foreign") { "http://elsewhere.example" } else { "" };
-        let links =
-            paging::links(self.call, &cut, ids.get(cut.start..cut.end).unwrap_or_default(), origin);
+        let links = paging::links(self.call, &cut, ids.get(cut.start..cut.end).unwrap_or_default(), origin);
         let shown = Page { collection: kind.to_owned(), rows: data.len() };
         let mut body = json!({ "data": data, "links": links });
         if let (Some("true"), Some(fields)) = (self.call.param("count"), body.as_object_mut()) {
@@ -404,17 +361,11 @@ impl<'a> Ask<'a> {
             fields.insert("last_sync".to_owned(), json!(self.last_sync));
             if let Some(state) = &self.quirks.district_state {
                 fields.insert("state".to_owned(), json!(state));
-                match state.as_str() {
-                    "paused" => {
-                        fields.insert("pause_start".to_owned(), json!("2025-10-01T00:00:00.000Z"));
-                        fields.insert("pause_end".to_owned(), json!("2025-10-20T00:00:00.000Z"));
-                    }
-                    _ => {
-                        drop(fields.insert(
-                            "error".to_owned(),
-                            json!("The last upload could not be read."),
-                        ))
-                    }
+                if state == "paused" {
+                    fields.insert("pause_start".to_owned(), json!("2025-10-01T00:00:00.000Z"));
+                    fields.insert("pause_end".to_owned(), json!("2025-10-20T00:00:00.000Z"));
+                } else {
+                    fields.insert("error".to_owned(), json!("The last upload could not be read."));
                 }
             }
         }
@@ -445,26 +396,17 @@ fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// The schools of all roles of a user.
-fn schools_of(user: &Value) -> BTreeSet<&str> {
-    let roles =
-        user.get("roles").and_then(Value::as_object).into_iter().flat_map(|roles| roles.values());
-    roles.flat_map(|role| texts(role.get("schools"))).collect()
-}
-
 /// Whether a section belongs to an object.
 fn sections_of<'a>(kind: &'a str, id: &'a str) -> impl Fn(&Value) -> bool + 'a {
-    move |section| match kind {
-        "users" => ["students", "teachers"]
-            .iter()
-            .any(|list| texts(section.get(*list)).any(|user| user == id)),
-        _ => {
-            let field = match kind {
-                "schools" => "school",
-                "courses" => "course",
-                _ => "term_id",
-            };
-            section.get(field).and_then(Value::as_str) == Some(id)
-        }
+    move |section| {
+        let field = match kind {
+            "users" => {
+                return ["students", "teachers"].iter().any(|list| texts(section.get(*list)).any(|user| user == id));
+            }
+            "schools" => "school",
+            "courses" => "course",
+            _ => "term_id",
+        };
+        section.get(field).and_then(Value::as_str) == Some(id)
     }
 }

@@ -46,53 +46,30 @@ impl Range {
             },
         };
         let id = |name| call.param(name).filter(|id| !id.is_empty()).map(str::to_owned);
-        Ok(Range {
-            limit,
-            starting_after: id("starting_after"),
-            ending_before: id("ending_before"),
-        })
+        Ok(Range { limit, starting_after: id("starting_after"), ending_before: id("ending_before") })
     }
 
     /// Cuts the page out of ids in ascending order. Ids are only compared: one that was never issued is as good as any.
     pub(crate) fn cut(&self, ids: &[&str]) -> Cut {
-        let first = self
-            .starting_after
-            .as_deref()
-            .map_or(0, |after| ids.partition_point(|id| *id <= after));
-        let last = self
-            .ending_before
-            .as_deref()
-            .map_or(ids.len(), |before| ids.partition_point(|id| *id < before));
+        let first = self.starting_after.as_deref().map_or(0, |after| ids.partition_point(|id| *id <= after));
+        let last = self.ending_before.as_deref().map_or(ids.len(), |before| ids.partition_point(|id| *id < before));
         let last = last.max(first);
         let (start, end) = if self.ending_before.is_some() {
             (last.saturating_sub(self.limit).max(first), last)
         } else {
             (first, last.min(first.saturating_add(self.limit)))
         };
-        Cut {
-            start,
-            end,
-            next: end < ids.len(),
-            prev: self.starting_after.is_some() && start > 0 && start < end,
-        }
+        Cut { start, end, next: end < ids.len(), prev: self.starting_after.is_some() && start > 0 && start < end }
     }
 }
 
 /// The links of a page: self as sent, then prev, then next, which keep the other parameters.
 pub(crate) fn links(call: &Call, cut: &Cut, page: &[&str], origin: &str) -> Value {
-    let own = if call.raw_query.is_empty() {
-        call.path.clone()
-    } else {
-        format!("{}?{}", call.path, call.raw_query)
-    };
+    let own = if call.raw_query.is_empty() { call.path.clone() } else { format!("{}?{}", call.path, call.raw_query) };
     let mut links = vec![json!({ "rel": "self", "uri": own })];
     let to = |cursor: &str, id: &str| {
-        let kept = call
-            .query
-            .iter()
-            .filter(|(name, _)| name != "starting_after" && name != "ending_before");
-        let mut pairs: Vec<_> =
-            kept.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let kept = call.query.iter().filter(|(name, _)| name != "starting_after" && name != "ending_before");
+        let mut pairs: Vec<_> = kept.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         pairs.push(format!("{cursor}={id}"));
         format!("{origin}{}?{}", call.path, pairs.join("&"))
     };

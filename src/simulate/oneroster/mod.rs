@@ -101,11 +101,7 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Reply {
         table.to_mut().rows.clear();
     }
     let drifts = ["users", "enrollments", "classes"].contains(&route.endpoint.as_str());
-    if drifts
-        && quirks
-            .drift
-            .is_some_and(|pages| ask.shared.count_page(ask.district, &route.endpoint) > pages)
-    {
+    if drifts && quirks.drift.is_some_and(|pages| ask.shared.count_page(ask.district, &route.endpoint) > pages) {
         drift(table.to_mut());
     }
     let base = format!("{}{}", ask.call.origin(), ask.base_path);
@@ -129,24 +125,14 @@ fn may_see(granted: &Granted, version: Version, nested: bool) -> bool {
 }
 
 fn one(ask: &Ask<'_>, route: &Route<'_>, table: &Table, writer: object::Writer<'_>) -> Reply {
-    let found =
-        table.rows.iter().find(|row| route.keep.as_ref().is_none_or(|keep| keep(table, row)));
+    let found = table.rows.iter().find(|row| route.keep.as_ref().is_none_or(|keep| keep(table, row)));
     match found {
-        Some(row) => Reply::json(
-            StatusCode::OK,
-            json!({ route.envelope(): writer.object(route.table, table, row) }),
-        ),
+        Some(row) => Reply::json(StatusCode::OK, json!({ route.envelope(): writer.object(route.table, table, row) })),
         None => status::unknown_object(ask.version),
     }
 }
 
-fn list(
-    ask: &Ask<'_>,
-    route: &Route<'_>,
-    table: &Table,
-    writer: object::Writer<'_>,
-    cacheable: bool,
-) -> Reply {
+fn list(ask: &Ask<'_>, route: &Route<'_>, table: &Table, writer: object::Writer<'_>, cacheable: bool) -> Reply {
     let quirks = writer.quirks;
     let known = object::field_names(ask.version, route.table);
     if quirks.has("no-sort") && ask.call.param("sort").is_some() {
@@ -197,20 +183,13 @@ fn list(
         return reply;
     }
     let total = quirks.wrong_total.map_or(rows.len(), |wrong| wrong.total(rows.len()));
-    let links =
-        links(ask, &query, total, quirks.has("link-off-by-one"), quirks.has("link-foreign"));
+    let links = links(ask, &query, total, quirks.has("link-off-by-one"), quirks.has("link-foreign"));
     let reply = reply.with("x-total-count", total.to_string());
     if links.is_empty() { reply } else { reply.with("link", links) }
 }
 
 /// The order of a table's rows: the file's, or the one asked for.
-fn order(
-    ask: &Ask<'_>,
-    route: &Route<'_>,
-    table: &Table,
-    query: &Query,
-    cacheable: bool,
-) -> Arc<Vec<usize>> {
+fn order(ask: &Ask<'_>, route: &Route<'_>, table: &Table, query: &Query, cacheable: bool) -> Arc<Vec<usize>> {
     let make = || {
         let mut order: Vec<usize> = (0..table.rows.len()).collect();
         let row = |at: &usize| table.rows.get(*at).map_or(&[][..], Vec::as_slice);
@@ -230,12 +209,7 @@ fn order(
     };
     match &query.sort {
         Some((field, descending)) if cacheable => {
-            let key = format!(
-                "{}/{}/{}/{field}/{descending}",
-                ask.district,
-                ask.shared.day(),
-                route.table
-            );
+            let key = format!("{}/{}/{}/{field}/{descending}", ask.district, ask.shared.day(), route.table);
             ask.shared.order(key, make)
         }
         _ => Arc::new(make()),
@@ -262,8 +236,7 @@ fn links(ask: &Ask<'_>, query: &Query, total: usize, off_by_one: bool, foreign: 
     let origin = if foreign { "http://elsewhere.example".to_owned() } else { ask.call.origin() };
     let to = |offset: usize, rel: &str| {
         let kept = ask.call.query.iter().filter(|(name, _)| name != "limit" && name != "offset");
-        let mut pairs: Vec<_> =
-            kept.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+        let mut pairs: Vec<_> = kept.map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         pairs.push(format!("limit={}", query.limit));
         pairs.push(format!("offset={offset}"));
         format!("<{origin}{}?{}>; rel=\"{rel}\"", ask.call.path, pairs.join("&"))
@@ -290,16 +263,13 @@ fn add_tombstones(ask: &Ask<'_>, day: u32, name: &str, table: &mut Table, word: 
         let Ok(held) = ask.shared.world.day(ask.district, earlier) else { continue };
         let Day::OneRoster(set) = &*held else { continue };
         let Some(before) = set.table(name) else { continue };
-        gone.extend(
-            before.rows.iter().map(|row| (before.cell(row, "sourcedId").to_owned(), row.clone())),
-        );
+        gone.extend(before.rows.iter().map(|row| (before.cell(row, "sourcedId").to_owned(), row.clone())));
     }
     for row in &table.rows {
         gone.remove(table.cell(row, "sourcedId"));
     }
     for mut row in gone.into_values() {
-        for (column, value) in [("status", word), ("dateLastModified", "2025-10-07T05:00:00.000Z")]
-        {
+        for (column, value) in [("status", word), ("dateLastModified", "2025-10-07T05:00:00.000Z")] {
             if let Some(cell) = table.column(column).and_then(|at| row.get_mut(at)) {
                 value.clone_into(cell);
             }
@@ -325,26 +295,21 @@ fn drift(table: &mut Table) {
 pub(crate) fn token(shared: &Shared, call: &Call, district: &str, now: u64) -> Reply {
     let mut fields = call.form();
     fields.extend(call.query.iter().cloned());
-    let field =
-        |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let refuse = |status: StatusCode, error: &str| Reply::json(status, json!({ "error": error }));
     let sent = auth::basic(call).or_else(|| Some((field("client_id")?, field("client_secret")?)));
     let wanted = Credentials::of(district);
     if sent != Some((wanted.client_id, wanted.client_secret)) {
-        return refuse(StatusCode::UNAUTHORIZED, "invalid_client")
-            .with("www-authenticate", "Basic");
+        return refuse(StatusCode::UNAUTHORIZED, "invalid_client").with("www-authenticate", "Basic");
     }
     if field("grant_type").as_deref() != Some("client_credentials") {
         return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
     let offered: Vec<String> = [Version::V1p1, Version::V1p2]
         .into_iter()
-        .flat_map(|version| {
-            ["roster-core.readonly", "roster.readonly"].map(|name| version.scope(name))
-        })
+        .flat_map(|version| ["roster-core.readonly", "roster.readonly"].map(|name| version.scope(name)))
         .collect();
-    let asked: Vec<String> =
-        field("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let asked: Vec<String> = field("scope").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     if asked.iter().any(|scope| !offered.contains(scope)) {
         return refuse(StatusCode::BAD_REQUEST, "invalid_scope");
     }

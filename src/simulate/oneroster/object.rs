@@ -84,8 +84,7 @@ impl Writer<'_> {
     }
 
     fn reference(&self, target: &str, id: &str) -> Value {
-        let kind =
-            TARGETS.iter().find(|(endpoint, _)| *endpoint == target).map_or("", |(_, kind)| *kind);
+        let kind = TARGETS.iter().find(|(endpoint, _)| *endpoint == target).map_or("", |(_, kind)| *kind);
         json!({ "href": format!("{}/{target}/{}", self.base, encode(id)), "sourcedId": id, "type": kind })
     }
 
@@ -124,12 +123,7 @@ impl Draft<'_> {
     }
 
     fn items(&self, column: &str) -> Vec<String> {
-        self.cell(column)
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
+        self.cell(column).split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     fn list(&mut self, field: &str) {
@@ -145,8 +139,7 @@ impl Draft<'_> {
     }
 
     fn references(&mut self, field: &str, column: &str, target: &str) {
-        let list: Vec<_> =
-            self.items(column).iter().map(|id| self.writer.reference(target, id)).collect();
+        let list: Vec<_> = self.items(column).iter().map(|id| self.writer.reference(target, id)).collect();
         self.put(field, Value::Array(list));
     }
 
@@ -155,8 +148,7 @@ impl Draft<'_> {
         let Some(table) = self.writer.set.table(target) else { return };
         let id = self.cell("sourcedId");
         let of = table.rows.iter().filter(|row| table.cell(row, "parentSourcedId") == id);
-        let list: Vec<_> =
-            of.map(|row| self.writer.reference(target, table.cell(row, "sourcedId"))).collect();
+        let list: Vec<_> = of.map(|row| self.writer.reference(target, table.cell(row, "sourcedId"))).collect();
         self.put("children", Value::Array(list));
     }
 
@@ -165,11 +157,7 @@ impl Draft<'_> {
         let status = if self.cell("status").is_empty() { "active" } else { self.cell("status") };
         let status = json!(status);
         self.put("status", status);
-        let dated = if self.cell("dateLastModified").is_empty() {
-            UNDATED
-        } else {
-            self.cell("dateLastModified")
-        };
+        let dated = if self.cell("dateLastModified").is_empty() { UNDATED } else { self.cell("dateLastModified") };
         let dated = json!(dated);
         self.put("dateLastModified", dated);
     }

@@ -64,22 +64,15 @@ pub(crate) fn field_value<'a>(table: &Table, row: &'a [String], field: &str) -> 
 
 impl Query {
     /// Reads a query, or says what is wrong with it as the version's error.
-    pub(crate) fn read(
-        call: &Call,
-        version: Version,
-        table: &Table,
-        known: &[&str],
-    ) -> Result<Query, Box<Reply>> {
-        let refuse = |minor: &str, text: &str| {
-            Box::new(status::failure(version, StatusCode::BAD_REQUEST, minor, text))
-        };
+    pub(crate) fn read(call: &Call, version: Version, table: &Table, known: &[&str]) -> Result<Query, Box<Reply>> {
+        let refuse = |minor: &str, text: &str| Box::new(status::failure(version, StatusCode::BAD_REQUEST, minor, text));
         let count = |name: &str, least: usize, default: usize| match call.param(name) {
             None => Ok(default),
-            Some(text) => {
-                text.parse::<usize>().ok().filter(|count| *count >= least).ok_or_else(|| {
-                    refuse("invaliddata", &format!("{name} is a whole number from {least}"))
-                })
-            }
+            Some(text) => text
+                .parse::<usize>()
+                .ok()
+                .filter(|count| *count >= least)
+                .ok_or_else(|| refuse("invaliddata", &format!("{name} is a whole number from {least}"))),
         };
         let usable = |field: &str| field_value(table, &table.header, field).is_some();
         let descending = match call.param("orderBy") {
@@ -91,14 +84,10 @@ impl Query {
         if sort.as_ref().is_some_and(|(field, _)| !usable(field)) {
             return Err(refuse("invalid_sort_field", "this field cannot be sorted by"));
         }
-        let fields: Option<Vec<String>> = call
-            .param("fields")
-            .map(|list| list.split(',').map(|field| field.trim().to_owned()).collect());
+        let fields: Option<Vec<String>> =
+            call.param("fields").map(|list| list.split(',').map(|field| field.trim().to_owned()).collect());
         if fields.iter().flatten().any(|field| !known.contains(&field.as_str())) {
-            return Err(refuse(
-                "invalid_selection_field",
-                "fields names a field these objects do not have",
-            ));
+            return Err(refuse("invalid_selection_field", "fields names a field these objects do not have"));
         }
         let minor = match version {
             Version::V1p1 => "invaliddata",
@@ -106,15 +95,12 @@ impl Query {
         };
         let filter = match call.param("filter") {
             None => None,
-            Some(text) => {
-                Some(Filter::read(text).ok_or_else(|| refuse(minor, "the filter cannot be read"))?)
-            }
+            Some(text) => Some(Filter::read(text).ok_or_else(|| refuse(minor, "the filter cannot be read"))?),
         };
         if filter.iter().flat_map(|filter| &filter.clauses).any(|clause| !usable(&clause.field)) {
             return Err(refuse(minor, "the filter names a field that cannot be filtered by"));
         }
-        let (limit, offset) =
-            (count("limit", 1, DEFAULT_LIMIT)?.min(MAX_LIMIT), count("offset", 0, 0)?);
+        let (limit, offset) = (count("limit", 1, DEFAULT_LIMIT)?.min(MAX_LIMIT), count("offset", 0, 0)?);
         Ok(Query { limit, offset, sort, fields, filter })
     }
 }
@@ -160,10 +146,7 @@ impl Clause {
                     rest = more;
                 }
                 None => {
-                    return Some((
-                        Clause { field: field.trim().to_owned(), operator, value },
-                        after,
-                    ));
+                    return Some((Clause { field: field.trim().to_owned(), operator, value }, after));
                 }
             }
         }

@@ -51,26 +51,17 @@ pub(crate) fn route<'a>(set: &'a CsvSet, segments: &[&str]) -> Result<Route<'a>,
             let id = id.to_owned();
             route.one = true;
             route.keep = Some(Box::new(move |table, row| {
-                table.cell(row, "sourcedId") == id
-                    && belongs.as_ref().is_none_or(|keep| keep(table, row))
+                table.cell(row, "sourcedId") == id && belongs.as_ref().is_none_or(|keep| keep(table, row))
             }));
             Ok(route)
         }
         [parent, id, child] => nested(set, parent, id, child),
         ["schools", school, "classes", class, child] => {
             exists(set, "orgs", school)?;
-            let in_school =
-                |table: &Table, row: &[String]| table.cell(row, "schoolSourcedId") == school;
+            let in_school = |table: &Table, row: &[String]| table.cell(row, "schoolSourcedId") == school;
             let classes = set.table("classes").ok_or(Astray::Endpoint)?;
-            let at = classes
-                .position(class)
-                .and_then(|at| classes.rows.get(at))
-                .ok_or(Astray::Object)?;
-            if in_school(classes, at) {
-                nested(set, "classes", class, child)
-            } else {
-                Err(Astray::Object)
-            }
+            let at = classes.position(class).and_then(|at| classes.rows.get(at)).ok_or(Astray::Object)?;
+            if in_school(classes, at) { nested(set, "classes", class, child) } else { Err(Astray::Object) }
         }
         _ => Err(Astray::Endpoint),
     }
@@ -78,9 +69,7 @@ pub(crate) fn route<'a>(set: &'a CsvSet, segments: &[&str]) -> Result<Route<'a>,
 
 fn collection<'a>(endpoint: &str) -> Result<Route<'a>, Astray> {
     let of = |column: &'static str, values: &'static [&'static str]| -> Option<Keep<'a>> {
-        Some(Box::new(move |table: &Table, row: &[String]| {
-            values.contains(&table.cell(row, column))
-        }))
+        Some(Box::new(move |table: &Table, row: &[String]| values.contains(&table.cell(row, column))))
     };
     let (table, single, keep): (_, _, Option<Keep<'a>>) = match endpoint {
         "orgs" => ("orgs", "org", None),
@@ -105,20 +94,9 @@ fn exists(set: &CsvSet, table: &str, id: &str) -> Result<(), Astray> {
 }
 
 /// The values of one column where another column has this value.
-fn values_where<'a>(
-    set: &'a CsvSet,
-    table: &str,
-    wanted: &str,
-    column: &str,
-    value: &str,
-) -> BTreeSet<&'a str> {
+fn values_where<'a>(set: &'a CsvSet, table: &str, wanted: &str, column: &str, value: &str) -> BTreeSet<&'a str> {
     let Some(table) = set.table(table) else { return BTreeSet::new() };
-    table
-        .rows
-        .iter()
-        .filter(|row| table.cell(row, column) == value)
-        .map(|row| table.cell(row, wanted))
-        .collect()
+    table.rows.iter().filter(|row| table.cell(row, column) == value).map(|row| table.cell(row, wanted)).collect()
 }
 
 fn nested<'a>(set: &'a CsvSet, parent: &str, id: &str, child: &str) -> Result<Route<'a>, Astray> {
@@ -140,52 +118,42 @@ fn nested<'a>(set: &'a CsvSet, parent: &str, id: &str, child: &str) -> Result<Ro
         ("schools", "courses") => {
             let courses = values_where(set, "classes", "courseSourcedId", "schoolSourcedId", &id);
             Box::new(move |table, row| {
-                table.cell(row, "orgSourcedId") == id.as_str()
-                    || courses.contains(table.cell(row, "sourcedId"))
+                table.cell(row, "orgSourcedId") == id.as_str() || courses.contains(table.cell(row, "sourcedId"))
             })
         }
-        ("schools", "students" | "teachers") => Box::new(move |table, row| {
-            table.cell(row, "orgSourcedIds").split(',').any(|org| org.trim() == id)
-        }),
+        ("schools", "students" | "teachers") => {
+            Box::new(move |table, row| table.cell(row, "orgSourcedIds").split(',').any(|org| org.trim() == id))
+        }
         ("schools", "terms") => {
             let lists = values_where(set, "classes", "termSourcedIds", "schoolSourcedId", &id);
-            let terms: BTreeSet<&str> =
-                lists.iter().flat_map(|list| list.split(',').map(str::trim)).collect();
+            let terms: BTreeSet<&str> = lists.iter().flat_map(|list| list.split(',').map(str::trim)).collect();
             Box::new(move |table, row| terms.contains(table.cell(row, "sourcedId")))
         }
         ("classes", "students" | "teachers") => {
             let role = child.trim_end_matches('s').to_owned();
             let enrolled = set.table("enrollments").map_or_else(BTreeSet::new, |table| {
-                let of = |row: &&Vec<String>| {
-                    table.cell(row, "classSourcedId") == id && table.cell(row, "role") == role
-                };
+                let of =
+                    |row: &&Vec<String>| table.cell(row, "classSourcedId") == id && table.cell(row, "role") == role;
                 table.rows.iter().filter(of).map(|row| table.cell(row, "userSourcedId")).collect()
             });
             route.keep = None;
             Box::new(move |table, row| enrolled.contains(table.cell(row, "sourcedId")))
         }
-        ("classes", "enrollments") => {
-            Box::new(move |table, row| table.cell(row, "classSourcedId") == id.as_str())
-        }
-        ("courses", "classes") => {
-            Box::new(move |table, row| table.cell(row, "courseSourcedId") == id.as_str())
-        }
+        ("classes", "enrollments") => Box::new(move |table, row| table.cell(row, "classSourcedId") == id.as_str()),
+        ("courses", "classes") => Box::new(move |table, row| table.cell(row, "courseSourcedId") == id.as_str()),
         ("students" | "teachers" | "users", "classes") => {
             let classes = values_where(set, "enrollments", "classSourcedId", "userSourcedId", &id);
             Box::new(move |table, row| classes.contains(table.cell(row, "sourcedId")))
         }
-        ("terms", "classes") => Box::new(move |table, row| {
-            table.cell(row, "termSourcedIds").split(',').any(|term| term.trim() == id)
-        }),
-        ("terms", "gradingPeriods") => {
-            Box::new(move |table, row| table.cell(row, "parentSourcedId") == id.as_str())
+        ("terms", "classes") => {
+            Box::new(move |table, row| table.cell(row, "termSourcedIds").split(',').any(|term| term.trim() == id))
         }
+        ("terms", "gradingPeriods") => Box::new(move |table, row| table.cell(row, "parentSourcedId") == id.as_str()),
         _ => return Err(Astray::Endpoint),
     };
     let belongs = route.keep.take();
     route.nested = true;
-    route.keep = Some(Box::new(move |table, row| {
-        keep(table, row) && belongs.as_ref().is_none_or(|also| also(table, row))
-    }));
+    route.keep =
+        Some(Box::new(move |table, row| keep(table, row) && belongs.as_ref().is_none_or(|also| also(table, row))));
     Ok(route)
 }

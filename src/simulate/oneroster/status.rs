@@ -7,12 +7,7 @@ use super::Version;
 use crate::simulate::http::Reply;
 
 /// An error answer; `minor` is the code of the version's table.
-pub(crate) fn failure(
-    version: Version,
-    status: StatusCode,
-    minor: &str,
-    description: &str,
-) -> Reply {
+pub(crate) fn failure(version: Version, status: StatusCode, minor: &str, description: &str) -> Reply {
     let minor = json!({
         "imsx_codeMinorField": [
             { "imsx_codeMinorFieldName": "TargetEndSystem", "imsx_codeMinorFieldValue": minor }
@@ -26,10 +21,7 @@ pub(crate) fn failure(
     if let Some(fields) = body.as_object_mut() {
         match version {
             Version::V1p1 => {
-                fields.insert(
-                    "imsx_messageRefIdentifier".to_owned(),
-                    json!("00000000-0000-4000-8000-000000000000"),
-                );
+                fields.insert("imsx_messageRefIdentifier".to_owned(), json!("00000000-0000-4000-8000-000000000000"));
                 fields.insert("imsx_operationRefIdentifier".to_owned(), json!([]));
                 fields.insert("imsx_CodeMinor".to_owned(), minor);
             }

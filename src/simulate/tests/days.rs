@@ -36,10 +36,7 @@ fn mulberry_springs_has_the_published_counts() {
     let orgs = set.table("orgs").unwrap();
     let schools = orgs.rows.iter().filter(|row| orgs.cell(row, "type") == "school").count();
     assert_eq!((rows(&set, "orgs"), schools), (4, 3));
-    assert_eq!(
-        (rows(&set, "classes"), rows(&set, "users"), rows(&set, "enrollments")),
-        (119, 268, 1855)
-    );
+    assert_eq!((rows(&set, "classes"), rows(&set, "users"), rows(&set, "enrollments")), (119, 268, 1855));
 }
 
 #[test]
@@ -49,12 +46,8 @@ fn the_clever_district_has_what_was_recorded_and_its_dangling_references() {
     assert_eq!((count("districts"), count("schools"), count("terms")), (1, 4, 5));
     assert_eq!((count("sections"), count("courses"), count("users")), (201, 204, 710));
     let members = |list: &str| -> Vec<String> {
-        let lists =
-            objects["sections"].values().flat_map(|section| section[list].as_array().unwrap());
-        lists
-            .map(|id| id.as_str().unwrap().to_owned())
-            .filter(|id| !objects["users"].contains_key(id))
-            .collect()
+        let lists = objects["sections"].values().flat_map(|section| section[list].as_array().unwrap());
+        lists.map(|id| id.as_str().unwrap().to_owned()).filter(|id| !objects["users"].contains_key(id)).collect()
     };
     let (students, teachers) = (members("students"), members("teachers"));
     let distinct = |ids: &[String]| ids.iter().collect::<BTreeSet<_>>().len();
@@ -72,8 +65,7 @@ fn most_sections_of_the_clever_district_run_on_the_day_of_the_demo() {
     let objects = clever(&World::load(&fixtures()).unwrap(), 1);
     let runs = |section: &&Value| {
         let term = &objects["terms"][section["term_id"].as_str().unwrap()];
-        term["start_date"].as_str().unwrap() <= "2025-10-06"
-            && term["end_date"].as_str().unwrap() >= "2025-10-06"
+        term["start_date"].as_str().unwrap() <= "2025-10-06" && term["end_date"].as_str().unwrap() >= "2025-10-06"
     };
     assert_eq!(objects["sections"].values().filter(runs).count(), 194);
 }
@@ -97,11 +89,7 @@ fn day_two_of_mulberry_springs_joins_three_and_lets_two_leave() {
         };
         users.1.rows.iter().filter(differs).count()
     };
-    assert_eq!(
-        (changed("orgSourcedIds"), changed("familyName")),
-        (1, 1),
-        "one moves, one changes name"
-    );
+    assert_eq!((changed("orgSourcedIds"), changed("familyName")), (1, 1), "one moves, one changes name");
 }
 
 #[test]
@@ -109,9 +97,7 @@ fn a_removed_user_takes_its_enrollments_along() {
     let set = csv(&World::load(&fixtures()).unwrap(), "mulberry-springs", 3);
     let (users, enrollments) = (set.table("users").unwrap(), set.table("enrollments").unwrap());
     let there: BTreeSet<&str> = users.rows.iter().map(|row| users.cell(row, "sourcedId")).collect();
-    assert!(
-        enrollments.rows.iter().all(|row| there.contains(enrollments.cell(row, "userSourcedId")))
-    );
+    assert!(enrollments.rows.iter().all(|row| there.contains(enrollments.cell(row, "userSourcedId"))));
 }
 
 #[test]
@@ -123,19 +109,14 @@ fn day_three_removes_enough_of_one_school_to_trip_a_guard() {
     let (before, after) = (clever(&world, 2), clever(&world, 3));
     assert_eq!(before["users"].len() - after["users"].len(), 60);
     assert!(60 * 20 > before["users"].len());
-    let here = |user: &&Value| {
-        user.pointer("/roles/student/school") == Some(&"58da8c58155b940248000007".into())
-    };
+    let here = |user: &&Value| user.pointer("/roles/student/school") == Some(&"58da8c58155b940248000007".into());
     assert!(60 * 10 > before["users"].values().filter(here).count(), "over 10 % of the school");
 }
 
 #[test]
 fn every_fixture_and_every_day_of_it_loads() {
     let world = World::load(&fixtures()).unwrap();
-    assert_eq!(
-        world.districts().collect::<Vec<_>>(),
-        ["clever-demo", "mulberry-springs", "pomegranate-charter"]
-    );
+    assert_eq!(world.districts().collect::<Vec<_>>(), ["clever-demo", "mulberry-springs", "pomegranate-charter"]);
     assert_eq!(world.format("clever-demo"), Some(Format::Clever));
     assert_eq!(world.last_day("pomegranate-charter"), 2);
     let vendors = World::load(&fixtures().join("vendors")).unwrap();
@@ -151,19 +132,12 @@ fn every_fixture_and_every_day_of_it_loads() {
 fn the_folder_of_day_one_is_the_fixture_byte_for_byte() {
     let target = tempfile::tempdir().unwrap();
     World::load(&fixtures()).unwrap().csv_folder("mulberry-springs", 1, target.path()).unwrap();
-    for file in
-        ["manifest", "orgs", "academicSessions", "courses", "classes", "users", "enrollments"]
-    {
+    for file in ["manifest", "orgs", "academicSessions", "courses", "classes", "users", "enrollments"] {
         let name = format!("{file}.csv");
-        let (given, written) =
-            (fixtures().join("mulberry-springs").join(&name), target.path().join(&name));
+        let (given, written) = (fixtures().join("mulberry-springs").join(&name), target.path().join(&name));
         assert!(std::fs::read(given).unwrap() == std::fs::read(written).unwrap(), "{name} differs");
     }
-    assert_eq!(
-        std::fs::read_dir(target.path()).unwrap().count(),
-        7,
-        "nothing half written is left"
-    );
+    assert_eq!(std::fs::read_dir(target.path()).unwrap().count(), 7, "nothing half written is left");
 }
 
 #[test]
@@ -186,11 +160,7 @@ fn the_same_district_in_1_2_has_a_role_for_each_org_of_a_user() {
     world.csv_folder_as("pomegranate-charter", 1, Version::V1p2, target.path()).unwrap();
     let roles = std::fs::read_to_string(target.path().join("roles.csv")).unwrap();
     let shared = roles.lines().filter(|line| line.contains(",PC-U-005,")).count();
-    assert_eq!(
-        (roles.lines().count(), shared),
-        (1 + 41, 2),
-        "40 users, one of them at two schools"
-    );
+    assert_eq!((roles.lines().count(), shared), (1 + 41, 2), "40 users, one of them at two schools");
     let users = std::fs::read_to_string(target.path().join("users.csv")).unwrap();
     assert!(!users.lines().next().unwrap().split(',').any(|column| column == "role"));
     let manifest = std::fs::read_to_string(target.path().join("manifest.csv")).unwrap();
@@ -219,8 +189,7 @@ fn a_patch_that_fits_nothing_is_refused_with_its_place() {
     };
     let problem = refused(r#"{"collection":"users","op":"remove","id":"nobody"}"#);
     assert_eq!(problem, "users has no `nobody`");
-    let problem =
-        refused(r#"{"collection":"users","op":"set","id":"PC-U-001","fields":{"shoe":"42"}}"#);
+    let problem = refused(r#"{"collection":"users","op":"set","id":"PC-U-001","fields":{"shoe":"42"}}"#);
     assert_eq!(problem, "there is no column `shoe`");
     let problem = refused(r#"{"collection":"users","op":"add","row":{"sourcedId":"PC-U-001"}}"#);
     assert_eq!(problem, "cannot add to users: the id `PC-U-001` is empty or there already");

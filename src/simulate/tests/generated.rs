@@ -27,10 +27,7 @@ fn every_reference_resolves() {
         let resolves = |table: &str, column: &str, target: &str| {
             let known = ids(&set, target);
             let table = set.table(table).unwrap();
-            table
-                .rows
-                .iter()
-                .all(|row| table.cell(row, column).split(',').all(|id| known.contains(id)))
+            table.rows.iter().all(|row| table.cell(row, column).split(',').all(|id| known.contains(id)))
         };
         assert!(resolves("enrollments", "userSourcedId", "users"), "{students} students");
         assert!(resolves("enrollments", "classSourcedId", "classes"));
@@ -59,9 +56,7 @@ fn a_night_changes_about_the_share_that_was_asked() {
     let (old, new) = (ids(&before, "users"), ids(&after, "users"));
     let (left, joined) = (old.difference(&new).count(), new.difference(&old).count());
     assert_eq!(left, joined, "as many join as leave");
-    let rows = |set: &CsvSet| -> BTreeSet<Vec<String>> {
-        set.tables["users"].rows.iter().cloned().collect()
-    };
+    let rows = |set: &CsvSet| -> BTreeSet<Vec<String>> { set.tables["users"].rows.iter().cloned().collect() };
     let changed = rows(&after).difference(&rows(&before)).count();
     assert!((50..150).contains(&changed), "{changed} users added or changed of about 150 touched");
     let moved = |set: &CsvSet| ids(set, "enrollments");

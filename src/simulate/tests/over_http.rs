@@ -66,8 +66,7 @@ async fn pull(server: &Server, base: &str, endpoint: &str, token: &str) -> BTree
 /// The district's token from Clever's list.
 async fn clever_token(server: &Server) -> Option<String> {
     let url = format!("{}/oauth/tokens?owner_type=district", server.base_url());
-    let response =
-        client().get(url).basic_auth("clever-client", Some("clever-secret")).send().await.unwrap();
+    let response = client().get(url).basic_auth("clever-client", Some("clever-secret")).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     body(response).await["data"][0]["access_token"].as_str().map(str::to_owned)
 }
@@ -91,17 +90,13 @@ async fn one_roster_1_2_with_oauth_2_serves_every_record_of_mulberry_springs() {
         .unwrap();
     let token = body(response).await["access_token"].as_str().unwrap().to_owned();
     let base = server.oneroster_url("mulberry-springs", Version::V1p2);
-    for (endpoint, expected) in
-        [("orgs", 4), ("classes", 119), ("users", 268), ("enrollments", 1855)]
-    {
+    for (endpoint, expected) in [("orgs", 4), ("classes", 119), ("users", 268), ("enrollments", 1855)] {
         assert_eq!(pull(&server, &base, endpoint, &token).await.len(), expected, "{endpoint}");
     }
-    let nested =
-        client().get(format!("{base}/schools/x/classes")).bearer_auth(&token).send().await.unwrap();
+    let nested = client().get(format!("{base}/schools/x/classes")).bearer_auth(&token).send().await.unwrap();
     assert_eq!(nested.status(), StatusCode::NOT_FOUND);
     let wrong_version = server.oneroster_url("mulberry-springs", Version::V1p1);
-    let refused =
-        client().get(format!("{wrong_version}/orgs")).bearer_auth(&token).send().await.unwrap();
+    let refused = client().get(format!("{wrong_version}/orgs")).bearer_auth(&token).send().await.unwrap();
     assert_eq!(refused.status(), StatusCode::FORBIDDEN, "the scope is 1.2's");
     server.stop().await;
 }
@@ -122,8 +117,7 @@ async fn a_signed_request_is_good_once() {
     let all: Vec<_> = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let base = oauth1::base_string("GET", &uri, &all);
     let signature = oauth1::signature("HMAC-SHA256", &base, "mulberry-springs-secret", "").unwrap();
-    let fields: Vec<_> =
-        oauth.iter().map(|(name, value)| format!("{name}=\"{}\"", encode(value))).collect();
+    let fields: Vec<_> = oauth.iter().map(|(name, value)| format!("{name}=\"{}\"", encode(value))).collect();
     let header = format!("OAuth {}, oauth_signature=\"{}\"", fields.join(", "), encode(&signature));
     let send = || {
         let request = client().get(format!("{uri}?limit=5&filter={}", encode(filter)));
@@ -135,10 +129,7 @@ async fn a_signed_request_is_good_once() {
     let again = send().await.unwrap();
     assert_eq!(again.status(), StatusCode::UNAUTHORIZED);
     let refused = body(again).await;
-    assert_eq!(
-        refused["imsx_CodeMinor"]["imsx_codeMinorField"][0]["imsx_codeMinorFieldValue"],
-        "unauthorisedrequest"
-    );
+    assert_eq!(refused["imsx_CodeMinor"]["imsx_codeMinorField"][0]["imsx_codeMinorFieldValue"], "unauthorisedrequest");
 }
 
 #[tokio::test]
@@ -169,22 +160,14 @@ async fn pages_say_the_total_and_link_the_others() {
     assert_eq!(count(&body(last).await, "enrollments"), 855);
     let beyond = body(mulberry(&server, "enrollments?offset=5000").await).await;
     assert_eq!(beyond, json!({ "enrollments": [] }));
-    assert_eq!(
-        count(&body(mulberry(&server, "users").await).await, "users"),
-        100,
-        "100 rows unless asked"
-    );
+    assert_eq!(count(&body(mulberry(&server, "users").await).await, "users"), 100, "100 rows unless asked");
 }
 
 #[tokio::test]
 async fn filters_sorts_and_fields_work_and_nonsense_is_400() {
     let server = serve("").await;
     server.set_day(2);
-    let changed = mulberry(
-        &server,
-        &format!("enrollments?filter={}", encode("dateLastModified<'2025-12-01'")),
-    )
-    .await;
+    let changed = mulberry(&server, &format!("enrollments?filter={}", encode("dateLastModified<'2025-12-01'"))).await;
     assert_eq!(changed.headers()["x-total-count"], "29", "what day 2 added is dated 2025-10-07");
     let either = encode("role='teacher' OR role='administrator'");
     let either = mulberry(&server, &format!("users?limit=1&filter={either}")).await;
@@ -202,11 +185,7 @@ async fn filters_sorts_and_fields_work_and_nonsense_is_400() {
         "users?filter=role",
         "users?orderBy=dsc",
     ] {
-        assert_eq!(
-            mulberry(&server, nonsense).await.status(),
-            StatusCode::BAD_REQUEST,
-            "{nonsense}"
-        );
+        assert_eq!(mulberry(&server, nonsense).await.status(), StatusCode::BAD_REQUEST, "{nonsense}");
     }
 }
 
@@ -214,8 +193,7 @@ async fn filters_sorts_and_fields_work_and_nonsense_is_400() {
 async fn nested_routes_and_singles_find_theirs() {
     let server = serve("").await;
     let school = "c1b50cbc-d34b-4105-a276-5a836ea2a7b6";
-    let total =
-        |response: &Response| response.headers()["x-total-count"].to_str().unwrap().to_owned();
+    let total = |response: &Response| response.headers()["x-total-count"].to_str().unwrap().to_owned();
     assert_eq!(total(&mulberry(&server, &format!("schools/{school}/students")).await), "72");
     assert_eq!(total(&mulberry(&server, &format!("schools/{school}/classes")).await), "42");
     assert_eq!(total(&mulberry(&server, "schools").await), "3");
@@ -223,10 +201,7 @@ async fn nested_routes_and_singles_find_theirs() {
     assert_eq!(total(&mulberry(&server, "terms").await), "1");
     let class = "41465be3-a2f9-40c0-a01d-9150333ee2eb";
     assert_eq!(total(&mulberry(&server, &format!("classes/{class}/teachers")).await), "1");
-    assert_eq!(
-        total(&mulberry(&server, &format!("schools/{school}/classes/{class}/students")).await),
-        "12"
-    );
+    assert_eq!(total(&mulberry(&server, &format!("schools/{school}/classes/{class}/students")).await), "12");
     assert_eq!(mulberry(&server, "users/nobody").await.status(), StatusCode::NOT_FOUND);
     assert_eq!(mulberry(&server, "pets").await.status(), StatusCode::NOT_FOUND);
 }
@@ -241,9 +216,7 @@ async fn clever_serves_the_whole_district_by_its_next_links() {
         let response = clever(&server, &token, &path).await;
         assert_eq!(response.headers()["x-ratelimit-limit"], "1200");
         let page = body(response).await;
-        ids.extend(
-            page["data"].as_array().unwrap().iter().map(|row| row["data"]["id"].to_string()),
-        );
+        ids.extend(page["data"].as_array().unwrap().iter().map(|row| row["data"]["id"].to_string()));
         let link = page["links"].as_array().unwrap().iter().find(|link| link["rel"] == "next");
         next = link.map(|link| link["uri"].as_str().unwrap().to_owned());
     }
@@ -255,10 +228,7 @@ async fn clever_serves_the_whole_district_by_its_next_links() {
 async fn clever_errors_are_those_of_the_recordings() {
     let server = serve("").await;
     let token = clever_token(&server).await.unwrap();
-    assert_eq!(
-        clever(&server, &token, "/v3.0/users?limit=10001").await.status(),
-        StatusCode::PAYLOAD_TOO_LARGE
-    );
+    assert_eq!(clever(&server, &token, "/v3.0/users?limit=10001").await.status(), StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(clever(&server, "wrong", "/v3.0/users").await.status(), StatusCode::UNAUTHORIZED);
     let unknown = clever(&server, &token, "/v3.0/users/000000000000000000000000").await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
@@ -266,12 +236,8 @@ async fn clever_errors_are_those_of_the_recordings() {
     let route = clever(&server, &token, "/v3.0/teachers").await;
     assert_eq!(route.status(), StatusCode::NOT_FOUND);
     assert!(route.text().await.unwrap().contains("<pre>Cannot GET /v3.0/teachers</pre>"));
-    assert_eq!(
-        body(clever(&server, &token, "/v3.1/resources").await).await,
-        json!({ "resources": [] })
-    );
-    let counted =
-        body(clever(&server, &token, "/v3.0/users?count=true&limit=1&role=teacher").await).await;
+    assert_eq!(body(clever(&server, &token, "/v3.1/resources").await).await, json!({ "resources": [] }));
+    let counted = body(clever(&server, &token, "/v3.0/users?count=true&limit=1&role=teacher").await).await;
     assert_eq!(counted["count"], 5);
 }
 
@@ -284,13 +250,9 @@ async fn clever_sub_resources_agree_with_the_sections() {
     assert_eq!(count(&members, "data"), 27, "26 students and the teacher");
     let course = body(clever(&server, &token, &format!("{section}/course")).await).await;
     assert_eq!(course["links"][0]["uri"], "/v3.0/courses/5970d4de35e9e69741000277");
-    let teachers =
-        body(clever(&server, &token, "/v3.0/users/58da8c63d7dc0ca06800040a/myteachers").await)
-            .await;
+    let teachers = body(clever(&server, &token, "/v3.0/users/58da8c63d7dc0ca06800040a/myteachers").await).await;
     assert!(count(&teachers, "data") > 0);
-    let contacts =
-        body(clever(&server, &token, "/v3.0/users/58da8c63d7dc0ca0680003ed/mycontacts").await)
-            .await;
+    let contacts = body(clever(&server, &token, "/v3.0/users/58da8c63d7dc0ca0680003ed/mycontacts").await).await;
     assert_eq!(count(&contacts, "data"), 1);
 }
 
@@ -312,24 +274,16 @@ async fn a_spent_clever_token_is_replaced_in_the_list() {
     assert_eq!(status(&old).await, StatusCode::UNAUTHORIZED);
     let new = clever_token(&server).await.unwrap();
     assert_ne!(old, new);
-    assert_eq!(
-        (status(&new).await, status(&old).await),
-        (StatusCode::OK, StatusCode::UNAUTHORIZED)
-    );
+    assert_eq!((status(&new).await, status(&old).await), (StatusCode::OK, StatusCode::UNAUTHORIZED));
 }
 
 #[tokio::test]
 async fn a_paused_district_says_so_and_a_day_moves_its_last_sync() {
     let server = serve("district-state=paused").await;
     let token = clever_token(&server).await.unwrap();
-    let district = async || {
-        body(clever(&server, &token, "/v3.0/districts").await).await["data"][0]["data"].clone()
-    };
+    let district = async || body(clever(&server, &token, "/v3.0/districts").await).await["data"][0]["data"].clone();
     let first = district().await;
-    assert_eq!(
-        (&first["state"], &first["last_sync"]),
-        (&json!("paused"), &json!("2025-10-06T06:08:05.652Z"))
-    );
+    assert_eq!((&first["state"], &first["last_sync"]), (&json!("paused"), &json!("2025-10-06T06:08:05.652Z")));
     server.set_day(2);
     assert_eq!(district().await["last_sync"], "2025-10-07T06:08:05.652Z");
 }
@@ -337,14 +291,11 @@ async fn a_paused_district_says_so_and_a_day_moves_its_last_sync() {
 #[tokio::test]
 async fn drift_moves_the_total_or_the_last_sync_between_two_pages() {
     let server = serve("drift=1").await;
-    let total =
-        async || mulberry(&server, "users?limit=10").await.headers()["x-total-count"].clone();
+    let total = async || mulberry(&server, "users?limit=10").await.headers()["x-total-count"].clone();
     assert_eq!((total().await, total().await), ("268".parse().unwrap(), "267".parse().unwrap()));
     let token = clever_token(&server).await.unwrap();
-    let synced = async || {
-        body(clever(&server, &token, "/v3.0/districts").await).await["data"][0]["data"]["last_sync"]
-            .clone()
-    };
+    let synced =
+        async || body(clever(&server, &token, "/v3.0/districts").await).await["data"][0]["data"]["last_sync"].clone();
     let before = synced().await;
     clever(&server, &token, "/v3.0/users").await;
     assert_eq!(synced().await, before);
@@ -356,10 +307,7 @@ async fn drift_moves_the_total_or_the_last_sync_between_two_pages() {
 async fn failures_come_first_and_then_the_answer() {
     let server = serve("html-502=1,error-500=1,retry-after=7").await;
     let first = mulberry(&server, "orgs").await;
-    assert_eq!(
-        (first.status(), &first.headers()["retry-after"]),
-        (StatusCode::BAD_GATEWAY, &"7".parse().unwrap())
-    );
+    assert_eq!((first.status(), &first.headers()["retry-after"]), (StatusCode::BAD_GATEWAY, &"7".parse().unwrap()));
     assert!(first.text().await.unwrap().starts_with("<html>"));
     assert_eq!(mulberry(&server, "orgs").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(mulberry(&server, "orgs").await.status(), StatusCode::OK);
@@ -379,10 +327,7 @@ async fn over_the_rate_limit_clever_says_when_it_ends() {
     }
     let refused = refused.unwrap();
     assert_eq!(refused.headers()["x-ratelimit-remaining"], "0");
-    assert!(
-        refused.headers()["x-ratelimit-reset"].to_str().unwrap().parse::<u64>().unwrap()
-            > 1_700_000_000
-    );
+    assert!(refused.headers()["x-ratelimit-reset"].to_str().unwrap().parse::<u64>().unwrap() > 1_700_000_000);
 }
 
 #[tokio::test]
@@ -395,10 +340,7 @@ async fn each_quirk_of_a_page_does_what_its_name_says() {
     assert!(!first("no-total", "orgs").await.headers().contains_key("x-total-count"));
     assert_eq!(first("wrong-total", "orgs").await.headers()["x-total-count"], "11");
     assert_eq!(count(&body(first("clamp=3", "users?limit=50").await).await, "users"), 3);
-    assert_eq!(
-        body(first("bool-json", "users?limit=1").await).await["users"][0]["enabledUser"],
-        true
-    );
+    assert_eq!(body(first("bool-json", "users?limit=1").await).await["users"][0]["enabledUser"], true);
     assert_eq!(body(first("bool-int", "users?limit=1").await).await["users"][0]["enabledUser"], 1);
     assert_eq!(first("no-sort", "users?sort=sourcedId").await.status(), StatusCode::BAD_REQUEST);
     assert_eq!(first("empty=orgs,no-content", "orgs").await.status(), StatusCode::NO_CONTENT);
@@ -414,8 +356,7 @@ async fn each_quirk_of_a_page_does_what_its_name_says() {
     assert_eq!(moved.status(), StatusCode::FOUND);
     let link = first("link-foreign", "users").await.headers()["link"].to_str().unwrap().to_owned();
     assert!(link.starts_with("<http://elsewhere.example/"));
-    let link =
-        first("link-off-by-one", "users").await.headers()["link"].to_str().unwrap().to_owned();
+    let link = first("link-off-by-one", "users").await.headers()["link"].to_str().unwrap().to_owned();
     assert!(link.contains("offset=101>; rel=\"next\""), "{link}");
     let one = body(first("repeat-page", "users?limit=2").await).await;
     assert_eq!(body(first("repeat-page", "users?limit=2&offset=2").await).await, one);
@@ -425,8 +366,7 @@ async fn each_quirk_of_a_page_does_what_its_name_says() {
     let other = first("reorder-keys", "orgs").await.text().await.unwrap();
     assert!(
         plain != other
-            && serde_json::from_str::<Value>(&plain).unwrap()
-                == serde_json::from_str::<Value>(&other).unwrap()
+            && serde_json::from_str::<Value>(&plain).unwrap() == serde_json::from_str::<Value>(&other).unwrap()
     );
 }
 
@@ -439,10 +379,7 @@ async fn unsorted_pages_overlap_unless_a_sort_is_asked() {
     };
     let (one, two) = (ids("users?limit=50").await, ids("users?limit=50&offset=50").await);
     assert_eq!(one.last(), two.first());
-    let (one, two) = (
-        ids("users?limit=50&sort=sourcedId").await,
-        ids("users?limit=50&offset=50&sort=sourcedId").await,
-    );
+    let (one, two) = (ids("users?limit=50&sort=sourcedId").await, ids("users?limit=50&offset=50&sort=sourcedId").await);
     assert!(one.last() < two.first());
 }
 
@@ -452,8 +389,7 @@ async fn tombstones_keep_who_left() {
     server.set_day(2);
     let gone = async |word: &str| {
         let filter = encode(&format!("status='{word}'"));
-        mulberry(&server, &format!("users?filter={filter}")).await.headers()["x-total-count"]
-            .clone()
+        mulberry(&server, &format!("users?filter={filter}")).await.headers()["x-total-count"].clone()
     };
     assert_eq!(gone("tobedeleted").await, "2");
     server.set_quirks(Quirks::parse("inactive").unwrap());
@@ -466,27 +402,16 @@ async fn the_classlink_proxy_serves_by_application_and_its_encoded_id() {
     let list = client().get(format!("{}/applications?limit=10000", server.base_url()));
     let list = body(list.bearer_auth("classlink-partner").send().await.unwrap()).await;
     let application = &list["applications"][0];
-    assert_eq!(
-        (&application["tenant_name"], &application["enabled"]),
-        (&json!("mulberry-springs"), &json!("true"))
-    );
+    assert_eq!((&application["tenant_name"], &application["enabled"]), (&json!("mulberry-springs"), &json!("true")));
     let id = application["oneroster_application_id"].as_str().unwrap();
     assert!(id.starts_with("%2F"), "{id}");
     let url = format!("{}/{id}/ims/oneroster/v1p1/users?limit=5", server.base_url());
-    let page = client()
-        .get(&url)
-        .bearer_auth(application["bearer"].as_str().unwrap())
-        .send()
-        .await
-        .unwrap();
+    let page = client().get(&url).bearer_auth(application["bearer"].as_str().unwrap()).send().await.unwrap();
     assert_eq!(
         (&page.headers()["x-count"], &page.headers()["x-total-count"]),
         (&"5".parse().unwrap(), &"268".parse().unwrap())
     );
-    assert_eq!(
-        client().get(&url).bearer_auth("wrong").send().await.unwrap().status(),
-        StatusCode::UNAUTHORIZED
-    );
+    assert_eq!(client().get(&url).bearer_auth("wrong").send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
@@ -502,12 +427,8 @@ async fn the_levers_work_over_http_and_are_not_counted() {
     let refused = post("/_simulate/quirks", json!({ "quirks": "no-totl" })).await;
     assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
     assert_eq!(body(refused).await["message"], "unknown quirk `no-totl`; did you mean `no-total`?");
-    assert_eq!(
-        body(post("/_simulate/quirks", json!({ "quirks": "no-total" })).await).await["quirks"],
-        "no-total"
-    );
-    let about =
-        body(client().get(format!("{}/_simulate/", server.base_url())).send().await.unwrap()).await;
+    assert_eq!(body(post("/_simulate/quirks", json!({ "quirks": "no-total" })).await).await["quirks"], "no-total");
+    let about = body(client().get(format!("{}/_simulate/", server.base_url())).send().await.unwrap()).await;
     assert_eq!(about["districts"][1]["oauth1"]["key"], "mulberry-springs-key");
     assert_eq!(server.requests(), 0);
     mulberry(&server, "orgs?limit=1").await;
@@ -521,39 +442,29 @@ async fn answers_are_gzipped_for_who_accepts_it() {
     let server = serve("").await;
     let plain = builder().gzip(false).build().unwrap();
     let url = format!("{}/users", server.oneroster_url("mulberry-springs", Version::V1p1));
-    let request =
-        plain.get(url).bearer_auth("mulberry-springs-bearer").header("accept-encoding", "gzip");
+    let request = plain.get(url).bearer_auth("mulberry-springs-bearer").header("accept-encoding", "gzip");
     assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
 }
 
 /// Each subscription of the demo's catalog names a district and schools that are there.
 #[test]
 fn the_catalogs_name_districts_and_schools_of_the_fixtures() {
-    let catalogs =
-        ["catalog.toml", "vendors/by-assignment/catalog.toml", "vendors/site-license/catalog.toml"];
+    let catalogs = ["catalog.toml", "vendors/by-assignment/catalog.toml", "vendors/site-license/catalog.toml"];
     let more = ["vendors/role-based/catalog.toml", "vendors/active-students/catalog.toml"];
     for path in catalogs.into_iter().chain(more) {
         let text = std::fs::read_to_string(fixtures().join(path)).unwrap();
         let catalog: toml::Table = toml::from_str(&text).unwrap();
-        let products: BTreeSet<_> = catalog["product"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|product| product["code"].as_str().unwrap())
-            .collect();
+        let products: BTreeSet<_> =
+            catalog["product"].as_array().unwrap().iter().map(|product| product["code"].as_str().unwrap()).collect();
         for subscription in catalog["subscription"].as_array().unwrap() {
             assert!(products.contains(subscription["product"].as_str().unwrap()), "{path}");
             let district = subscription["district"].as_str().unwrap();
             let root = fixtures();
-            let folder =
-                if path.contains('/') { root.join("vendors") } else { root }.join(district);
-            let orgs =
-                ["orgs.csv", "schools.json"].map(|file| std::fs::read_to_string(folder.join(file)));
+            let folder = if path.contains('/') { root.join("vendors") } else { root }.join(district);
+            let orgs = ["orgs.csv", "schools.json"].map(|file| std::fs::read_to_string(folder.join(file)));
             let orgs = orgs.into_iter().flatten().collect::<String>();
             assert!(!orgs.is_empty(), "{path}: {district}");
-            for allotment in
-                subscription.get("allotments").and_then(toml::Value::as_array).into_iter().flatten()
-            {
+            for allotment in subscription.get("allotments").and_then(toml::Value::as_array).into_iter().flatten() {
                 assert!(orgs.contains(allotment["school"].as_str().unwrap()), "{path}: {district}");
             }
         }

@@ -20,9 +20,7 @@ fn page(query: &str) -> (Vec<&'static str>, Vec<String>) {
     let cut = Range::read(&call).unwrap().cut(&IDS);
     let ids = &IDS[cut.start..cut.end];
     let links = links(&call, &cut, ids, "");
-    let text = |link: &Value| {
-        format!("{} {}", link["rel"].as_str().unwrap(), link["uri"].as_str().unwrap())
-    };
+    let text = |link: &Value| format!("{} {}", link["rel"].as_str().unwrap(), link["uri"].as_str().unwrap());
     (ids.to_vec(), links.as_array().unwrap().iter().map(text).collect())
 }
 
@@ -32,10 +30,7 @@ fn the_first_page_links_itself_and_the_next_with_the_parameters_kept() {
     assert_eq!(ids, ["a1", "a2"]);
     assert_eq!(
         links,
-        [
-            "self /v3.0/users?limit=2&role=student",
-            "next /v3.0/users?limit=2&role=student&starting_after=a2"
-        ]
+        ["self /v3.0/users?limit=2&role=student", "next /v3.0/users?limit=2&role=student&starting_after=a2"]
     );
 }
 
@@ -58,11 +53,7 @@ fn the_last_page_has_no_next() {
     let (ids, links) = page("limit=2&starting_after=a4");
     assert_eq!((ids.len(), links.len()), (1, 2));
     let (ids, links) = page("limit=5");
-    assert_eq!(
-        (ids.len(), links.len()),
-        (5, 1),
-        "a full page is the last one too when nothing follows"
-    );
+    assert_eq!((ids.len(), links.len()), (5, 1), "a full page is the last one too when nothing follows");
 }
 
 #[test]

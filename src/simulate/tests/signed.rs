@@ -23,12 +23,7 @@ fn header(method: &str, signature: &str) -> String {
     )
 }
 
-fn check(
-    query: &[(String, String)],
-    header: &str,
-    now: u64,
-    nonces: &mut Nonces,
-) -> Result<(), Refusal> {
+fn check(query: &[(String, String)], header: &str, now: u64, nonces: &mut Nonces) -> Result<(), Refusal> {
     verify(Signed { method: "GET", uri: URI, query, header }, "roster-key", "s3cr/t+1", now, nonces)
 }
 
@@ -55,10 +50,7 @@ fn the_vector_with_a_token_of_the_protocol_page_holds() {
 #[test]
 fn the_roster_vectors_of_the_protocol_page_are_accepted() {
     for (method, signature) in [("HMAC-SHA1", SHA1), ("HMAC-SHA256", SHA256)] {
-        assert_eq!(
-            check(&query(), &header(method, signature), 1_700_000_000, &mut Nonces::default()),
-            Ok(())
-        );
+        assert_eq!(check(&query(), &header(method, signature), 1_700_000_000, &mut Nonces::default()), Ok(()));
     }
 }
 
@@ -69,8 +61,7 @@ fn a_query_that_differs_from_the_signed_one_is_refused() {
     let mut other = query();
     other[1].1 = "2".to_owned();
     for tampered in [longer, other, Vec::new()] {
-        let refused =
-            check(&tampered, &header("HMAC-SHA1", SHA1), 1_700_000_000, &mut Nonces::default());
+        let refused = check(&tampered, &header("HMAC-SHA1", SHA1), 1_700_000_000, &mut Nonces::default());
         assert!(matches!(refused, Err(Refusal::Signature(_))));
     }
 }
@@ -79,10 +70,7 @@ fn a_query_that_differs_from_the_signed_one_is_refused() {
 fn a_nonce_is_good_once() {
     let mut nonces = Nonces::default();
     assert_eq!(check(&query(), &header("HMAC-SHA1", SHA1), 1_700_000_000, &mut nonces), Ok(()));
-    assert_eq!(
-        check(&query(), &header("HMAC-SHA256", SHA256), 1_700_000_010, &mut nonces),
-        Err(Refusal::Replay)
-    );
+    assert_eq!(check(&query(), &header("HMAC-SHA256", SHA256), 1_700_000_010, &mut nonces), Err(Refusal::Replay));
 }
 
 #[test]
@@ -93,10 +81,7 @@ fn a_timestamp_may_be_five_minutes_off_and_no_more() {
         (1_700_000_301, Err(Refusal::Timestamp)),
         (1_699_999_699, Err(Refusal::Timestamp)),
     ] {
-        assert_eq!(
-            check(&query(), &header("HMAC-SHA1", SHA1), now, &mut Nonces::default()),
-            expected
-        );
+        assert_eq!(check(&query(), &header("HMAC-SHA1", SHA1), now, &mut Nonces::default()), expected);
     }
 }
 
@@ -105,8 +90,5 @@ fn an_unknown_key_or_method_is_refused() {
     let other = header("HMAC-SHA1", SHA1).replace("roster-key", "other-key");
     assert_eq!(check(&query(), &other, 1_700_000_000, &mut Nonces::default()), Err(Refusal::Key));
     let plain = header("PLAINTEXT", SHA1);
-    assert_eq!(
-        check(&query(), &plain, 1_700_000_000, &mut Nonces::default()),
-        Err(Refusal::Method)
-    );
+    assert_eq!(check(&query(), &plain, 1_700_000_000, &mut Nonces::default()), Err(Refusal::Method));
 }

@@ -23,10 +23,7 @@ fn a_value_that_is_missing_wrong_or_too_much_says_how_it_is_written() {
         assert!(matches!(Quirks::parse(list), Err(QuirkError::Value { .. })), "{list}");
     }
     let error = Quirks::parse("clamp").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "quirk `clamp` is written `clamp=ROWS`, with a whole number from 1"
-    );
+    assert_eq!(error.to_string(), "quirk `clamp` is written `clamp=ROWS`, with a whole number from 1");
 }
 
 #[test]
@@ -40,9 +37,6 @@ fn only_keeps_the_others_to_one_district() {
 fn every_quirk_stands_in_the_table_of_the_module() {
     let page = include_str!("../mod.rs");
     for name in Quirks::names() {
-        assert!(
-            page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}=")),
-            "{name}"
-        );
+        assert!(page.contains(&format!("`{name}`")) || page.contains(&format!("`{name}=")), "{name}");
     }
 }
