@@ -8,4 +8,5 @@ pub mod catalog;
 pub mod guard;
 pub mod model;
 pub mod plan;
+pub mod simulate;
 pub mod snapshot;
