@@ -4,5 +4,8 @@
 #![forbid(unsafe_code)]
 
 pub mod allocate;
+pub mod feed;
 pub mod model;
+pub mod retry;
+pub mod secret;
 pub mod snapshot;
