@@ -10,7 +10,7 @@ use crate::apply::{self, Author, Outcome};
 use crate::guard::{self, Circumstances};
 use crate::model::{Decision, Fingerprint, HeldChange, HoldRecord, RunId, RunRecord, RunStatus, Verdict};
 use crate::plan::{self, Cause};
-use crate::run::{Job, RunError, World};
+use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, StoreError};
 
 /// Days for which a sync applies approved changes that were skipped, if they come exactly as approved.
@@ -119,7 +119,10 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let mut baseline = world.store.baseline(&job.district.id()).await?;
     let first_sync = groups.iter().any(|group| group == "district/first_sync");
     let (verb, outcome) = if ask.approve { ("approved", Outcome::Approved) } else { ("rejected", Outcome::Rejected) };
-    let open = world.store.open_runs(&job.district.id()).await?;
+    let mut open = run::open_runs(world.store, &job.district.id()).await?;
+    if !open.iter().any(|(run, _)| run.run == held_run.run) {
+        open.push((held_run.clone(), world.store.held_changes(&held_run.run).await?));
+    }
     // Rejecting a first sync refuses nothing and leaves it in review.
     let keeps_review = first_sync && !ask.approve;
     let mut decided = if keeps_review {

@@ -36,7 +36,7 @@ impl Directory {
     pub async fn discover(settings: &Settings) -> Self {
         let mut directory = Self::configured(settings);
         for app in &settings.clever_app {
-            match feed::clever::districts(app).await {
+            match feed::clever::districts(app, crate::secret::process_environment).await {
                 Ok(found) => directory.add(app, found.into_iter().map(|it| it.id)),
                 Err(error) => directory.problems.push(problem(app, &error)),
             }

@@ -3,10 +3,35 @@
 //! The modules stand in the order of the flow; `run` is the page to read first.
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod secret;
+
+pub mod model;
+
+pub mod feed;
+pub mod retry;
+pub mod snapshot;
+
 pub mod allocate;
 pub mod catalog;
-pub mod guard;
-pub mod model;
 pub mod plan;
+
+pub mod guard;
+
+pub mod audit;
+pub mod store;
+
+pub mod apply;
+pub mod report;
+
+pub mod decide;
+pub mod district;
+pub mod run;
+
+pub mod config;
+pub mod directory;
+pub mod http;
+pub mod schedule;
+
+pub mod command;
 pub mod simulate;
-pub mod snapshot;

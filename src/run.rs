@@ -7,15 +7,17 @@
 //! A run reads the feed without touching the store, plans on one revision of it, and applies in one transaction what the
 //! guard clears. Whatever dies, the store is as before the run or as after it (safety.md, A run).
 
-use crate::apply::{self, Author, Decided, Order, Shown};
+use std::sync::Arc;
+
+use crate::apply::{self, Author, Decided, OpenRun, Order, Shown};
 use crate::clock::Clock;
 use crate::district::{District, FirstSync};
 use crate::feed::{self, FeedError};
 use crate::guard::{self, Circumstances, Cleared};
-use crate::model::{Baseline, RunRecord, RunStatus, SourceMark, Timestamp, Trigger};
+use crate::model::{Baseline, DistrictId, RunRecord, RunStatus, SourceMark, Timestamp, Trigger};
 use crate::plan::{self, Cause};
 use crate::snapshot::{EmptyCollection, Snapshot, SourceState};
-use crate::store::{Queue, Store, StoreError, WriteError};
+use crate::store::{Queue, QueueError, Store, StoreError, WriteError};
 
 /// What is asked of a run.
 #[derive(Debug)]
@@ -40,7 +42,7 @@ pub struct World<'a> {
     /// Apps that Clever districts are asked through.
     pub clever_apps: &'a [feed::CleverApp],
     /// Counts rows while they come in.
-    pub progress: feed::Progress,
+    pub progress: Arc<feed::Progress>,
     /// Stamps the beginning and the end.
     pub clock: Clock,
 }
@@ -60,6 +62,9 @@ pub enum RunError {
     /// The store failed while applying, or someone else holds the district now.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Another process has the run now, or the queue failed.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// A stored record cannot be read.
     #[error(transparent)]
     Unreadable(#[from] plan::UnreadableRecord),
@@ -96,13 +101,13 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     if job.run.trigger == Trigger::Schedule && matches!(error, RunError::Feed(_) | RunError::Empty(_)) {
         return standing(&job, world, record).await;
     }
-    world.store.finish_run(record.clone()).await?;
+    world.store.finish_run(&record).await?;
     Ok(record)
 }
 
 async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Result<(), RunError> {
     let district = job.district.id();
-    world.enter(record, RunStatus::Fetching).await?;
+    world.enter(job, record, RunStatus::Fetching).await?;
     let known = world.store.baseline(&district).await?;
     let snapshot = world.pull(job, known.state.source.clone()).await?; //            feed
     let snapshot = snapshot.against(|kind| known.count(kind))?; //                    snapshot
@@ -139,13 +144,13 @@ async fn on_one_revision(
         if record.trigger == Trigger::Schedule {
             *record = standing(job, world, record.clone()).await?;
         } else {
-            world.store.finish_run(record.clone()).await?;
+            world.store.finish_run(record).await?;
         }
         return Ok(());
     }
-    world.enter(record, RunStatus::Applying).await?;
+    world.enter(job, record, RunStatus::Applying).await?;
     let decided = match snapshot.complete() {
-        true => apply::superseded(&world.store.open_runs(&job.district.id()).await?, &cleared, record.as_of),
+        true => apply::superseded(&open_runs(world.store, &job.district.id()).await?, &cleared, record.as_of),
         false => Decided::default(),
     };
     let first_review = cleared.holds().iter().any(|hold| hold.group == "district/first_sync");
@@ -169,6 +174,16 @@ fn not_before_the_last_change(as_of: Timestamp, baseline: &Baseline) -> Result<(
         Some(last) if as_of < last => Err(RunError::ClockWentBack { as_of, last }),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Runs of a district that still wait for a person, each with its held changes.
+pub async fn open_runs(store: &Store, district: &DistrictId) -> Result<Vec<OpenRun>, StoreError> {
+    let mut open = Vec::new();
+    for run in store.undecided_runs(district).await? {
+        let held = store.held_changes(&run.run).await?;
+        open.push((run, held));
+    }
+    Ok(open)
 }
 
 /// Notes in the record what the plan would do.
@@ -198,14 +213,15 @@ impl World<'_> {
             now: job.run.as_of,
             clever_apps: self.clever_apps.to_vec(),
             last,
-            progress: self.progress.clone(),
+            environment: crate::secret::process_environment,
+            progress: Arc::clone(&self.progress),
         };
         Ok(feed::open(&job.district.feed, context)?.pull().await?)
     }
 
-    async fn enter(&self, record: &mut RunRecord, status: RunStatus) -> Result<(), RunError> {
+    async fn enter(&self, job: &Job<'_>, record: &mut RunRecord, status: RunStatus) -> Result<(), RunError> {
         record.status = status;
-        self.queue.progress(&record.run, status).await?;
+        self.queue.progress(&record.run, job.fence, status).await?;
         Ok(())
     }
 
@@ -219,7 +235,6 @@ impl World<'_> {
         decided: Decided,
         source: Option<SourceMark>,
     ) -> Result<RunRecord, RunError> {
-        let key = self.store.pseudonym_key().await?;
         let person = job.run.trigger == Trigger::Approval;
         let actor = job.run.requested_by.clone().filter(|_| person).unwrap_or_else(|| "rosterd".to_owned());
         let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
@@ -228,14 +243,14 @@ impl World<'_> {
             fence: Some(job.fence),
             source,
             author: Author { actor, person },
-            shown: Shown::new(&key, baseline),
+            shown: Shown::new(self.store.pseudonym_key(), baseline),
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();
         match self.store.write(writes).await {
             Ok(span) => record.audit = span,
             // An answer that was lost is settled by reading the run (safety.md, Crash).
-            Err(error @ (WriteError::AlreadyDone | WriteError::Store(_))) => {
+            Err(error @ (WriteError::AlreadyDone(_) | WriteError::Store(_))) => {
                 record = self.store.run(&record.run).await?.ok_or(error)?;
             }
             Err(error) => return Err(error.into()),

@@ -47,7 +47,8 @@ impl<'a> Shown<'a> {
             Record::User(user) => self.of(&user.id, Some(user)),
             Record::Enrollment(it) => {
                 let key: EnrollmentKey = crate::model::RosterRecord::key(it);
-                json!([self.user(&key.user), key.class, key.role]).to_string()
+                let class = crate::audit::shown_id(self.key, key.class.as_str(), &[]);
+                json!([self.user(&key.user), class, key.role]).to_string()
             }
             Record::School(_) | Record::Session(_) | Record::Course(_) | Record::Class(_) => {
                 crate::audit::shown_id(self.key, &record.text_id(), &[])

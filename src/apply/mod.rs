@@ -4,7 +4,7 @@
 mod decisions;
 mod entries;
 
-pub use decisions::{Outcome, after_decision, superseded};
+pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
 use crate::guard::Cleared;

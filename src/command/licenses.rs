@@ -64,12 +64,12 @@ impl Licenses {
                 row.over.to_string(),
                 row.waiting.to_string(),
                 row.bridged.to_string(),
-                session.output.tone(tone, &level.unwrap_or_default()),
                 row.expires_on.map(|day| day.to_string()).unwrap_or_default(),
+                session.output.tone(tone, &level.unwrap_or_default()),
             ]
         });
         let header =
-            ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "LEVEL", "EXPIRES"];
+            ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "EXPIRES", "LEVEL"];
         session.output.table(&header, cells.collect())?;
         Ok(0)
     }

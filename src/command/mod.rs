@@ -17,7 +17,7 @@ mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
 use crate::model::{DistrictId, Timestamp};
 use crate::schedule::worker::Office;
-use crate::store::{Queue, Store, StoreError};
+use crate::store::{Queue, QueueError, Store, StoreError, WorkerLock, WriteError};
 
 /// Roster sync daemon: plan and apply for school rosters and the license seats that follow from them.
 #[derive(Debug, Parser)]
@@ -129,6 +129,18 @@ impl From<StoreError> for CommandError {
     }
 }
 
+impl From<QueueError> for CommandError {
+    fn from(error: QueueError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<WriteError> for CommandError {
+    fn from(error: WriteError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 impl From<serde_json::Error> for CommandError {
     fn from(_: serde_json::Error) -> Self {
         Self::Failed("the answer cannot be written as JSON; this is a fault of rosterd".to_owned())
@@ -147,6 +159,8 @@ pub struct Session {
     office: Office,
     output: Output,
     now: Option<Timestamp>,
+    /// The right to work on this store, once this command has it.
+    lock: Mutex<Option<WorkerLock>>,
 }
 
 impl Session {
@@ -160,7 +174,7 @@ impl Session {
         let queue = Queue::open(&settings.store).await?;
         let owner = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
         let office = Office { settings, store, queue, clock: Clock::fixed_at(now), owner };
-        Ok(Self { office, output, now })
+        Ok(Self { office, output, now, lock: Mutex::new(None) })
     }
 
     fn store(&self) -> &Store {
@@ -184,10 +198,13 @@ impl Session {
 
     /// A district that the store knows or the configuration names.
     async fn district(&self, id: &str) -> Result<DistrictId, CommandError> {
-        let configured = self.office.settings.district(id).is_some();
         let known = self.store().districts().await?;
-        if configured || known.iter().any(|it| it.id.as_str() == id) {
+        if known.iter().any(|it| it.id.as_str() == id) {
             return Ok(DistrictId::new(id));
+        }
+        if let Some(it) = self.office.settings.district(id) {
+            self.store().ensure_district(&it.id(), it.name(), it.time_zone, it.feed.end_dates()).await?;
+            return Ok(it.id());
         }
         let names: Vec<String> = known.iter().map(|it| it.id.to_string()).collect();
         Err(CommandError::Usage(format!("there is no district `{id}`; known are: {}", names.join(", "))))
@@ -199,8 +216,21 @@ impl Session {
     }
 }
 
+/// What the process does first: crypto for TLS, then the runtime, then [`main`].
+pub fn entry() -> ExitCode {
+    crate::feed::http::install_crypto();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(main()),
+        Err(error) => {
+            output::complain(&format!("cannot start: {}", error.kind()));
+            ExitCode::from(1)
+        }
+    }
+}
+
 /// Parses the arguments and does what they ask. The exit status is that of interface.md.
-pub async fn main() -> ExitCode {
+async fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = dispatch(cli).await;
     match outcome {

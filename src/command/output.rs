@@ -59,7 +59,7 @@ impl Output {
     /// A table with a header row; plain columns when piped.
     pub fn table(self, header: &[&str], rows: Vec<Vec<String>>) -> Result<(), CommandError> {
         let mut table = Table::new();
-        table.load_preset(if self.terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
+        table.load_style(if self.terminal { presets::UTF8_HORIZONTAL_ONLY } else { presets::NOTHING });
         table.set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(header.iter().copied());
         for row in rows {
@@ -83,11 +83,11 @@ impl Output {
 }
 
 /// A complaint on standard error.
-pub fn complain(message: &str) {
+pub(super) fn complain(message: &str) {
     eprintln!("rosterd: {message}");
 }
 
 /// Progress or a hint on standard error.
-pub fn tell(message: &str) {
+pub(super) fn tell(message: &str) {
     eprintln!("{message}");
 }

@@ -11,7 +11,8 @@ use crate::decide::{self, Ask, Refused};
 use crate::model::{HeldChange, Kind, Record, RunId, RunRecord, RunStatus, Trigger};
 use crate::plan::Change;
 use crate::report;
-use crate::store::{NewRequest, RunFilter};
+use crate::schedule::worker::queued_record;
+use crate::store::{Cancelled, NewRequest, RunFilter};
 
 /// Runs
 #[derive(Debug, Subcommand)]
@@ -114,9 +115,9 @@ impl List {
             None => None,
         };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let filter = RunFilter { district: district.clone(), status: self.status, before: None, limit: self.limit };
-        let mut runs = session.store().runs(filter).await?;
-        let open = session.office.queue.list().await?.into_iter().map(|request| request.record());
+        let filter = RunFilter { district: district.clone(), status: self.status, before: None, limit: Some(self.limit) };
+        let mut runs = session.store().runs(&filter).await?;
+        let open = session.office.queue.list(true).await?.into_iter().map(|request| queued_record(&request));
         let wanted = |it: &RunRecord| {
             district.as_ref().is_none_or(|id| id == &it.district)
                 && self.status.is_none_or(|status| status == it.status)
@@ -185,7 +186,7 @@ async fn find(session: &Session, run: &str) -> Result<RunRecord, CommandError> {
         return Ok(record);
     }
     let queued = session.office.queue.get(&id).await?;
-    queued.map(|request| request.record()).ok_or_else(|| CommandError::Usage(Refused::Unknown(id).to_string()))
+    queued.map(|request| queued_record(&request)).ok_or_else(|| CommandError::Usage(Refused::Unknown(id).to_string()))
 }
 
 async fn affected(session: &Session, record: &RunRecord) -> Result<Vec<Affected>, CommandError> {
@@ -268,11 +269,15 @@ impl Decide {
 
 async fn cancel(session: &Session, run: &str) -> Result<u8, CommandError> {
     let record = find(session, run).await?;
-    if !session.office.queue.cancel(&record.run).await? {
-        return Err(CommandError::Failed(format!("run `{run}` is {} and can no longer be cancelled", record.status)));
+    match session.office.queue.cancel(&record.run).await? {
+        Cancelled::Now => {}
+        Cancelled::Asked | Cancelled::TooLate => {
+            let message = format!("run `{run}` is {} and can no longer be cancelled", record.status);
+            return Err(CommandError::Failed(message));
+        }
     }
     let record = RunRecord { status: RunStatus::Cancelled, finished_at: Some(session.as_of()), ..record };
-    session.store().finish_run(record.clone()).await?;
+    session.store().finish_run(&record).await?;
     if session.output.json {
         session.output.document(&record)?;
     } else {

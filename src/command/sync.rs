@@ -14,7 +14,7 @@ use crate::feed::Progress;
 use crate::model::{DistrictId, Kind, RunRecord, RunStatus, Trigger};
 use crate::report;
 use crate::schedule;
-use crate::store::{NewRequest, WorkerLock};
+use crate::store::{NewRequest, StoreError, WorkerLock};
 
 /// How often a follower looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -138,16 +138,12 @@ impl Session {
         let filed = self.office.queue.request(request).await?;
         let progress = Arc::new(Progress::default());
         let bar = Bar::new(self.output.terminal && !self.output.json, &progress);
-        let mut lock = None;
         loop {
             if let Some(done) = self.finished(&filed.run).await? {
                 bar.finish();
                 return Ok(done);
             }
-            if lock.is_none() {
-                lock = self.try_lock()?;
-            }
-            if lock.is_some()
+            if self.may_work().await?
                 && let Some(claimed) = self.office.claim(Some(&filed.run)).await?
             {
                 let record = self.office.carry_out(claimed, Arc::clone(&progress)).await?;
@@ -163,9 +159,24 @@ impl Session {
         Ok(record.filter(|it| !matches!(it.status, RunStatus::Queued | RunStatus::Fetching | RunStatus::Applying)))
     }
 
-    /// The right to work on this store; `None` while a daemon or another command has it.
-    fn try_lock(&self) -> Result<Option<Arc<WorkerLock>>, CommandError> {
-        self.locks.acquire(&self.office.settings.store)
+    /// Whether this command has the right to work on the store, or gets it now; no one has while a daemon is up.
+    async fn may_work(&self) -> Result<bool, CommandError> {
+        {
+            let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if lock.is_some() {
+                return Ok(true);
+            }
+            match WorkerLock::acquire(&self.office.settings.store, "rosterd sync") {
+                Ok(taken) => *lock = Some(taken),
+                Err(StoreError::InUse { .. }) => return Ok(false),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // On SQLite whoever has the lock knows that every other holder of a lease is dead (safety.md, Crash).
+        if self.office.settings.store.is_sqlite() {
+            self.office.queue.void_all_leases().await?;
+        }
+        Ok(true)
     }
 
     /// The report of one run on standard output.

@@ -90,6 +90,11 @@ impl Verb {
             Self::Removed => "removed",
         }
     }
+
+    /// The verb of a word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Added, Self::Restored, Self::Changed, Self::Removed].into_iter().find(|it| it.as_str() == text)
+    }
 }
 
 /// What every kind of record can do.

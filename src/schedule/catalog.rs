@@ -15,12 +15,9 @@ use crate::store::{Store, StoreError};
 pub async fn take_up(store: &Store, new: &Catalog, actor: &str, at: Timestamp) -> Result<BTreeSet<DistrictId>, StoreError> {
     let old = store.catalog().await?;
     let drafts = drafts(&old, new, actor);
-    let unknown_products = old.products != new.products;
-    if drafts.is_empty() && !unknown_products {
-        return Ok(BTreeSet::new());
-    }
-    store.put_catalog(new, &drafts, at).await?;
-    Ok(drafts.into_keys().collect())
+    let concerned = drafts.keys().cloned().collect();
+    store.put_catalog(new, None, at, drafts).await?;
+    Ok(concerned)
 }
 
 /// The audit entries of each district concerned.

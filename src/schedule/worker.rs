@@ -11,7 +11,7 @@ use crate::district::District;
 use crate::feed;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus};
 use crate::run::{self, Job, World};
-use crate::store::{Claimed, Queue, Store, StoreError};
+use crate::store::{Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
 
 /// What a process that works on runs has.
 #[derive(Clone, Debug)]
@@ -40,19 +40,18 @@ impl Office {
     }
 
     /// Carries out a claimed request. Whatever goes wrong becomes a `failed` record; only a store that does not answer at
-    /// all is an error, and then the lease runs out and the run is taken up again.
-    pub async fn carry_out(&self, claimed: Claimed, progress: feed::Progress) -> Result<RunRecord, StoreError> {
+    /// all is an error, and then the lease runs out and the run is taken up again from its start.
+    pub async fn carry_out(&self, claimed: Claimed, progress: Arc<feed::Progress>) -> Result<RunRecord, QueueError> {
         let record = tokio::select! {
             record = self.attempt(&claimed, progress) => record?,
-            () = self.keep_lease(&claimed) => return self.lost(&claimed).await,
+            lost = self.keep_lease(&claimed) => return Err(lost),
         };
-        self.queue.finish(&record.run, record.status).await?;
-        self.queue.release(&record.district, &self.owner, claimed.fence).await?;
+        self.queue.finish(&record.run, claimed.fence, record.status).await?;
         Ok(record)
     }
 
-    async fn attempt(&self, claimed: &Claimed, progress: feed::Progress) -> Result<RunRecord, StoreError> {
-        let record = claimed.request.record();
+    async fn attempt(&self, claimed: &Claimed, progress: Arc<feed::Progress>) -> Result<RunRecord, QueueError> {
+        let record = queued_record(&claimed.request);
         if let Some(done) = self.store.run(&record.run).await? {
             return Ok(done);
         }
@@ -65,7 +64,13 @@ impl Office {
             return self.failed(record, message).await;
         };
         self.store.ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates()).await?;
-        self.store.take_fence(&district.id(), claimed.fence).await?;
+        match self.store.take_fence(&district.id(), claimed.fence).await {
+            Ok(()) => {}
+            Err(WriteError::Store(error)) => return Err(error.into()),
+            Err(WriteError::Fenced | WriteError::Stale { .. } | WriteError::AlreadyDone(_)) => {
+                return Err(QueueError::LeaseLost(record.run));
+            }
+        }
         let world = World {
             store: &self.store,
             queue: &self.queue,
@@ -107,33 +112,39 @@ impl Office {
         }
     }
 
-    async fn failed(&self, record: RunRecord, message: String) -> Result<RunRecord, StoreError> {
+    async fn failed(&self, record: RunRecord, message: String) -> Result<RunRecord, QueueError> {
         let finished_at = Some(self.clock.now());
         let record = RunRecord { status: RunStatus::Failed, error: Some(message), finished_at, ..record };
-        self.store.finish_run(record.clone()).await?;
-        Ok(record)
+        match self.store.finish_run(&record).await {
+            Ok(()) => Ok(record),
+            Err(WriteError::AlreadyDone(run)) => Ok(self.store.run(&run).await?.unwrap_or(record)),
+            Err(WriteError::Store(error)) => Err(error.into()),
+            Err(WriteError::Fenced | WriteError::Stale { .. }) => Err(QueueError::LeaseLost(record.run)),
+        }
     }
 
     /// Renews the lease until it is lost; a run that lost it must stop, since another process may have taken it up.
-    async fn keep_lease(&self, claimed: &Claimed) {
+    async fn keep_lease(&self, claimed: &Claimed) -> QueueError {
         let mut beat = tokio::time::interval(self.lease() / 3);
         beat.tick().await;
         loop {
             beat.tick().await;
-            let now = clock::real_now();
-            let held = self.queue.heartbeat(&claimed.request.district, &self.owner, claimed.fence, now, self.lease()).await;
+            let held = self.queue.heartbeat(&claimed.request.run, claimed.fence, clock::real_now(), self.lease()).await;
             match held {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => tracing::warn!(run.id = %claimed.request.run, %error, "cannot renew the lease, trying again"),
+                Ok(()) => {}
+                Err(lost @ QueueError::LeaseLost(_)) => return lost,
+                Err(error) => {
+                    let run = &claimed.request.run;
+                    tracing::warn!(run.id = %run, %error, "cannot renew the lease of run {run}, trying again");
+                }
             }
         }
     }
+}
 
-    /// The lease went to someone else: what they make of the run is theirs to record.
-    async fn lost(&self, claimed: &Claimed) -> Result<RunRecord, StoreError> {
-        let record = claimed.request.record();
-        tracing::warn!(run.id = %record.run, district.id = %record.district, "lost the lease of run {}, stopped", record.run);
-        Ok(self.store.run(&record.run).await?.unwrap_or(record))
-    }
+/// The run of a request that has not begun.
+pub fn queued_record(request: &Request) -> RunRecord {
+    let Request { run, district, mode, trigger, requested_by, reason, at, status, .. } = request;
+    let record = RunRecord::queued(run.clone(), district.clone(), *trigger, mode, *at);
+    RunRecord { requested_by: requested_by.clone(), reason: reason.clone(), status: *status, ..record }
 }

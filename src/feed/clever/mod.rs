@@ -1,0 +1,194 @@
+//! Clever's Data API v3.0 and v3.1 (protocols.md, 1).
+
+mod convert;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod walk;
+mod wire;
+
+use secrecy::SecretString;
+use url::Url;
+
+pub use tokens::{CleverDistrict, districts};
+
+use crate::feed::Context;
+use crate::feed::clever::convert::Convert;
+use crate::feed::clever::walk::Reader;
+use crate::feed::clever::wire::District;
+use crate::feed::error::{FeedError, Place, RESTARTS, Stop};
+use crate::feed::http::Http;
+use crate::feed::oneroster::{bearer, reveal};
+use crate::feed::settings::{CLEVER_URL, CleverApp, CleverSettings, checked_url};
+use crate::model::{Kind, SourceId, SourceMark};
+use crate::snapshot::{Builder, Snapshot};
+
+const KIND: &str = "clever";
+/// Clever's largest page; fewer calls, and fewer pages that can drift.
+const PAGE_SIZE: u32 = 10_000;
+/// 1,200 a minute are allowed; the rest is left to others with the same token.
+const PER_SECOND: u32 = 15;
+
+/// The collections. Enrollments come with the sections.
+const COLLECTIONS: [(Kind, &str); 5] = [
+    (Kind::Schools, "schools"),
+    (Kind::Sessions, "terms"),
+    (Kind::Courses, "courses"),
+    (Kind::Users, "users"),
+    (Kind::Classes, "sections"),
+];
+
+/// A `clever` feed: one district.
+pub(super) struct Clever {
+    http: Http,
+    base: Url,
+    version: String,
+    access: Access,
+    district: Option<String>,
+    page_size: u32,
+    context: Context,
+}
+
+/// Where the district's token comes from.
+enum Access {
+    Token(SecretString),
+    App(Box<CleverApp>),
+}
+
+impl Clever {
+    pub(super) fn open(settings: &CleverSettings, context: Context) -> Result<Self, FeedError> {
+        let (access, url) = if let Some(token) = &settings.token {
+            (
+                Access::Token(bearer(&reveal("token", token, context.environment)?)),
+                CLEVER_URL.to_owned(),
+            )
+        } else {
+            let app = settings.app.as_deref().unwrap_or_default();
+            let found = context.clever_apps.iter().find(|it| it.id == app);
+            let mut app = found.cloned().ok_or_else(|| FeedError::Setting {
+                key: "app",
+                problem: format!("names `{app}`, and there is no [[clever_app]] of this id"),
+            })?;
+            if let Some(url) = &settings.auth_url {
+                app.auth_url.clone_from(url);
+            }
+            app.allow_insecure |= settings.allow_insecure;
+            let url = app.url.clone();
+            (Access::App(Box::new(app)), url)
+        };
+        let insecure =
+            settings.allow_insecure || matches!(&access, Access::App(app) if app.allow_insecure);
+        let base = checked_url("url", settings.url.as_deref().unwrap_or(&url), insecure)?;
+        let mut transport = settings.transport();
+        if let (None, Access::App(app)) = (&transport.ca_file, &access) {
+            transport.ca_file.clone_from(&app.ca_file);
+        }
+        let tls = base.scheme() == "https"
+            || matches!(&access, Access::App(app) if app.auth_url.starts_with("https"));
+        Ok(Self {
+            http: Http::new(&transport, PER_SECOND, tls)?,
+            base,
+            version: settings.version.clone().unwrap_or_else(|| "v3.0".to_owned()),
+            access,
+            district: settings.district.clone(),
+            page_size: settings.page_size.unwrap_or(PAGE_SIZE),
+            context,
+        })
+    }
+
+    /// The kind and Clever's id of the district, as far as it is known.
+    pub(super) fn mark_name(&self, found: Option<&str>) -> String {
+        match found.or(self.district.as_deref()) {
+            Some(district) => format!("{KIND}:{district}"),
+            None => format!("{KIND}:{}", self.base.origin().ascii_serialization()),
+        }
+    }
+
+    /// Pulls everything, and again where a sync of Clever's ran meanwhile.
+    pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
+        self.http.begin();
+        let reader = Reader::new(self, self.token().await?);
+        let mut restarts = 0;
+        loop {
+            self.context.progress.begin();
+            match self.pull_once(&reader).await {
+                Ok((builder, district)) => {
+                    return Ok(builder.finish(SourceMark {
+                        feed: self.mark_name(Some(&district)),
+                        content: None,
+                        uploaded_at: None,
+                        pulled_at: self.context.now,
+                    }));
+                }
+                Err(Stop::Failed(error)) => return Err(*error),
+                Err(Stop::Moved(place, problem)) if restarts == RESTARTS => {
+                    return Err(FeedError::Moved { place: *place, problem, restarts });
+                }
+                Err(Stop::Moved(..)) => restarts += 1,
+            }
+        }
+    }
+
+    async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String), Stop> {
+        let (id, before) = self.shared(reader).await?;
+        let mut convert = Convert::new(SourceId::from(id.as_str()));
+        convert.district(&before);
+        if let Some(word @ ("paused" | "pending" | "error")) = before.state.as_deref() {
+            convert.to.frozen(word);
+        }
+        for (kind, collection) in COLLECTIONS {
+            if reader.walk(kind, collection, &mut convert).await? > 0 {
+                convert.again(true);
+                let repeated = reader.walk(kind, collection, &mut convert).await?;
+                convert.again(false);
+                for _ in 0..repeated {
+                    let message = "ids came more than once in a walk, and in the next walk again; each was taken once";
+                    convert.to.warn("repeated_id", Some(kind), message, None);
+                }
+            }
+        }
+        let (_, after) = self.shared(reader).await?;
+        if (&before.last_sync, &before.state) != (&after.last_sync, &after.state) {
+            let place = Place::new(&self.context.district, KIND, "districts");
+            let problem = "Clever synced the district while it was read".to_owned();
+            return Err(Stop::Moved(Box::new(place), problem));
+        }
+        Ok((convert.to, id))
+    }
+
+    /// The district the token belongs to, which must be the one configured (T5).
+    async fn shared(&self, reader: &Reader<'_>) -> Result<(String, District), FeedError> {
+        let place = || Place::new(&self.context.district, KIND, "districts");
+        let mut districts = reader.districts(&place()).await?;
+        let gone = "the token gives no district";
+        let Some(district) = districts.pop() else {
+            return Err(FeedError::Disconnected { place: place(), problem: gone });
+        };
+        let Some(id) = district.id.clone() else {
+            let problem = "the district has no id".to_owned();
+            return Err(FeedError::Shape { place: place(), problem });
+        };
+        let other = self.district.as_ref().is_some_and(|wanted| *wanted != id);
+        if other || !districts.is_empty() {
+            return Err(FeedError::WrongDistrict { place: place() });
+        }
+        Ok((id, district))
+    }
+
+    /// The token as it is now; an app's list is read again each time.
+    async fn token(&self) -> Result<SecretString, FeedError> {
+        match (&self.access, &self.district) {
+            (Access::Token(token), _) => Ok(token.clone()),
+            (Access::App(app), district) => {
+                let place = Place::new(&self.context.district, KIND, "the token list");
+                let wanted = district.as_deref().unwrap_or_default();
+                let found =
+                    tokens::list(&self.http, app, Some(wanted), &place, self.context.environment)
+                        .await?;
+                let mine = found.into_iter().find(|it| it.id == wanted);
+                let problem = "the app's token list no longer has the district";
+                mine.map(|it| bearer(&it.token)).ok_or(FeedError::Disconnected { place, problem })
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! The one HTTP client of the feeds: bounded, never redirected, patient where the server asks for it (reliability.md 0.6,
+//! T1 to T7, F30 to F37).
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use chrono::{DateTime, Utc};
+use futures_util::StreamExt;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::feed::error::{FeedError, Place};
+use crate::feed::pace::Pace;
+use crate::feed::settings::Transport;
+use crate::retry::{Failure, Policy, retry};
+
+/// One page may have this many bytes, decompressed.
+const PAGE_BYTES: u64 = 64 << 20;
+/// All pages of one pull together.
+const PULL_BYTES: u64 = 4 << 30;
+/// No header we obey may keep us longer.
+const LONGEST_ASKED: Duration = Duration::from_mins(10);
+
+/// Installs ring for TLS. Call it once before any feed is opened; a second call changes nothing.
+pub fn install_crypto() {
+    // It fails only where one is installed already, which is as good.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        drop(rustls::crypto::ring::default_provider().install_default());
+    }
+}
+
+/// What to send. Made anew for each attempt, so that signatures are fresh.
+pub(crate) struct Ask {
+    pub url: Url,
+    pub authorization: SecretString,
+    /// A form to POST; a GET without one.
+    pub form: Option<String>,
+}
+
+/// What came back: any 2xx, or one of the answers a feed has its own way with (400, 401, 403, 404, 413).
+pub(crate) struct Reply {
+    pub status: u16,
+    pub total: Option<u64>,
+    pub permissions: Option<String>,
+    pub html: bool,
+    pub body: Bytes,
+}
+
+pub(crate) struct Http {
+    client: reqwest::Client,
+    pace: Pace,
+    policy: Policy,
+    received: AtomicU64,
+    page_bytes: u64,
+}
+
+impl Http {
+    /// `tls` says whether any of the feed's addresses is https; without one no certificates are loaded.
+    pub(crate) fn new(
+        transport: &Transport,
+        per_second: u32,
+        tls: bool,
+    ) -> Result<Self, FeedError> {
+        install_crypto();
+        let wait = Duration::from_secs(u64::from(transport.timeout_seconds.unwrap_or(60)));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(wait.min(Duration::from_secs(10)))
+            .read_timeout(wait)
+            .timeout(wait.saturating_mul(5));
+        if let Some(path) = &transport.ca_file {
+            builder = builder.tls_certs_merge(authorities(path)?);
+        } else if !tls {
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().map_err(|_| FeedError::Setting {
+            key: "ca_file",
+            problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file".to_owned(),
+        })?;
+        Ok(Self {
+            client,
+            pace: Pace::new(transport.max_requests_per_second.unwrap_or(per_second)),
+            policy: Policy::default(),
+            received: AtomicU64::new(0),
+            page_bytes: PAGE_BYTES,
+        })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn quick(mut self, page_bytes: u64) -> Self {
+        self.page_bytes = page_bytes;
+        self.policy.first_wait = Duration::from_millis(1);
+        self
+    }
+
+    /// Forgets what was received: a new pull begins.
+    pub(crate) fn begin(&self) {
+        self.received.store(0, Ordering::Relaxed);
+    }
+
+    /// Sends what `make` makes, until there is an answer to go on with.
+    pub(crate) async fn send(
+        &self,
+        place: &Place,
+        make: &(dyn Fn() -> Result<Ask, FeedError> + Sync),
+    ) -> Result<Reply, FeedError> {
+        retry(self.policy, rand::random(), || self.attempt(place, make)).await
+    }
+
+    async fn attempt(
+        &self,
+        place: &Place,
+        make: &(dyn Fn() -> Result<Ask, FeedError> + Sync),
+    ) -> Result<Reply, Failure<FeedError>> {
+        self.pace.turn().await;
+        let ask = make().map_err(Failure::Final)?;
+        let request = match ask.form {
+            None => self.client.get(ask.url),
+            Some(form) => self
+                .client
+                .post(ask.url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form),
+        };
+        let answer = request
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, ask.authorization.expose_secret())
+            .send()
+            .await
+            .map_err(|error| unreachable_server(place, &error))?;
+        let status = answer.status().as_u16();
+        match status {
+            200..=299 | 400 | 401 | 403 | 404 | 413 => self.receive(place, status, answer).await,
+            300..=399 => {
+                Err(Failure::Final(FeedError::Redirected { place: place.clone(), status }))
+            }
+            429 => Err(limited(place, answer.headers(), Utc::now())),
+            408 | 425 | 500 | 502..=504 => {
+                let advice = "it was asked several times; sync again later";
+                let error = FeedError::Status { place: place.clone(), status, advice };
+                Err(match asked_wait(answer.headers(), Utc::now()) {
+                    Some(wait) if wait <= LONGEST_ASKED => Failure::After(error, wait),
+                    _ => Failure::Again(error),
+                })
+            }
+            _ => {
+                let advice = "check the feed's URL and settings";
+                Err(Failure::Final(FeedError::Status { place: place.clone(), status, advice }))
+            }
+        }
+    }
+
+    async fn receive(
+        &self,
+        place: &Place,
+        status: u16,
+        answer: reqwest::Response,
+    ) -> Result<Reply, Failure<FeedError>> {
+        let text = |name: &str| {
+            answer
+                .headers()
+                .get(name)
+                .and_then(|it| it.to_str().ok())
+                .map(|it| it.trim().to_owned())
+        };
+        let total = text("x-total-count").and_then(|it| it.parse().ok());
+        let permissions = text("x-perm-rev");
+        let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
+        let mut body = BytesMut::new();
+        let mut chunks = answer.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| unreachable_server(place, &error))?;
+            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            let pulled = self.received.fetch_add(length, Ordering::Relaxed).saturating_add(length);
+            let page = u64::try_from(body.len()).unwrap_or(u64::MAX).saturating_add(length);
+            for (bytes, limit) in [(page, self.page_bytes), (pulled, PULL_BYTES)] {
+                if bytes > limit {
+                    return Err(Failure::Final(FeedError::TooLarge {
+                        place: place.clone(),
+                        limit,
+                    }));
+                }
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let html = typed_html || body.trim_ascii_start().starts_with(b"<");
+        Ok(Reply { status, total, permissions, html, body: body.freeze() })
+    }
+}
+
+fn authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, FeedError> {
+    let problem = |problem: &str| FeedError::Setting {
+        key: "ca_file",
+        problem: format!("{} {problem}", path.display()),
+    };
+    let pem = std::fs::read(path).map_err(|_| problem("cannot be read"))?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem)
+        .map_err(|_| problem("is not a PEM file of certificates"))?;
+    if found.is_empty() { Err(problem("holds no certificate")) } else { Ok(found) }
+}
+
+/// The transport's own message may quote the URL, so it is put into our words.
+fn unreachable_server(place: &Place, error: &reqwest::Error) -> Failure<FeedError> {
+    let problem = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "no connection could be made (name, port, TLS certificate?)"
+    } else if error.is_builder() {
+        let place = place.clone();
+        let problem = "the request cannot be made".to_owned();
+        return Failure::Final(FeedError::Shape { place, problem });
+    } else if error.is_body() || error.is_decode() {
+        "the answer broke off"
+    } else {
+        "the connection broke"
+    };
+    Failure::Again(FeedError::Unreachable { place: place.clone(), problem })
+}
+
+fn limited(place: &Place, headers: &HeaderMap, now: DateTime<Utc>) -> Failure<FeedError> {
+    let error = FeedError::RateLimited { place: place.clone() };
+    match asked_wait(headers, now) {
+        Some(wait) if wait > LONGEST_ASKED => Failure::Final(error),
+        Some(wait) => Failure::After(error, wait),
+        None => Failure::Again(error),
+    }
+}
+
+/// `Retry-After` in seconds or as a date, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
+fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::trim);
+    if let Some(after) = text(RETRY_AFTER.as_str()) {
+        if let Ok(seconds) = after.parse::<u64>() {
+            return Some(Duration::from_secs(seconds));
+        }
+        if let Ok(date) = DateTime::parse_from_rfc2822(after) {
+            return Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default());
+        }
+    }
+    let reset = text("x-ratelimit-reset")?.parse::<i64>().ok()?;
+    let reset = DateTime::from_timestamp(reset, 0)?;
+    Some((reset - now).to_std().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::header::HeaderValue;
+
+    fn wait(name: &'static str, value: &'static str) -> Option<u64> {
+        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert(name, HeaderValue::from_static(value));
+        asked_wait(&headers, now).map(|it| it.as_secs())
+    }
+
+    #[test]
+    fn the_wait_a_server_asks_for_is_read_in_every_form() {
+        assert_eq!(wait("retry-after", "7"), Some(7));
+        assert_eq!(wait("retry-after", "Tue, 14 Nov 2023 22:13:30 GMT"), Some(10));
+        assert_eq!(wait("retry-after", "Tue, 14 Nov 2000 22:13:30 GMT"), Some(0));
+        assert_eq!(wait("retry-after", "-5"), None);
+        assert_eq!(wait("x-ratelimit-reset", "1700000042"), Some(42));
+        assert_eq!(wait("x-ratelimit-reset", "soon"), None);
+    }
+
+    #[test]
+    fn a_wait_without_end_is_refused() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1000000000"));
+        let place = Place {
+            district: "d".to_owned(),
+            kind: "clever",
+            collection: "users".to_owned(),
+            at: None,
+        };
+        let outcome = limited(&place, &headers, Utc::now());
+        assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
+    }
+}

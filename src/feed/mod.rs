@@ -1,0 +1,89 @@
+//! Stage 1: where rosters come from. Each feed is a client of its protocol that fills a snapshot or fails; it never guesses
+//! (feeds/protocols.md, "Safe rules for our client").
+
+pub mod clever;
+mod csv;
+mod error;
+pub mod http;
+mod lenient;
+mod oneroster;
+mod pace;
+mod progress;
+mod settings;
+
+use std::sync::Arc;
+
+pub use error::{FeedError, Place};
+pub use progress::Progress;
+pub use settings::{
+    Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings,
+    SignatureMethod,
+};
+
+use crate::model::{DistrictId, SourceMark, Timestamp};
+use crate::secret::Environment;
+use crate::snapshot::Snapshot;
+
+/// What a feed needs to know beside its settings.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Whose roster it is.
+    pub district: DistrictId,
+    /// The time of decisions; stands in [`SourceMark::pulled_at`].
+    pub now: Timestamp,
+    /// What was applied last; an older upload is refused.
+    pub last: Option<SourceMark>,
+    /// All `[[clever_app]]`.
+    pub clever_apps: Vec<CleverApp>,
+    /// Where secrets by `env` are looked up.
+    pub environment: Environment,
+    /// Told of rows as they come.
+    pub progress: Arc<Progress>,
+}
+
+/// A feed that is ready to be pulled.
+pub struct Feed(Kind);
+
+enum Kind {
+    Clever(clever::Clever),
+    OneRoster(oneroster::OneRoster),
+    Csv(csv::Csv),
+}
+
+/// Opens the feed: settings are checked, secrets read, nothing is sent.
+pub fn open(settings: &Settings, context: Context) -> Result<Feed, FeedError> {
+    settings.check()?;
+    Ok(Feed(match settings {
+        Settings::Clever(it) => Kind::Clever(clever::Clever::open(it, context)?),
+        Settings::Oneroster(it) => Kind::OneRoster(oneroster::OneRoster::open(it, context)?),
+        Settings::OnerosterCsv(it) => Kind::Csv(csv::Csv::new(it, context)),
+        Settings::Manual(_) => return Err(FeedError::Manual(context.district)),
+    }))
+}
+
+impl Feed {
+    /// Reads all of it. A snapshot is whole, or says what it lacks; anything that broke off is an error.
+    pub async fn pull(&self) -> Result<Snapshot, FeedError> {
+        match &self.0 {
+            Kind::Clever(it) => it.pull().await,
+            Kind::OneRoster(it) => it.pull().await,
+            Kind::Csv(it) => it.pull().await,
+        }
+    }
+
+    /// Names the feed as [`SourceMark::feed`] does: another name is a first sync again. A Clever feed that has a bare token
+    /// learns its district in the pull, so trust the snapshot's mark over this one.
+    pub fn mark_name(&self) -> String {
+        match &self.0 {
+            Kind::Clever(it) => it.mark_name(None),
+            Kind::OneRoster(it) => it.mark_name(),
+            Kind::Csv(_) => "oneroster-csv".to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Feed").field(&self.mark_name()).finish()
+    }
+}

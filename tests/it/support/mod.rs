@@ -1,0 +1,5 @@
+//! What the tests stand on.
+
+#[macro_use]
+pub mod db;
+pub mod postgres;
