@@ -7,6 +7,7 @@ use super::Quirks;
 use super::Server;
 use super::World;
 
+mod damaged;
 mod days;
 mod generated;
 mod over_http;
