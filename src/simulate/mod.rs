@@ -57,7 +57,7 @@
 //! | `html-502=N`, `error-500=N` | the first N requests fail so |
 //! | `rate-limit=N` | over N requests in two seconds: 429 |
 //! | `retry-after=S` | failures and 429 carry `Retry-After: S` |
-//! | `expire-token=N` | a bearer is refused after N requests, until a new one was fetched |
+//! | `expire-token=N` | a bearer is refused after N requests, until a new one was fetched; a district's fixed bearer for good |
 //! | `empty=COLLECTION` | it is empty (repeatable) |
 //! | `truncate=COLLECTION` | its JSON is cut in the middle (repeatable) |
 //! | `html-login` | 200 with an HTML login page |

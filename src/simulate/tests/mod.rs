@@ -10,6 +10,7 @@ use super::World;
 mod damaged;
 mod days;
 mod generated;
+mod objects;
 mod over_http;
 mod paging;
 mod signed;
