@@ -129,6 +129,9 @@ impl Session {
             return Ok(());
         }
         let read = catalog::read(path)?;
+        for it in &self.office.settings.district {
+            self.store().ensure_district(&it.id(), it.name(), it.time_zone, it.feed.end_dates()).await?;
+        }
         schedule::catalog::take_up(self.store(), &read, &operator(), self.as_of()).await?;
         Ok(())
     }
