@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod allocate;
+pub mod audit;
 pub mod model;
 pub mod snapshot;
+pub mod store;

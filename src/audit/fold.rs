@@ -1,0 +1,110 @@
+//! What the audit says must be: its entries played from the first give the seats, the waitlist and the active records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::audit::Entry;
+use crate::audit::pseudonym::{PREFIX, pseudonym};
+use crate::model::{Kind, ProductCode};
+
+/// A place in the fold: the product, and the user as [`Fold::name`] gives it.
+pub type FoldKey = (ProductCode, String);
+
+/// The state that a chain amounts to. Ids are compared as pseudonyms, because the audit shows some ids as theirs and others
+/// as they are, and the store has them all as they are.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    key: Vec<u8>,
+    /// The pool of every seat.
+    pub seats: BTreeMap<FoldKey, String>,
+    /// Who is in line.
+    pub waiting: BTreeSet<FoldKey>,
+    /// Active records.
+    pub active: BTreeMap<Kind, BTreeSet<String>>,
+    /// Entries that cannot follow from those before them, as `seq` and what is wrong.
+    pub odd: Vec<(i64, &'static str)>,
+}
+
+impl Fold {
+    /// An empty district; `key` is the installation's pseudonym key.
+    pub fn new(key: &[u8]) -> Self {
+        Self {
+            key: key.to_vec(),
+            seats: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            active: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
+            odd: Vec::new(),
+        }
+    }
+
+    /// The name under which the fold knows an id, whether it comes from the store or from the audit.
+    pub fn name(&self, id: &str) -> String {
+        if id.starts_with(PREFIX) { id.to_owned() } else { pseudonym(&self.key, id) }
+    }
+
+    /// The same for a record's text id: of an enrollment the user and the class are named each.
+    pub fn record_name(&self, kind: Kind, id: &str) -> String {
+        if kind != Kind::Enrollments {
+            return self.name(id);
+        }
+        match serde_json::from_str::<(String, String, String)>(id) {
+            Ok((user, class, role)) => {
+                format!("{} {} {role}", self.name(&user), self.name(&class))
+            }
+            Err(_) => self.name(id),
+        }
+    }
+
+    /// The same for a pool.
+    pub fn pool_name(&self, pool: &str) -> String {
+        if pool == "district" { pool.to_owned() } else { self.name(pool) }
+    }
+
+    /// The next entry.
+    pub fn push(&mut self, entry: &Entry) {
+        let Some((entity, verb)) = entry.action.split_once('.') else { return };
+        if entity == "seat" {
+            self.push_seat(entry, verb);
+        } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.singular() == entity) {
+            let name = self.record_name(kind, &entry.id);
+            let active = self.active.entry(kind).or_default();
+            let fits = match verb {
+                "added" | "restored" => active.insert(name),
+                "removed" => active.remove(&name),
+                "changed" => active.contains(&name),
+                _ => true,
+            };
+            if !fits {
+                self.odd.push((entry.seq, "the record was not in the state this entry changes"));
+            }
+        }
+    }
+
+    fn push_seat(&mut self, entry: &Entry, verb: &str) {
+        let Some((product, user)) = entry.id.split_once('/') else {
+            self.odd.push((entry.seq, "the id of a seat is `product/user`"));
+            return;
+        };
+        let key = (ProductCode::from(product), self.name(user));
+        let pool = entry.after.as_ref().and_then(|after| after.get("pool")).and_then(Value::as_str);
+        let fits = match (verb, pool) {
+            ("granted", Some(pool)) => {
+                let pool = self.pool_name(pool);
+                self.seats.insert(key, pool).is_none()
+            }
+            ("moved", Some(pool)) => {
+                let pool = self.pool_name(pool);
+                self.seats.insert(key, pool).is_some()
+            }
+            ("granted" | "moved", None) => false,
+            ("released", _) => self.seats.remove(&key).is_some(),
+            ("waiting", _) => self.waiting.insert(key),
+            ("waiting_ended", _) => self.waiting.remove(&key),
+            _ => true,
+        };
+        if !fits {
+            self.odd.push((entry.seq, "the seat was not in the state this entry changes"));
+        }
+    }
+}

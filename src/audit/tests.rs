@@ -1,0 +1,220 @@
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::model::Kind;
+
+fn at() -> Timestamp {
+    Timestamp::parse("2026-10-05T07:00:00Z").unwrap()
+}
+
+fn draft(action: &str, id: &str, after: Option<Value>) -> Draft {
+    Draft {
+        actor: "schedule".to_owned(),
+        category: Category::System,
+        action: action.to_owned(),
+        entity: action.split('.').next().unwrap().to_owned(),
+        id: id.to_owned(),
+        before: None,
+        after,
+        reason: None,
+    }
+}
+
+fn chain(drafts: Vec<Draft>) -> Vec<Entry> {
+    seal(&"oak".into(), Some(&"01RUN".into()), at(), 1, GENESIS, drafts).unwrap()
+}
+
+fn five() -> Vec<Entry> {
+    chain((1..=5).map(|n| draft("user.added", &format!("u-{n}"), None)).collect())
+}
+
+fn walk(entries: &[Entry], checkpoint: Option<Checkpoint>) -> Result<Checkpointed, Fault> {
+    let mut verifier = Verifier::new("oak".into(), checkpoint);
+    for entry in entries {
+        verifier.push(entry)?;
+    }
+    verifier.finish(None)
+}
+
+fn checkpoint(entries: &[Entry]) -> Checkpoint {
+    let last = entries.last().unwrap();
+    Checkpoint { district: "oak".into(), size: last.seq, head: last.hash.clone(), at: at() }
+}
+
+fn jq(lines: &str) -> Option<String> {
+    let mut child = Command::new("jq")
+        .args(["-cS", "del(.prev,.hash)"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut stdin = child.stdin.take().unwrap();
+    let lines = lines.to_owned();
+    let feeder = std::thread::spawn(move || stdin.write_all(lines.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    feeder.join().unwrap();
+    assert!(output.status.success());
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn a_chain_is_checked_by_jq_and_sha256_alone() {
+    let odd: String = (1..0x20u8).chain([0x7f]).map(char::from).chain("é\u{2028}😀\"\\/".chars()).collect();
+    let mut after = serde_json::Map::new();
+    after.insert("z".to_owned(), json!([1, -2, true, null, {"b": 1, "a": odd}]));
+    after.insert("é".to_owned(), json!(1));
+    after.insert("Z".to_owned(), json!(9_007_199_254_740_992_i64));
+    let entries = chain(vec![
+        draft("user.added", &odd, Some(Value::Object(after))),
+        draft("user.removed", "u", None),
+    ]);
+    let lines: Vec<String> =
+        entries.iter().map(|it| serde_json::to_string(it).unwrap() + "\n").collect();
+    let Some(printed) = jq(&lines.concat()) else {
+        assert!(std::env::var_os("CI").is_none(), "jq is missing");
+        return;
+    };
+    for (entry, theirs) in entries.iter().zip(printed.lines()) {
+        assert_eq!(entry.canonical().unwrap(), theirs);
+        let digest = Sha256::digest(format!("{}\n{theirs}", entry.prev).as_bytes());
+        assert_eq!(hex::encode(digest), entry.hash);
+    }
+}
+
+#[test]
+fn an_entry_is_written_with_its_keys_in_the_published_order() {
+    let line = serde_json::to_string(&chain(vec![draft("user.added", "u", None)])[0]).unwrap();
+    let keys = [
+        "seq", "district", "run", "at", "actor", "category", "action", "entity", "id", "before",
+        "after", "reason", "prev", "hash",
+    ];
+    let places: Vec<_> = keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
+    assert!(places.is_sorted(), "{line}");
+}
+
+#[test]
+fn a_fraction_is_refused_because_programs_print_it_differently() {
+    let drafts = vec![draft("user.added", "u", Some(json!({ "share": 0.5 })))];
+    assert_eq!(seal(&"oak".into(), None, at(), 1, GENESIS, drafts), Err(NotAnInteger));
+}
+
+#[test]
+fn an_untouched_chain_verifies_and_continues_another() {
+    let first = five();
+    let head = &first[4].hash;
+    let more = vec![draft("user.removed", "u-1", None)];
+    let more = seal(&"oak".into(), None, at(), 6, head, more).unwrap();
+    let all = [first.clone(), more].concat();
+    assert_eq!(walk(&all, Some(checkpoint(&first))).unwrap().size, 6);
+}
+
+#[test]
+fn each_way_of_tampering_names_the_entry_and_what_was_done() {
+    let oak = || DistrictId::from("oak");
+    let mut altered = five();
+    altered[2].id = "u-9".to_owned();
+    assert_eq!(walk(&altered, None), Err(Fault::Altered { district: oak(), seq: 3 }));
+
+    let mut removed = five();
+    removed.remove(2);
+    assert_eq!(walk(&removed, None), Err(Fault::Removed { district: oak(), seq: 3, found: 4 }));
+
+    let mut swapped = five();
+    swapped[2].id = "u-9".to_owned();
+    swapped[2].hash = swapped[2].expected_hash().unwrap();
+    assert_eq!(walk(&swapped, None), Err(Fault::Unchained { district: oak(), seq: 4 }));
+
+    let mut inserted = five();
+    inserted.insert(2, inserted[1].clone());
+    assert!(matches!(walk(&inserted, None), Err(Fault::Inserted { seq: 2, .. })));
+
+    let whole = five();
+    let cut = Fault::Cut { district: oak(), found: 3, size: 5, by: "the checkpoint" };
+    assert_eq!(walk(&whole[..3], Some(checkpoint(&whole))), Err(cut));
+    assert!(walk(&whole[..3], None).is_ok(), "a chain alone does not show that its end was cut");
+
+    let anew = chain((1..=6).map(|n| draft("user.added", &format!("v-{n}"), None)).collect());
+    let rewritten = Fault::Rewritten { district: oak(), seq: 5, by: "the checkpoint" };
+    assert_eq!(walk(&anew, Some(checkpoint(&whole))), Err(rewritten));
+}
+
+#[test]
+fn the_stores_own_end_shows_a_cut_and_an_entry_too_many() {
+    let whole = five();
+    let mut verifier = Verifier::new("oak".into(), None);
+    for entry in &whole {
+        verifier.push(entry).unwrap();
+    }
+    assert!(verifier.finish(Some((5, &whole[4].hash))).is_ok());
+    assert!(matches!(verifier.finish(Some((6, "x"))), Err(Fault::Cut { found: 5, size: 6, .. })));
+    assert!(matches!(verifier.finish(Some((4, "x"))), Err(Fault::BeyondHead { seq: 5, .. })));
+    assert!(matches!(verifier.finish(Some((5, "x"))), Err(Fault::Rewritten { seq: 5, .. })));
+}
+
+#[test]
+fn the_fold_plays_seats_the_waitlist_and_records() {
+    let pool = |it: &str| Some(json!({ "pool": it }));
+    let entries = chain(vec![
+        draft("user.added", "u-1", None),
+        draft("user.added", "u-2", None),
+        draft("enrollment.added", r#"["u-1","c","student"]"#, None),
+        draft("seat.granted", "reading/u-1", pool("S1")),
+        draft("seat.waiting", "reading/u-2", None),
+        draft("seat.moved", "reading/u-1", pool("district")),
+        draft("seat.granted", "reading/u-2", pool("S1")),
+        draft("seat.waiting_ended", "reading/u-2", None),
+        draft("seat.released", "reading/u-2", None),
+        draft("user.removed", "u-2", None),
+        draft("run.approved", "01RUN", None),
+    ]);
+    let mut fold = Fold::new(b"key");
+    entries.iter().for_each(|entry| fold.push(entry));
+    let seat = ("reading".into(), fold.name("u-1"));
+    assert_eq!(fold.seats.get(&seat).map(String::as_str), Some("district"));
+    assert_eq!((fold.seats.len(), fold.waiting.len(), fold.odd.len()), (1, 0, 0));
+    assert!(fold.active[&Kind::Users].contains(&fold.name("u-1")));
+    assert_eq!(fold.active[&Kind::Users].len(), 1);
+    assert_eq!(fold.active[&Kind::Enrollments].len(), 1);
+}
+
+#[test]
+fn the_fold_says_which_entry_cannot_follow() {
+    let entries = chain(vec![draft("user.added", "u", None), draft("user.added", "u", None)]);
+    let mut fold = Fold::new(b"key");
+    entries.iter().for_each(|entry| fold.push(entry));
+    assert_eq!(fold.odd.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
+fn an_id_that_names_a_person_is_shown_as_a_keyed_hash() {
+    let shown = shown_id(b"key", "ann@example.org", &[]);
+    assert!(shown.starts_with("id~") && shown.len() == 27, "{shown}");
+    assert_eq!(shown, shown_id(b"key", "ann@example.org", &["other"]));
+    assert_ne!(shown, shown_id(b"another", "ann@example.org", &[]));
+    assert_eq!(shown_id(b"key", "4711", &[]), "4711");
+    assert!(shown_id(b"key", "4711", &["Ann", "4711"]).starts_with("id~"));
+    let fold = Fold::new(b"key");
+    assert_eq!(fold.name(&shown), fold.name("ann@example.org"));
+}
+
+proptest! {
+    #[test]
+    fn any_change_of_any_field_breaks_the_hash(at in 0usize..5, field in 0usize..6, text in "[a-z]{1,8}") {
+        let mut entries = five();
+        let entry = &mut entries[at];
+        match field {
+            0 => entry.actor.push_str(&text),
+            1 => entry.action.push_str(&text),
+            2 => entry.id.push_str(&text),
+            3 => entry.reason = Some(text),
+            4 => entry.before = Some(json!({ "x": text })),
+            _ => entry.run = None,
+        }
+        let seq = entry.seq;
+        prop_assert_eq!(walk(&entries, None), Err(Fault::Altered { district: "oak".into(), seq }));
+    }
+}
