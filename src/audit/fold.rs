@@ -8,18 +8,15 @@ use crate::audit::Entry;
 use crate::audit::pseudonym::{PREFIX, pseudonym};
 use crate::model::{Kind, ProductCode};
 
-/// A place in the fold: the product, and the user as [`Fold::name`] gives it.
-pub type FoldKey = (ProductCode, String);
-
 /// The state that a chain amounts to. Ids are compared as pseudonyms, because the audit shows some ids as theirs and others
 /// as they are, and the store has them all as they are.
 #[derive(Clone, Debug)]
 pub struct Fold {
     key: Vec<u8>,
-    /// The pool of every seat.
-    pub seats: BTreeMap<FoldKey, String>,
+    /// The pool of every seat, by product and the user's [`Fold::name`].
+    pub seats: BTreeMap<(ProductCode, String), String>,
     /// Who is in line.
-    pub waiting: BTreeSet<FoldKey>,
+    pub waiting: BTreeSet<(ProductCode, String)>,
     /// Active records.
     pub active: BTreeMap<Kind, BTreeSet<String>>,
     /// Entries that cannot follow from those before them, as `seq` and what is wrong.
@@ -38,22 +35,19 @@ impl Fold {
         }
     }
 
-    /// The name under which the fold knows an id, whether it comes from the store or from the audit.
+    /// The name under which the fold knows an id that stands in the audit.
     pub fn name(&self, id: &str) -> String {
         if id.starts_with(PREFIX) { id.to_owned() } else { pseudonym(&self.key, id) }
     }
 
-    /// The same for a record's text id: of an enrollment the user and the class are named each.
-    pub fn record_name(&self, kind: Kind, id: &str) -> String {
-        if kind != Kind::Enrollments {
-            return self.name(id);
-        }
-        match serde_json::from_str::<(String, String, String)>(id) {
-            Ok((user, class, role)) => {
-                format!("{} {} {role}", self.name(&user), self.name(&class))
-            }
-            Err(_) => self.name(id),
-        }
+    /// The name under which the fold knows an id that stands in the store, never hashed there.
+    pub fn stored_name(&self, id: &str) -> String {
+        pseudonym(&self.key, id)
+    }
+
+    /// The same for a record's text id in the store: of an enrollment the user and the class are named each.
+    pub fn stored_record_name(&self, kind: Kind, id: &str) -> String {
+        record_name(kind, id, |part| self.stored_name(part))
     }
 
     /// The same for a pool.
@@ -67,7 +61,7 @@ impl Fold {
         if entity == "seat" {
             self.push_seat(entry, verb);
         } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.singular() == entity) {
-            let name = self.record_name(kind, &entry.id);
+            let name = record_name(kind, &entry.id, |part| self.name(part));
             let active = self.active.entry(kind).or_default();
             let fits = match verb {
                 "added" | "restored" => active.insert(name),
@@ -106,5 +100,15 @@ impl Fold {
         if !fits {
             self.odd.push((entry.seq, "the seat was not in the state this entry changes"));
         }
+    }
+}
+
+fn record_name(kind: Kind, id: &str, name: impl Fn(&str) -> String) -> String {
+    if kind != Kind::Enrollments {
+        return name(id);
+    }
+    match serde_json::from_str::<(String, String, String)>(id) {
+        Ok((user, class, role)) => format!("{} {} {role}", name(&user), name(&class)),
+        Err(_) => name(id),
     }
 }

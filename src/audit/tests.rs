@@ -63,7 +63,8 @@ fn jq(lines: &str) -> Option<String> {
 
 #[test]
 fn a_chain_is_checked_by_jq_and_sha256_alone() {
-    let odd: String = (1..0x20u8).chain([0x7f]).map(char::from).chain("é\u{2028}😀\"\\/".chars()).collect();
+    let odd: String =
+        (1..0x20u8).chain([0x7f]).map(char::from).chain("é\u{2028}😀\"\\/".chars()).collect();
     let mut after = serde_json::Map::new();
     after.insert("z".to_owned(), json!([1, -2, true, null, {"b": 1, "a": odd}]));
     after.insert("é".to_owned(), json!(1));
@@ -92,7 +93,8 @@ fn an_entry_is_written_with_its_keys_in_the_published_order() {
         "seq", "district", "run", "at", "actor", "category", "action", "entity", "id", "before",
         "after", "reason", "prev", "hash",
     ];
-    let places: Vec<_> = keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
+    let places: Vec<_> =
+        keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
     assert!(places.is_sorted(), "{line}");
 }
 

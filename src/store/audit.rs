@@ -1,0 +1,395 @@
+//! The audit table: appended to, read page by page, never changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::audit::{
+    Category, Checkpoint, Checkpointed, Draft, Entry, Fault, Fold, Verifier, canonical, pseudonym,
+    seal, span,
+};
+use crate::model::{AuditSpan, DistrictId, RunId, SourceId, Timestamp};
+use crate::store::column::Table;
+use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::district::{Locked, read_state, read_states};
+use crate::store::write::BATCH;
+use crate::store::{Store, StoreError, records, seats};
+
+const TABLE: Table = Table("audit");
+
+/// Entries a page.
+const PAGE: i64 = 1000;
+
+statements! {
+    PUT_AUDIT = bulk!(
+        "INSERT INTO audit (district, seq, run, at, actor, category, action, entity, id, before, after,
+             reason, prev, hash)
+         SELECT $1, r.seq, r.run, r.at, r.actor, r.category, r.action, r.entity, r.id, r.before, r.after,
+             r.reason, r.prev, r.hash",
+        (seq BIGINT, run TEXT, at TEXT, actor TEXT, category TEXT, action TEXT, entity TEXT, id TEXT,
+         before TEXT, after TEXT, reason TEXT, prev TEXT, hash TEXT),
+        "WHERE true"
+    );
+    AUDIT_PAGE = Sql::portable(
+        "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash
+         FROM audit WHERE district = $1 AND seq > $2
+             AND (CAST($3 AS TEXT) IS NULL OR run = $3)
+             AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+             AND (CAST($5 AS TEXT) IS NULL OR category = $5)
+             AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
+             AND (CAST($7 AS TEXT) IS NULL OR at < $7)
+             AND (CAST($8 AS TEXT) IS NULL
+                 OR (entity = 'user' AND id IN ($8, $9))
+                 OR (entity = 'enrollment'
+                     AND (substr(id, 1, length($10)) = $10 OR substr(id, 1, length($11)) = $11))
+                 OR substr(id, length(id) - length($12) + 1) = $12
+                 OR substr(id, length(id) - length($13) + 1) = $13)
+         ORDER BY seq LIMIT $14",
+    );
+}
+
+#[derive(Serialize)]
+struct EntryRow<'a> {
+    seq: i64,
+    run: Option<&'a str>,
+    at: String,
+    actor: &'a str,
+    category: &'a str,
+    action: &'a str,
+    entity: &'a str,
+    id: &'a str,
+    before: Option<String>,
+    after: Option<String>,
+    reason: Option<&'a str>,
+    prev: &'a str,
+    hash: &'a str,
+}
+
+fn fields(value: Option<&Value>) -> Result<Option<String>, StoreError> {
+    Ok(value.map(canonical).transpose()?)
+}
+
+/// Seals drafts after the district's present end, appends them, and moves `locked` to the new end.
+pub(super) async fn append(
+    tx: &mut Tx,
+    locked: &mut Locked,
+    entries: &[Entry],
+) -> Result<Option<AuditSpan>, StoreError> {
+    for batch in entries.chunks(BATCH) {
+        let row = |it: &Entry| Ok((fields(it.before.as_ref())?, fields(it.after.as_ref())?));
+        let bodies: Vec<_> = batch.iter().map(row).collect::<Result<_, StoreError>>()?;
+        let rows = batch.iter().zip(bodies).map(|(it, (before, after))| EntryRow {
+            seq: it.seq,
+            run: it.run.as_ref().map(RunId::as_str),
+            at: it.at.to_string(),
+            actor: &it.actor,
+            category: it.category.as_str(),
+            action: &it.action,
+            entity: &it.entity,
+            id: &it.id,
+            before,
+            after,
+            reason: it.reason.as_deref(),
+            prev: &it.prev,
+            hash: &it.hash,
+        });
+        let rows: Vec<_> = rows.collect();
+        tx.query(PUT_AUDIT)
+            .bind(locked.district.as_str())
+            .bind(TABLE.to_json(&rows)?)
+            .execute_exactly(rows.len())
+            .await?;
+    }
+    let written = span(entries);
+    if let Some(span) = &written {
+        locked.audit_seq = span.last_seq;
+        locked.audit_head.clone_from(&span.head);
+    }
+    Ok(written)
+}
+
+/// The entries that drafts become after the present end.
+pub(super) fn sealed(
+    locked: &Locked,
+    run: Option<&RunId>,
+    at: Timestamp,
+    drafts: Vec<Draft>,
+) -> Result<Vec<Entry>, StoreError> {
+    let (seq, head) = (locked.audit_seq + 1, &locked.audit_head);
+    Ok(seal(&locked.district, run, at, seq, head, drafts)?)
+}
+
+type EntryColumns = (
+    i64,
+    Option<String>,
+    String,
+    String,
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    String,
+    String,
+);
+
+/// A column that is not exactly as this program writes it makes the entry an altered one, even where it would read alike.
+fn entry(district: &DistrictId, columns: EntryColumns) -> Result<Entry, StoreError> {
+    let (seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash) =
+        columns;
+    let corrupt = |field| StoreError::CorruptEntry { district: district.clone(), seq, field };
+    let json = |field, text: Option<String>| -> Result<Option<Value>, StoreError> {
+        let Some(text) = text else { return Ok(None) };
+        let value: Value = serde_json::from_str(&text).map_err(|_| corrupt(field))?;
+        if canonical(&value).as_ref() == Ok(&text) { Ok(Some(value)) } else { Err(corrupt(field)) }
+    };
+    let instant = Timestamp::parse(&at).map_err(|_| corrupt("at"))?;
+    if instant.to_string() != at {
+        return Err(corrupt("at"));
+    }
+    Ok(Entry {
+        seq,
+        district: district.clone(),
+        run: run.map(RunId::from),
+        at: instant,
+        actor,
+        category: Category::parse(&category).ok_or_else(|| corrupt("category"))?,
+        action,
+        entity,
+        id,
+        before: json("before", before)?,
+        after: json("after", after)?,
+        reason,
+        prev,
+        hash,
+    })
+}
+
+/// Which entries to read; nothing set means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Of one district.
+    pub district: Option<DistrictId>,
+    /// Of one run.
+    pub run: Option<RunId>,
+    /// About one user: the user, their enrollments, their seats, their overrides.
+    pub user: Option<SourceId>,
+    /// One action, `ENTITY.VERB`.
+    pub action: Option<String>,
+    /// One category.
+    pub category: Option<Category>,
+    /// At or after.
+    pub since: Option<Timestamp>,
+    /// Before.
+    pub until: Option<Timestamp>,
+    /// With a larger number, in each district.
+    pub after_seq: Option<i64>,
+}
+
+/// The ids under which a user may stand in the audit, and what the ids of their enrollments and seats start and end with.
+struct UserNames {
+    ids: [String; 2],
+    enrollments: [String; 2],
+    seats: [String; 2],
+}
+
+impl UserNames {
+    fn of(key: &[u8], user: &SourceId) -> Result<Self, StoreError> {
+        let ids = [user.as_str().to_owned(), pseudonym(key, user.as_str())];
+        let [raw, shown] = &ids;
+        let prefix = |id: &String| Ok::<_, StoreError>(format!("[{},", TABLE.to_json(id)?));
+        Ok(Self {
+            enrollments: [prefix(raw)?, prefix(shown)?],
+            seats: [format!("/{raw}"), format!("/{shown}")],
+            ids,
+        })
+    }
+}
+
+async fn read_page(
+    tx: &mut Tx,
+    filter: &AuditFilter,
+    names: Option<&UserNames>,
+    district: &DistrictId,
+    after: i64,
+) -> Result<Vec<Entry>, StoreError> {
+    let name = |pick: fn(&UserNames) -> &String| names.map(|it| pick(it).as_str());
+    let rows: Vec<EntryColumns> = tx
+        .query(AUDIT_PAGE)
+        .bind(district.as_str())
+        .bind(after)
+        .bind(filter.run.as_ref().map(RunId::as_str))
+        .bind(filter.action.as_deref())
+        .bind(filter.category.map(Category::as_str))
+        .bind(filter.since.map(|it| it.to_string()))
+        .bind(filter.until.map(|it| it.to_string()))
+        .bind(name(|it| &it.ids[0]))
+        .bind(name(|it| &it.ids[1]))
+        .bind(name(|it| &it.enrollments[0]))
+        .bind(name(|it| &it.enrollments[1]))
+        .bind(name(|it| &it.seats[0]))
+        .bind(name(|it| &it.seats[1]))
+        .bind(PAGE)
+        .fetch_all()
+        .await?;
+    rows.into_iter().map(|row| entry(district, row)).collect()
+}
+
+/// Entries page by page, district by district, by number. Holds no transaction between pages: the table only grows.
+#[derive(Debug)]
+pub struct AuditStream<'s> {
+    store: &'s Store,
+    filter: AuditFilter,
+    /// Districts not finished yet, in reverse.
+    districts: Vec<DistrictId>,
+    after: i64,
+}
+
+impl AuditStream<'_> {
+    /// The next entries, at most a thousand; none at the end.
+    pub async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, StoreError> {
+        let key = self.store.pseudonym_key().to_vec();
+        let user = self.filter.user.as_ref();
+        let names = user.map(|user| UserNames::of(&key, user)).transpose()?;
+        let start = self.filter.after_seq.unwrap_or(0);
+        while let Some(district) = self.districts.last() {
+            let after = self.after.max(start);
+            let mut tx = self.store.db.read().await?;
+            let page = read_page(&mut tx, &self.filter, names.as_ref(), district, after).await?;
+            if let Some(last) = page.last() {
+                self.after = last.seq;
+                return Ok(Some(page));
+            }
+            self.districts.pop();
+            self.after = 0;
+        }
+        Ok(None)
+    }
+}
+
+/// What [`Store::check`] found in one district.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The end of the chain; none if it is broken.
+    pub end: Option<Checkpointed>,
+    /// Everything wrong, first broken link first; empty for a clean district.
+    pub faults: Vec<String>,
+}
+
+impl Store {
+    /// Entries that pass the filter.
+    pub async fn audit_stream(&self, filter: AuditFilter) -> Result<AuditStream<'_>, StoreError> {
+        let districts = if let Some(district) = &filter.district {
+            vec![district.clone()]
+        } else {
+            let mut tx = self.db.read().await?;
+            read_states(&mut tx).await?.into_iter().rev().map(|it| it.id).collect()
+        };
+        Ok(AuditStream { store: self, filter, districts, after: 0 })
+    }
+
+    /// The end of a district's chain now: its size and the hash of the last entry.
+    pub async fn audit_head(&self, district: &DistrictId) -> Result<Checkpointed, StoreError> {
+        let state = self.district(district).await?;
+        Ok(Checkpointed { size: state.audit_seq, head: state.audit_head })
+    }
+
+    /// Walks a district's chain and compares what it amounts to with the store, in one consistent read: seats, waitlist,
+    /// active records (safety.md, Crash: the fold of the audit equals the store).
+    pub async fn check(
+        &self,
+        district: &DistrictId,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Checked, StoreError> {
+        let mut tx = self.db.read().await?;
+        let state = read_state(&mut tx, district).await?;
+        let mut verifier = Verifier::new(district.clone(), checkpoint.cloned());
+        let mut fold = Fold::new(self.pseudonym_key());
+        let broken = |fault: String| Checked { end: None, faults: vec![fault] };
+        let (filter, mut after) = (AuditFilter::default(), 0);
+        loop {
+            let page = match read_page(&mut tx, &filter, None, district, after).await {
+                Err(fault @ StoreError::CorruptEntry { .. }) => {
+                    return Ok(broken(fault.to_string()));
+                }
+                other => other?,
+            };
+            let Some(last) = page.last() else { break };
+            after = last.seq;
+            let walked: Result<(), Fault> = page.iter().try_for_each(|it| verifier.push(it));
+            if let Err(fault) = walked {
+                return Ok(broken(fault.to_string()));
+            }
+            for it in &page {
+                fold.push(it);
+            }
+        }
+        let end = match verifier.finish(Some((state.audit_seq, &state.audit_head))) {
+            Ok(end) => end,
+            Err(fault) => return Ok(broken(fault.to_string())),
+        };
+        let faults = compare(&mut tx, district, &fold).await?;
+        Ok(Checked { end: Some(end), faults })
+    }
+}
+
+/// Where the fold and the store differ, counted: ids would be pseudonyms.
+async fn compare(
+    tx: &mut Tx,
+    district: &DistrictId,
+    fold: &Fold,
+) -> Result<Vec<String>, StoreError> {
+    let mut faults: Vec<String> = Vec::new();
+    for (seq, what) in &fold.odd {
+        faults.push(format!("audit entry {seq} of `{district}` cannot follow: {what}"));
+    }
+    let stored: BTreeMap<_, _> = seats::read_seats(tx, district)
+        .await?
+        .into_values()
+        .map(|it| {
+            let pool = fold.pool_name(&it.pool.to_string());
+            ((it.product, fold.stored_name(it.user.as_str())), pool)
+        })
+        .collect();
+    let in_audit: BTreeSet<_> = fold.seats.iter().collect();
+    let in_store: BTreeSet<_> = stored.iter().collect();
+    differ(&mut faults, district, "seats", &in_audit, &in_store);
+
+    let places = seats::read_waiting(tx, district).await?;
+    let places: BTreeSet<_> = places
+        .into_keys()
+        .map(|(product, user)| (product, fold.stored_name(user.as_str())))
+        .collect();
+    differ(&mut faults, district, "places in line", &fold.waiting, &places);
+
+    let mut ids: BTreeMap<_, BTreeSet<String>> =
+        fold.active.keys().map(|kind| (*kind, BTreeSet::new())).collect();
+    for (kind, id) in records::read_active_ids(tx, district).await? {
+        ids.entry(kind).or_default().insert(fold.stored_record_name(kind, &id));
+    }
+    for (kind, in_audit) in &fold.active {
+        if let Some(in_store) = ids.get(kind) {
+            differ(&mut faults, district, kind.plural(), in_audit, in_store);
+        }
+    }
+    Ok(faults)
+}
+
+fn differ<T: Ord>(
+    faults: &mut Vec<String>,
+    district: &DistrictId,
+    what: &str,
+    in_audit: &BTreeSet<T>,
+    in_store: &BTreeSet<T>,
+) {
+    let only_audit = in_audit.difference(in_store).count();
+    let only_store = in_store.difference(in_audit).count();
+    if only_audit + only_store > 0 {
+        faults.push(format!(
+            "{what} of `{district}`: {only_audit} only in the audit, {only_store} only in the store"
+        ));
+    }
+}

@@ -1,0 +1,346 @@
+//! The door to two databases: each statement is written once, bound once and read once, whichever is behind it.
+//!
+//! This is the only file that hands text to a driver. A statement is a constant; nothing is ever spliced into one.
+
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{
+    Arguments, Column, Encode, Executor, FromRow, Postgres, Sqlite, Statement, Transaction, Type,
+};
+
+use crate::store::StoreError;
+
+/// One statement: the same text for both databases, or one text for each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sql {
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+    arity: usize,
+}
+
+impl Sql {
+    /// One text for both.
+    pub(crate) const fn portable(text: &'static str) -> Self {
+        Self::per_backend(text, text)
+    }
+
+    /// Two texts that take the same parameters and return the same columns.
+    pub(crate) const fn per_backend(sqlite: &'static str, postgres: &'static str) -> Self {
+        let arity = highest_placeholder(sqlite);
+        assert!(arity == highest_placeholder(postgres), "the two texts take different parameters");
+        Self { name: "", sqlite, postgres, arity }
+    }
+
+    /// The name that errors give it.
+    pub(crate) const fn named(self, name: &'static str) -> Self {
+        Self { name, ..self }
+    }
+}
+
+const fn highest_placeholder(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let (mut highest, mut at) = (0, 0);
+    while at < bytes.len() {
+        if bytes[at] == b'$' {
+            let mut number = 0;
+            while at + 1 < bytes.len() && bytes[at + 1].is_ascii_digit() {
+                at += 1;
+                #[expect(clippy::as_conversions, reason = "widening; `From` is not const")]
+                let digit = (bytes[at] - b'0') as usize;
+                number = number * 10 + digit;
+            }
+            if number > highest {
+                highest = number;
+            }
+        }
+        at += 1;
+    }
+    highest
+}
+
+/// Declares a file's statements, and the list of them that a test prepares on both databases.
+macro_rules! statements {
+    ($($(#[$note:meta])* $name:ident = $sql:expr;)+) => {
+        $($(#[$note])* const $name: $crate::store::db::Sql = $sql.named(stringify!($name));)+
+
+        /// Every statement of this file.
+        pub(in crate::store) const STATEMENTS: &[$crate::store::db::Sql] = &[$($name),+];
+    };
+}
+pub(crate) use statements;
+
+/// A statement over many rows, given as one JSON array in `$2`; the rows are `r`, and `$1` is the district.
+/// Per backend because the two databases open JSON differently, measured faster than a statement a row.
+macro_rules! bulk {
+    ($head:literal, ($($column:ident $type:ident),+), $tail:literal) => {
+        $crate::store::db::Sql::per_backend(
+            concat!(
+                $head, " FROM (SELECT j.key AS place",
+                $(", json_extract(j.value, '$.", stringify!($column), "') AS \"", stringify!($column), "\"",)+
+                " FROM json_each($2) AS j) AS r ", $tail
+            ),
+            concat!(
+                $head, " FROM json_to_recordset(CAST($2 AS JSON)) AS r(place BIGINT",
+                $(", \"", stringify!($column), "\" ", stringify!($type),)+
+                ") ", $tail
+            ),
+        )
+    };
+}
+pub(crate) use bulk;
+
+/// A value that both databases can bind. Nothing to implement.
+pub(crate) trait Param<'v>:
+    Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres>
+{
+}
+impl<'v, T> Param<'v> for T where
+    T: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres>
+{
+}
+
+/// A row that both databases can decode: a tuple of columns.
+pub(crate) trait Row:
+    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{
+}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
+{}
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub(crate) enum Db {
+    /// One connection writes, several read: writers on a shared pool starve.
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    /// A pool.
+    Postgres(PgPool),
+}
+
+/// A transaction; dropped, it rolls back.
+#[derive(Debug)]
+pub(crate) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Db {
+    /// A transaction that writes. On `SQLite` it has the write lock from its start.
+    pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
+        let begun = match self {
+            Self::Sqlite { writer, .. } => {
+                writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite)
+            }
+            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+        };
+        begun.map_err(|error| StoreError::of("BEGIN", &error))
+    }
+
+    /// A transaction whose reads agree with one another.
+    pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
+        let begun = match self {
+            Self::Sqlite { readers, .. } => {
+                readers.begin_with("BEGIN DEFERRED").await.map(Tx::Sqlite)
+            }
+            Self::Postgres(pool) => pool
+                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                .await
+                .map(Tx::Postgres),
+        };
+        begun.map_err(|error| StoreError::of("BEGIN", &error))
+    }
+
+    /// Closes every connection.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// What the database makes of a statement: its name, number of parameters and columns.
+    pub(crate) async fn describe(&self, sql: Sql) -> Result<Described, StoreError> {
+        let failed = |error: sqlx::Error| StoreError::of(sql.name, &error);
+        let (parameters, columns) = match self {
+            Self::Sqlite { readers, .. } => {
+                let mut conn: PoolConnection<Sqlite> = readers.acquire().await.map_err(failed)?;
+                parts(
+                    &(&mut *conn)
+                        .prepare(sqlx::SqlSafeStr::into_sql_str(sql.sqlite))
+                        .await
+                        .map_err(failed)?,
+                )
+            }
+            Self::Postgres(pool) => {
+                let mut conn: PoolConnection<Postgres> = pool.acquire().await.map_err(failed)?;
+                parts(
+                    &(&mut *conn)
+                        .prepare(sqlx::SqlSafeStr::into_sql_str(sql.postgres))
+                        .await
+                        .map_err(failed)?,
+                )
+            }
+        };
+        Ok(Described { name: sql.name, arity: sql.arity, parameters, columns })
+    }
+}
+
+/// A statement as a database sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// The constant's name.
+    pub name: &'static str,
+    /// The highest placeholder in its text.
+    pub arity: usize,
+    /// Number of parameters that the database counts.
+    pub parameters: usize,
+    /// Names of its columns.
+    pub columns: Vec<String>,
+}
+
+fn parts<S: Statement>(statement: &S) -> (usize, Vec<String>) {
+    let parameters = statement.parameters().map_or(0, |it| it.either(<[_]>::len, |count| count));
+    let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+    (parameters, columns)
+}
+
+impl Tx {
+    /// A statement in this transaction.
+    pub(crate) fn query(&mut self, sql: Sql) -> Query<'_> {
+        let target = match self {
+            Self::Sqlite(tx) => Target::Sqlite(tx, SqliteArguments::default()),
+            Self::Postgres(tx) => Target::Postgres(tx, PgArguments::default()),
+        };
+        Query { sql, given: 0, unencodable: false, target }
+    }
+
+    /// Makes what was written last.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        let done = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        };
+        done.map_err(|error| StoreError::of("COMMIT", &error))
+    }
+}
+
+#[derive(Debug)]
+enum Target<'t> {
+    Sqlite(&'t mut Transaction<'static, Sqlite>, SqliteArguments),
+    Postgres(&'t mut Transaction<'static, Postgres>, PgArguments),
+}
+
+/// A statement on its way, with the values bound so far.
+#[derive(Debug)]
+#[must_use = "a query that is not executed does nothing"]
+pub(crate) struct Query<'t> {
+    sql: Sql,
+    given: usize,
+    unencodable: bool,
+    target: Target<'t>,
+}
+
+impl Query<'_> {
+    /// Binds the next parameter.
+    pub(crate) fn bind<'v, T: Param<'v>>(mut self, value: T) -> Self {
+        let added = match &mut self.target {
+            Target::Sqlite(_, args) => Arguments::add(args, value),
+            Target::Postgres(_, args) => Arguments::add(args, value),
+        };
+        self.unencodable |= added.is_err();
+        self.given += 1;
+        self
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.unencodable {
+            return Err(StoreError::Unwritable { table: self.sql.name });
+        }
+        if self.given != self.sql.arity {
+            return Err(StoreError::Arity {
+                statement: self.sql.name,
+                takes: self.sql.arity,
+                given: self.given,
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs it; the number of rows it touched.
+    pub(crate) async fn execute(self) -> Result<u64, StoreError> {
+        self.check()?;
+        let done = match self.target {
+            Target::Sqlite(tx, args) => sqlx::query_with(self.sql.sqlite, args)
+                .execute(&mut **tx)
+                .await
+                .map(|it| it.rows_affected()),
+            Target::Postgres(tx, args) => sqlx::query_with(self.sql.postgres, args)
+                .execute(&mut **tx)
+                .await
+                .map(|it| it.rows_affected()),
+        };
+        done.map_err(|error| StoreError::of(self.sql.name, &error))
+    }
+
+    /// Runs it; it must touch exactly `expected` rows.
+    pub(crate) async fn execute_exactly(self, expected: usize) -> Result<(), StoreError> {
+        let statement = self.sql.name;
+        let expected = u64::try_from(expected).unwrap_or(u64::MAX);
+        let actual = self.execute().await?;
+        if actual == expected {
+            Ok(())
+        } else {
+            Err(StoreError::RowsAffected { statement, expected, actual })
+        }
+    }
+
+    /// All rows.
+    pub(crate) async fn fetch_all<T: Row>(self) -> Result<Vec<T>, StoreError> {
+        self.check()?;
+        let rows = match self.target {
+            Target::Sqlite(tx, args) => {
+                sqlx::query_as_with::<Sqlite, T, _>(self.sql.sqlite, args)
+                    .fetch_all(&mut **tx)
+                    .await
+            }
+            Target::Postgres(tx, args) => {
+                sqlx::query_as_with::<Postgres, T, _>(self.sql.postgres, args)
+                    .fetch_all(&mut **tx)
+                    .await
+            }
+        };
+        rows.map_err(|error| StoreError::of(self.sql.name, &error))
+    }
+
+    /// The first row, if any.
+    pub(crate) async fn fetch_optional<T: Row>(self) -> Result<Option<T>, StoreError> {
+        self.check()?;
+        let row = match self.target {
+            Target::Sqlite(tx, args) => {
+                sqlx::query_as_with::<Sqlite, T, _>(self.sql.sqlite, args)
+                    .fetch_optional(&mut **tx)
+                    .await
+            }
+            Target::Postgres(tx, args) => {
+                sqlx::query_as_with::<Postgres, T, _>(self.sql.postgres, args)
+                    .fetch_optional(&mut **tx)
+                    .await
+            }
+        };
+        row.map_err(|error| StoreError::of(self.sql.name, &error))
+    }
+
+    /// The one row there must be.
+    pub(crate) async fn fetch_one<T: Row>(self) -> Result<T, StoreError> {
+        let statement = self.sql.name;
+        self.fetch_optional().await?.ok_or(StoreError::RowsAffected {
+            statement,
+            expected: 1,
+            actual: 0,
+        })
+    }
+}

@@ -1,0 +1,211 @@
+//! Roster records: the active row of each, archived when it leaves, and the erasable history of its versions.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::model::{DistrictId, Fingerprint, Kind, Record, Roster, RunId};
+use crate::store::column::Table;
+use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::write::{BATCH, RecordWrite, Verb};
+use crate::store::{Store, StoreError};
+
+const TABLE: Table = Table("record");
+
+statements! {
+    ACTIVE = Sql::portable(
+        "SELECT kind, body FROM record WHERE district = $1 AND active ORDER BY kind, id",
+    );
+    ACTIVE_OF_KIND = Sql::portable(
+        "SELECT kind, body FROM record WHERE district = $1 AND kind = $2 AND active ORDER BY id",
+    );
+    ARCHIVED = Sql::portable("SELECT kind, id FROM record WHERE district = $1 AND NOT active");
+    DEPARTED = Sql::portable(
+        "SELECT kind, body FROM record
+         WHERE district = $1 AND departed AND NOT active AND kind IN ('users', 'classes', 'enrollments')",
+    );
+    RECORD_COUNTS = Sql::portable(
+        "SELECT kind, COUNT(*) AS n FROM record WHERE district = $1 AND active GROUP BY kind",
+    );
+    ACTIVE_IDS = Sql::portable("SELECT kind, id FROM record WHERE district = $1 AND active");
+    VERSIONS = Sql::portable(
+        "SELECT kind, id, run, verb, before, after FROM record_version WHERE district = $1 AND run = $2
+         ORDER BY kind, id",
+    );
+    PUT_RECORDS = bulk!(
+        "INSERT INTO record (district, kind, id, body, fingerprint, active, departed, changed_run)
+         SELECT $1, r.kind, r.id, r.body, r.fingerprint, r.active, r.departed, $3",
+        (kind TEXT, id TEXT, body TEXT, fingerprint TEXT, active BOOLEAN, departed BOOLEAN),
+        "WHERE true ON CONFLICT (district, kind, id) DO UPDATE SET body = excluded.body,
+             fingerprint = excluded.fingerprint, active = excluded.active, departed = excluded.departed,
+             changed_run = excluded.changed_run"
+    );
+    PUT_VERSIONS = bulk!(
+        "INSERT INTO record_version (district, kind, id, run, verb, before, after)
+         SELECT $1, r.kind, r.id, $3, r.verb, r.before, r.after",
+        (kind TEXT, id TEXT, verb TEXT, before TEXT, after TEXT),
+        "WHERE true"
+    );
+}
+
+#[derive(Serialize)]
+struct RecordRow<'a> {
+    kind: &'a str,
+    id: &'a str,
+    body: &'a str,
+    fingerprint: String,
+    active: bool,
+    departed: bool,
+}
+
+#[derive(Serialize)]
+struct VersionRow<'a> {
+    kind: &'a str,
+    id: &'a str,
+    verb: &'a str,
+    before: Option<&'a str>,
+    after: Option<&'a str>,
+}
+
+fn record_row(write: &RecordWrite) -> Result<RecordRow<'_>, StoreError> {
+    let no_body = StoreError::NoBody { kind: write.kind.plural() };
+    let removed = write.verb == Verb::Removed;
+    let body = if removed { &write.before } else { &write.after };
+    let body = body.as_deref().ok_or(no_body)?;
+    Ok(RecordRow {
+        kind: write.kind.plural(),
+        id: &write.id,
+        body,
+        fingerprint: Fingerprint::of(body).0,
+        active: !removed,
+        departed: removed && write.departed,
+    })
+}
+
+pub(super) async fn put(
+    tx: &mut Tx,
+    district: &DistrictId,
+    run: &RunId,
+    writes: &[RecordWrite],
+) -> Result<(), StoreError> {
+    for batch in writes.chunks(BATCH) {
+        let rows: Vec<_> = batch.iter().map(record_row).collect::<Result<_, _>>()?;
+        tx.query(PUT_RECORDS)
+            .bind(district.as_str())
+            .bind(TABLE.to_json(&rows)?)
+            .bind(run.as_str())
+            .execute_exactly(rows.len())
+            .await?;
+        let versions: Vec<_> = batch
+            .iter()
+            .map(|write| VersionRow {
+                kind: write.kind.plural(),
+                id: &write.id,
+                verb: write.verb.as_str(),
+                before: write.before.as_deref(),
+                after: write.after.as_deref(),
+            })
+            .collect();
+        tx.query(PUT_VERSIONS)
+            .bind(district.as_str())
+            .bind(TABLE.to_json(&versions)?)
+            .bind(run.as_str())
+            .execute_exactly(versions.len())
+            .await?;
+    }
+    Ok(())
+}
+
+fn roster_of(rows: Vec<(String, String)>) -> Result<Roster, StoreError> {
+    let mut roster = Roster::default();
+    for (kind, body) in rows {
+        let kind = TABLE.kind(&kind)?;
+        roster.put(Record::from_body(kind, &body).map_err(|_| TABLE.corrupt("body"))?);
+    }
+    Ok(roster)
+}
+
+pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
+    roster_of(tx.query(ACTIVE).bind(district.as_str()).fetch_all().await?)
+}
+
+/// Users, classes and enrollments that left by mere absence, all that there ever were.
+pub(super) async fn read_departed(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<Roster, StoreError> {
+    roster_of(tx.query(DEPARTED).bind(district.as_str()).fetch_all().await?)
+}
+
+pub(super) async fn read_archived(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<Vec<(Kind, String)>, StoreError> {
+    read_ids(tx, ARCHIVED, district).await
+}
+
+pub(super) async fn read_active_ids(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<Vec<(Kind, String)>, StoreError> {
+    read_ids(tx, ACTIVE_IDS, district).await
+}
+
+async fn read_ids(
+    tx: &mut Tx,
+    sql: Sql,
+    district: &DistrictId,
+) -> Result<Vec<(Kind, String)>, StoreError> {
+    let rows: Vec<(String, String)> = tx.query(sql).bind(district.as_str()).fetch_all().await?;
+    rows.into_iter().map(|(kind, id)| Ok((TABLE.kind(&kind)?, id))).collect()
+}
+
+impl Store {
+    /// Number of active records of each kind.
+    pub async fn counts(&self, district: &DistrictId) -> Result<BTreeMap<Kind, u64>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(String, i64)> =
+            tx.query(RECORD_COUNTS).bind(district.as_str()).fetch_all().await?;
+        let mut counts: BTreeMap<Kind, u64> = Kind::ALL.into_iter().map(|kind| (kind, 0)).collect();
+        for (kind, n) in rows {
+            let n = u64::try_from(n).map_err(|_| TABLE.corrupt("count"))?;
+            counts.insert(TABLE.kind(&kind)?, n);
+        }
+        Ok(counts)
+    }
+
+    /// Active records of a kind, sorted by key.
+    pub async fn roster(
+        &self,
+        district: &DistrictId,
+        kind: Kind,
+    ) -> Result<Vec<Record>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let query = tx.query(ACTIVE_OF_KIND).bind(district.as_str()).bind(kind.plural());
+        Ok(roster_of(query.fetch_all().await?)?.records().collect())
+    }
+
+    /// What a run did to records, with the bodies before and after, by kind and id.
+    pub async fn versions(
+        &self,
+        district: &DistrictId,
+        run: &RunId,
+    ) -> Result<Vec<RecordWrite>, StoreError> {
+        const TABLE: Table = Table("record_version");
+        type VersionColumns = (String, String, String, String, Option<String>, Option<String>);
+        let mut tx = self.db.read().await?;
+        let query = tx.query(VERSIONS).bind(district.as_str()).bind(run.as_str());
+        let rows: Vec<VersionColumns> = query.fetch_all().await?;
+        let read = |(kind, id, _run, verb, before, after): VersionColumns| {
+            Ok(RecordWrite {
+                kind: TABLE.kind(&kind)?,
+                id,
+                verb: Verb::parse(&verb).ok_or_else(|| TABLE.corrupt("verb"))?,
+                before,
+                after,
+                departed: false,
+            })
+        };
+        rows.into_iter().map(read).collect()
+    }
+}

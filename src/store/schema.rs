@@ -1,0 +1,292 @@
+//! Opening a database: settings that durability rests on, migrations, and the refusal of a schema newer than this program.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
+
+use crate::store::StoreError;
+use crate::store::db::{Db, Sql};
+use crate::store::settings::{Place, Settings, beside};
+
+/// The two files of an `SQLite` store; on `PostgreSQL` one database holds both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Districts, records, seats, runs, audit.
+    Store,
+    /// Requests, leases, nights, tokens, idempotency keys.
+    Queue,
+}
+
+struct Step {
+    part: Part,
+    version: i64,
+    name: &'static str,
+    sqlite: &'static str,
+    postgres: &'static str,
+}
+
+macro_rules! step {
+    ($part:ident, $version:literal, $name:literal) => {
+        Step {
+            part: Part::$part,
+            version: $version,
+            name: $name,
+            sqlite: include_str!(concat!("../../migrations/sqlite/", $name, ".sql")),
+            postgres: include_str!(concat!("../../migrations/postgres/", $name, ".sql")),
+        }
+    };
+}
+
+const STEPS: &[Step] = &[step!(Store, 1, "0001_store"), step!(Queue, 2, "0002_queue")];
+
+/// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+
+const SQLITE_VERSION: Sql =
+    Sql::portable("SELECT sqlite_version() AS version").named("SQLITE_VERSION");
+
+/// Settings that are asked back after opening, with what `SQLite` must answer.
+const PRAGMAS: &[(&str, &str, Sql)] = &[
+    ("journal_mode", "wal", Sql::portable("SELECT journal_mode AS value FROM pragma_journal_mode")),
+    (
+        "synchronous",
+        "2",
+        Sql::portable("SELECT CAST(synchronous AS TEXT) AS value FROM pragma_synchronous"),
+    ),
+    (
+        "foreign_keys",
+        "1",
+        Sql::portable("SELECT CAST(foreign_keys AS TEXT) AS value FROM pragma_foreign_keys"),
+    ),
+    (
+        "recursive_triggers",
+        "1",
+        Sql::portable(
+            "SELECT CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers",
+        ),
+    ),
+    (
+        "secure_delete",
+        "1",
+        Sql::portable("SELECT CAST(secure_delete AS TEXT) AS value FROM pragma_secure_delete"),
+    ),
+];
+
+/// The latest applied version, 0 for a database without any.
+const LATEST: Sql =
+    Sql::portable("SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations")
+        .named("LATEST");
+const HAS_MIGRATIONS: Sql = Sql::per_backend(
+    // the two databases keep their tables in different places
+    "SELECT COUNT(*) AS n FROM sqlite_schema WHERE name = '_sqlx_migrations'",
+    "SELECT COUNT(*) AS n FROM pg_class WHERE oid = to_regclass('_sqlx_migrations')",
+)
+.named("HAS_MIGRATIONS");
+
+fn steps(part: Option<Part>) -> impl Iterator<Item = &'static Step> {
+    STEPS.iter().filter(move |step| part.is_none_or(|part| part == step.part))
+}
+
+fn latest(part: Option<Part>) -> i64 {
+    steps(part).map(|step| step.version).max().unwrap_or(0)
+}
+
+fn migrator(part: Option<Part>, text: fn(&Step) -> &'static str) -> Migrator {
+    let migrations = steps(part).map(|step| {
+        let sql = text(step).into_sql_str();
+        Migration::new(step.version, Cow::Borrowed(step.name), MigrationType::Simple, sql, false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}
+
+fn migrate_error(error: &sqlx::migrate::MigrateError) -> StoreError {
+    use sqlx::migrate::MigrateError;
+    match error {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
+            match StoreError::of("MIGRATE", cause) {
+                StoreError::Failed { code, .. } | StoreError::Refused { code, .. } => {
+                    StoreError::Migrate { code }
+                }
+                named => named,
+            }
+        }
+        MigrateError::VersionMismatch(version) => {
+            StoreError::Migrate { code: format!("migration {version} is not the one applied") }
+        }
+        MigrateError::VersionMissing(version) => {
+            StoreError::NewerSchema { found: *version, known: latest(None) }
+        }
+        _ => StoreError::Migrate { code: "migrations".to_owned() },
+    }
+}
+
+/// Opens one part. An `SQLite` file is made and migrated; a `PostgreSQL` database must have been migrated.
+pub(crate) async fn open(settings: &Settings, part: Part) -> Result<Db, StoreError> {
+    match settings.place()? {
+        Place::Sqlite(store) => {
+            let path = match part {
+                Part::Store => store,
+                Part::Queue => beside(&store, "queue"),
+            };
+            open_sqlite(settings, &path, part).await
+        }
+        Place::Postgres(url) => {
+            let db = Db::Postgres(connect_postgres(settings, &url).await?);
+            let found = version(&db).await?;
+            let known = latest(None);
+            if found < known {
+                return Err(StoreError::NotMigrated { found, wanted: known });
+            }
+            refuse_newer(found, known)?;
+            Ok(db)
+        }
+    }
+}
+
+/// Brings both parts to this program's schema.
+pub(crate) async fn migrate(settings: &Settings) -> Result<(), StoreError> {
+    match settings.place()? {
+        Place::Sqlite(_) => {
+            for part in [Part::Store, Part::Queue] {
+                open(settings, part).await?.close().await;
+            }
+            Ok(())
+        }
+        Place::Postgres(url) => migrate_postgres(settings, &url).await,
+    }
+}
+
+async fn version(db: &Db) -> Result<i64, StoreError> {
+    let mut tx = db.read().await?;
+    let (tables,): (i64,) = tx.query(HAS_MIGRATIONS).fetch_one().await?;
+    if tables == 0 {
+        return Ok(0);
+    }
+    let (version,): (i64,) = tx.query(LATEST).fetch_one().await?;
+    Ok(version)
+}
+
+fn refuse_newer(found: i64, known: i64) -> Result<(), StoreError> {
+    if found > known { Err(StoreError::NewerSchema { found, known }) } else { Ok(()) }
+}
+
+fn cannot_open(settings: &Settings, code: String, remedy: &'static str) -> StoreError {
+    StoreError::Open { store: settings.shown(), code, remedy }
+}
+
+async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db, StoreError> {
+    const CHECK_FOLDER: &str = "check that its folder exists and can be written";
+    if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30))
+        .pragma("recursive_triggers", "ON")
+        .pragma("secure_delete", "ON")
+        .disable_statement_logging();
+    let opened = |error: sqlx::Error| match StoreError::of("OPEN", &error) {
+        StoreError::Unreachable { code, .. } => cannot_open(settings, code, CHECK_FOLDER),
+        named => named,
+    };
+    let one = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    let writer = one.connect_with(options.clone()).await.map_err(opened)?;
+    let readers: SqlitePool = SqlitePoolOptions::new()
+        .max_connections(4)
+        .connect_with(options.pragma("query_only", "ON"))
+        .await
+        .map_err(opened)?;
+    let db = Db::Sqlite { writer: writer.clone(), readers };
+    check_sqlite(&db).await?;
+
+    let known = latest(Some(part));
+    let found = version(&db).await?;
+    refuse_newer(found, known)?;
+    if found < known {
+        let lock = beside(path, "migrating");
+        let held = tokio::task::spawn_blocking(move || -> std::io::Result<File> {
+            let file = File::create(lock)?;
+            file.lock()?;
+            Ok(file)
+        });
+        let held = held.await.map_err(|_| StoreError::Migrate { code: "lock".to_owned() })?;
+        let held =
+            held.map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))?;
+        let run = migrator(Some(part), |step| step.sqlite).run(&writer).await;
+        drop(held);
+        run.map_err(|error| migrate_error(&error))?;
+    }
+    Ok(db)
+}
+
+/// Version and settings are asked back: a build or a file system may have taken others.
+async fn check_sqlite(db: &Db) -> Result<(), StoreError> {
+    for mut tx in [db.read().await?, db.write().await?] {
+        let (found,): (String,) = tx.query(SQLITE_VERSION).fetch_one().await?;
+        let mut numbers = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        if [(); 3].map(|()| numbers.next().unwrap_or(0)) < OLDEST_SQLITE {
+            return Err(StoreError::OldSqlite { found });
+        }
+        for &(pragma, wanted, sql) in PRAGMAS {
+            let (found,): (String,) = tx.query(sql.named("PRAGMA")).fetch_one().await?;
+            if found != wanted {
+                return Err(StoreError::Pragma { pragma, wanted, found });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn postgres_options(settings: &Settings, url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options =
+        PgConnectOptions::from_str(url).map_err(|_| StoreError::Url { url: settings.shown() })?;
+    Ok(options.application_name("rosterd").disable_statement_logging())
+}
+
+const CHECK_SERVER: &str =
+    "check that the server is up, that the database exists and that the user may connect";
+
+async fn connect_postgres(settings: &Settings, url: &str) -> Result<sqlx::PgPool, StoreError> {
+    let options = postgres_options(settings, url)?;
+    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(30));
+    pool.connect_with(options).await.map_err(|error| match StoreError::of("OPEN", &error) {
+        StoreError::Unreachable { code, .. }
+        | StoreError::Locked { code, .. }
+        | StoreError::Failed { code, .. } => cannot_open(settings, code, CHECK_SERVER),
+        named => named,
+    })
+}
+
+/// sqlx takes an advisory lock for the whole of it, on this one connection.
+async fn migrate_postgres(settings: &Settings, url: &str) -> Result<(), StoreError> {
+    let pool = connect_postgres(settings, url).await?;
+    let db = Db::Postgres(pool);
+    refuse_newer(version(&db).await?, latest(None))?;
+    db.close().await;
+    let options = postgres_options(settings, url)?;
+    let mut conn = PgConnection::connect_with(&options)
+        .await
+        .map_err(|error| StoreError::of("OPEN", &error))?;
+    let run = migrator(None, |step| step.postgres).run(&mut conn).await;
+    conn.close().await.map_err(|error| StoreError::of("CLOSE", &error))?;
+    run.map_err(|error| migrate_error(&error))
+}
+
+/// Version and name of every migration, and its text for `SQLite` and `PostgreSQL`.
+pub fn migrations() -> Vec<(i64, &'static str, &'static str, &'static str)> {
+    STEPS.iter().map(|it| (it.version, it.name, it.sqlite, it.postgres)).collect()
+}

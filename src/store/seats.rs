@@ -1,0 +1,300 @@
+//! Seats, places in line, and the last seat of those who left.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::allocate::SeatKey;
+use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, Timestamp, Waiting};
+use crate::store::column::Table;
+use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::write::BATCH;
+use crate::store::{Store, StoreError};
+
+const SEAT: Table = Table("seat");
+const WAITING: Table = Table("waiting");
+const ENDED: Table = Table("seat_ended");
+
+statements! {
+    SEATS = Sql::portable(
+        "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,
+             bridged, state
+         FROM seat WHERE district = $1 ORDER BY product, user_id",
+    );
+    SEATS_OF_PRODUCT = Sql::portable(
+        "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,
+             bridged, state
+         FROM seat WHERE district = $1 AND product = $2 ORDER BY user_id",
+    );
+    WAITING_ALL = Sql::portable(
+        "SELECT product, user_id, since, position, short_of FROM waiting WHERE district = $1
+         ORDER BY product, position, user_id",
+    );
+    WAITING_OF_PRODUCT = Sql::portable(
+        "SELECT product, user_id, since, position, short_of FROM waiting
+         WHERE district = $1 AND product = $2 ORDER BY position, user_id",
+    );
+    ENDED_ALL = Sql::portable(
+        "SELECT product, user_id, ended_at, reason FROM seat_ended WHERE district = $1",
+    );
+    PUT_SEATS = bulk!(
+        "INSERT INTO seat (district, product, user_id, pool, since, claimed_at, last_used_at,
+             leaving_since, leaving_upload, bridged, state)
+         SELECT $1, r.product, r.user_id, r.pool, r.since, r.claimed_at, r.last_used_at,
+             r.leaving_since, r.leaving_upload, r.bridged, r.state",
+        (product TEXT, user_id TEXT, pool TEXT, since BIGINT, claimed_at BIGINT, last_used_at BIGINT,
+         leaving_since TEXT, leaving_upload TEXT, bridged BOOLEAN, state TEXT),
+        "WHERE true ON CONFLICT (district, product, user_id) DO UPDATE SET pool = excluded.pool,
+             since = excluded.since, claimed_at = excluded.claimed_at,
+             last_used_at = excluded.last_used_at, leaving_since = excluded.leaving_since,
+             leaving_upload = excluded.leaving_upload, bridged = excluded.bridged, state = excluded.state"
+    );
+    PUT_WAITING = bulk!(
+        "INSERT INTO waiting (district, product, user_id, since, position, short_of)
+         SELECT $1, r.product, r.user_id, r.since, r.position, r.short_of",
+        (product TEXT, user_id TEXT, since BIGINT, position BIGINT, short_of TEXT),
+        "WHERE true ON CONFLICT (district, product, user_id) DO UPDATE SET since = excluded.since,
+             position = excluded.position, short_of = excluded.short_of"
+    );
+    PUT_ENDED = bulk!(
+        "INSERT INTO seat_ended (district, product, user_id, ended_at, reason)
+         SELECT $1, r.product, r.user_id, r.ended_at, r.reason",
+        (product TEXT, user_id TEXT, ended_at BIGINT, reason TEXT),
+        "WHERE true ON CONFLICT (district, product, user_id) DO UPDATE SET
+             ended_at = excluded.ended_at, reason = excluded.reason"
+    );
+    REMOVE_SEATS = bulk!(
+        "DELETE FROM seat WHERE district = $1 AND (product, user_id) IN (SELECT r.product, r.user_id",
+        (product TEXT, user_id TEXT),
+        ")"
+    );
+    REMOVE_WAITING = bulk!(
+        "DELETE FROM waiting WHERE district = $1 AND (product, user_id) IN (SELECT r.product, r.user_id",
+        (product TEXT, user_id TEXT),
+        ")"
+    );
+}
+
+type SeatColumns = (
+    String,
+    String,
+    String,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    bool,
+    String,
+);
+
+fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
+    let (product, user, pool, since, claimed, used, leaving_since, upload, bridged, state) =
+        columns;
+    let leaving = SEAT.date_if("leaving_since", leaving_since)?;
+    Ok(Seat {
+        product: product.into(),
+        user: user.into(),
+        pool: Pool::parse(&pool),
+        since: SEAT.instant("since", since)?,
+        claimed_at: SEAT.instant_if("claimed_at", claimed)?,
+        last_used_at: SEAT.instant_if("last_used_at", used)?,
+        leaving: leaving.map(|since| Leaving { since, upload }),
+        bridged,
+        state: SEAT.word("state", &state)?,
+    })
+}
+
+type WaitingColumns = (String, String, i64, i64, String);
+
+fn waiting(columns: WaitingColumns) -> Result<Waiting, StoreError> {
+    let (product, user, since, position, short_of) = columns;
+    Ok(Waiting {
+        product: product.into(),
+        user: user.into(),
+        since: WAITING.instant("since", since)?,
+        position: position.try_into().map_err(|_| WAITING.corrupt("position"))?,
+        short_of: Pool::parse(&short_of),
+    })
+}
+
+#[derive(Serialize)]
+struct SeatRow<'a> {
+    product: &'a str,
+    user_id: &'a str,
+    pool: String,
+    since: i64,
+    claimed_at: Option<i64>,
+    last_used_at: Option<i64>,
+    leaving_since: Option<String>,
+    leaving_upload: Option<&'a str>,
+    bridged: bool,
+    state: String,
+}
+
+#[derive(Serialize)]
+struct WaitingRow<'a> {
+    product: &'a str,
+    user_id: &'a str,
+    since: i64,
+    position: u32,
+    short_of: String,
+}
+
+#[derive(Serialize)]
+struct EndedRow<'a> {
+    product: &'a str,
+    user_id: &'a str,
+    ended_at: i64,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct KeyRow<'a> {
+    product: &'a str,
+    user_id: &'a str,
+}
+
+async fn each_batch<'a, T, R: Serialize>(
+    tx: &mut Tx,
+    sql: Sql,
+    district: &DistrictId,
+    all: &'a [T],
+    row: impl Fn(&'a T) -> Result<R, StoreError>,
+) -> Result<(), StoreError> {
+    for batch in all.chunks(BATCH) {
+        let rows: Vec<R> = batch.iter().map(&row).collect::<Result<_, _>>()?;
+        let query = tx.query(sql).bind(district.as_str()).bind(SEAT.to_json(&rows)?);
+        query.execute_exactly(rows.len()).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn put_seats(
+    tx: &mut Tx,
+    district: &DistrictId,
+    seats: &[Seat],
+) -> Result<(), StoreError> {
+    each_batch(tx, PUT_SEATS, district, seats, |it| {
+        Ok(SeatRow {
+            product: it.product.as_str(),
+            user_id: it.user.as_str(),
+            pool: it.pool.to_string(),
+            since: it.since.millis(),
+            claimed_at: it.claimed_at.map(Timestamp::millis),
+            last_used_at: it.last_used_at.map(Timestamp::millis),
+            leaving_since: it.leaving.as_ref().map(|leaving| leaving.since.to_string()),
+            leaving_upload: it.leaving.as_ref().and_then(|leaving| leaving.upload.as_deref()),
+            bridged: it.bridged,
+            state: SEAT.to_word(&it.state)?,
+        })
+    })
+    .await
+}
+
+pub(super) async fn put_waiting(
+    tx: &mut Tx,
+    district: &DistrictId,
+    places: &[Waiting],
+) -> Result<(), StoreError> {
+    each_batch(tx, PUT_WAITING, district, places, |it| {
+        Ok(WaitingRow {
+            product: it.product.as_str(),
+            user_id: it.user.as_str(),
+            since: it.since.millis(),
+            position: it.position,
+            short_of: it.short_of.to_string(),
+        })
+    })
+    .await
+}
+
+pub(super) async fn put_ended(
+    tx: &mut Tx,
+    district: &DistrictId,
+    ended: &[(SeatKey, Ended)],
+) -> Result<(), StoreError> {
+    each_batch(tx, PUT_ENDED, district, ended, |((product, user), it)| {
+        Ok(EndedRow {
+            product: product.as_str(),
+            user_id: user.as_str(),
+            ended_at: it.at.millis(),
+            reason: ENDED.to_word(&it.reason)?,
+        })
+    })
+    .await
+}
+
+/// Every one of them must be there.
+pub(super) async fn remove_seats(
+    tx: &mut Tx,
+    district: &DistrictId,
+    keys: &[SeatKey],
+) -> Result<(), StoreError> {
+    each_batch(tx, REMOVE_SEATS, district, keys, |it| Ok(key_row(it))).await
+}
+
+/// Every one of them must be there.
+pub(super) async fn remove_waiting(
+    tx: &mut Tx,
+    district: &DistrictId,
+    keys: &[SeatKey],
+) -> Result<(), StoreError> {
+    each_batch(tx, REMOVE_WAITING, district, keys, |it| Ok(key_row(it))).await
+}
+
+fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
+    KeyRow { product: product.as_str(), user_id: user.as_str() }
+}
+
+pub(super) async fn read_seats(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
+    let rows: Vec<SeatColumns> = tx.query(SEATS).bind(district.as_str()).fetch_all().await?;
+    let keyed = |it: Seat| ((it.product.clone(), it.user.clone()), it);
+    rows.into_iter().map(|row| seat(row).map(keyed)).collect()
+}
+
+pub(super) async fn read_waiting(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
+    let rows: Vec<WaitingColumns> =
+        tx.query(WAITING_ALL).bind(district.as_str()).fetch_all().await?;
+    let keyed = |it: Waiting| ((it.product.clone(), it.user.clone()), it);
+    rows.into_iter().map(|row| waiting(row).map(keyed)).collect()
+}
+
+pub(super) async fn read_ended(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<BTreeMap<SeatKey, Ended>, StoreError> {
+    let rows: Vec<(String, String, i64, String)> =
+        tx.query(ENDED_ALL).bind(district.as_str()).fetch_all().await?;
+    let read = |(product, user, at, reason): (String, String, i64, String)| {
+        let ended =
+            Ended { at: ENDED.instant("ended_at", at)?, reason: ENDED.word("reason", &reason)? };
+        Ok(((product.into(), user.into()), ended))
+    };
+    rows.into_iter().map(read).collect()
+}
+
+impl Store {
+    /// Holders of a product by user id, and its waitlist by position.
+    pub async fn seats(
+        &self,
+        district: &DistrictId,
+        product: &ProductCode,
+    ) -> Result<(Vec<Seat>, Vec<Waiting>), StoreError> {
+        let mut tx = self.db.read().await?;
+        let query = tx.query(SEATS_OF_PRODUCT).bind(district.as_str()).bind(product.as_str());
+        let seats: Vec<SeatColumns> = query.fetch_all().await?;
+        let query = tx.query(WAITING_OF_PRODUCT).bind(district.as_str()).bind(product.as_str());
+        let places: Vec<WaitingColumns> = query.fetch_all().await?;
+        Ok((
+            seats.into_iter().map(seat).collect::<Result<_, _>>()?,
+            places.into_iter().map(waiting).collect::<Result<_, _>>()?,
+        ))
+    }
+}

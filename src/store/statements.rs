@@ -1,0 +1,29 @@
+//! Every statement of this program, for the test that prepares each on both databases.
+
+use crate::store::db::{Db, Described, Sql};
+use crate::store::{
+    StoreError, audit, catalog, district, lease, manual, queue, records, runs, seats, token,
+};
+
+/// Those over the store's tables.
+pub(super) const OF_STORE: &[&[Sql]] = &[
+    super::STATEMENTS,
+    audit::STATEMENTS,
+    catalog::STATEMENTS,
+    district::STATEMENTS,
+    manual::STATEMENTS,
+    records::STATEMENTS,
+    runs::STATEMENTS,
+    seats::STATEMENTS,
+];
+
+/// Those over the queue's tables.
+pub(super) const OF_QUEUE: &[&[Sql]] = &[lease::STATEMENTS, queue::STATEMENTS, token::STATEMENTS];
+
+pub(super) async fn describe(db: &Db, files: &[&[Sql]]) -> Result<Vec<Described>, StoreError> {
+    let mut described = Vec::new();
+    for sql in files.iter().flat_map(|file| file.iter()) {
+        described.push(db.describe(*sql).await?);
+    }
+    Ok(described)
+}

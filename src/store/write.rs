@@ -1,0 +1,237 @@
+//! Apply's one transaction: everything a run changes, or nothing (safety.md, A run, 6).
+
+use crate::allocate::SeatKey;
+use crate::audit::Draft;
+use crate::model::{
+    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RunId, RunRecord, Seat, SourceMark,
+    Timestamp, Waiting,
+};
+use crate::store::failpoint::failpoint;
+use crate::store::{Store, StoreError, WriteError, audit, district, records, runs, seats};
+
+/// Rows a statement.
+pub(super) const BATCH: usize = 500;
+
+/// What happens to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Was never there.
+    Added,
+    /// Was archived.
+    Restored,
+    /// Was active.
+    Changed,
+    /// Is archived.
+    Removed,
+}
+
+impl Verb {
+    /// The word used in audit actions and in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Restored => "restored",
+            Self::Changed => "changed",
+            Self::Removed => "removed",
+        }
+    }
+
+    /// The verb of a word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Added, Self::Restored, Self::Changed, Self::Removed]
+            .into_iter()
+            .find(|it| it.as_str() == text)
+    }
+}
+
+/// One change of a record.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordWrite {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id as text.
+    pub id: String,
+    /// What happens.
+    pub verb: Verb,
+    /// Body before; none for added.
+    pub before: Option<String>,
+    /// Body after; none for removed.
+    pub after: Option<String>,
+    /// For removed: it left by mere absence, which is no evidence (licensing.md, step 2).
+    pub departed: bool,
+}
+
+impl std::fmt::Debug for RecordWrite {
+    /// Bodies hold names.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordWrite")
+            .field("kind", &self.kind)
+            .field("verb", &self.verb)
+            .field("departed", &self.departed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A decision on one held change of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldUpdate {
+    /// The run that held it.
+    pub run: RunId,
+    /// The record's kind.
+    pub kind: Kind,
+    /// The record's id as text.
+    pub id: String,
+    /// `approved`, `rejected` or `superseded`.
+    pub decision: String,
+    /// Who; none for superseded.
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Everything one run writes.
+#[derive(Clone, Debug)]
+pub struct Writes {
+    /// The district.
+    pub district: DistrictId,
+    /// The revision the plan was made on.
+    pub base_revision: i64,
+    /// The lease's fencing number; none for what runs without a lease.
+    pub fence: Option<i64>,
+    /// The run; its `audit` is filled in.
+    pub run: RunRecord,
+    /// Record changes.
+    pub records: Vec<RecordWrite>,
+    /// Seats that are new or changed.
+    pub seats_put: Vec<Seat>,
+    /// Seats that are gone.
+    pub seats_removed: Vec<SeatKey>,
+    /// Places in line that are new or changed.
+    pub waiting_put: Vec<Waiting>,
+    /// Places in line that are gone.
+    pub waiting_removed: Vec<SeatKey>,
+    /// Seats that ended.
+    pub ended_put: Vec<(SeatKey, Ended)>,
+    /// What the run holds.
+    pub held: Vec<HeldChange>,
+    /// Decisions to remember.
+    pub decisions: Vec<(Kind, String, Decision)>,
+    /// Decisions to forget.
+    pub decisions_cleared: Vec<(Kind, String)>,
+    /// Held changes, of this or other runs, that are decided.
+    pub hold_decisions: Vec<HoldUpdate>,
+    /// Other runs whose holds were decided.
+    pub runs_updated: Vec<RunRecord>,
+    /// Where the roster came from, after a complete snapshot.
+    pub source: Option<SourceMark>,
+    /// The run's `as_of`.
+    pub allocated_at: Timestamp,
+    /// One draft a change.
+    pub audit: Vec<Draft>,
+}
+
+impl Writes {
+    /// Whether anything but the run's own row is written: then plans made before are stale.
+    fn changes_anything(&self) -> bool {
+        let Self {
+            district: _,
+            base_revision: _,
+            fence: _,
+            run: _,
+            records,
+            seats_put,
+            seats_removed,
+            waiting_put,
+            waiting_removed,
+            ended_put,
+            held,
+            decisions,
+            decisions_cleared,
+            hold_decisions,
+            runs_updated,
+            source: _,
+            allocated_at: _,
+            audit,
+        } = self;
+        !(records.is_empty()
+            && seats_put.is_empty()
+            && seats_removed.is_empty()
+            && waiting_put.is_empty()
+            && waiting_removed.is_empty()
+            && ended_put.is_empty()
+            && held.is_empty()
+            && decisions.is_empty()
+            && decisions_cleared.is_empty()
+            && hold_decisions.is_empty()
+            && runs_updated.is_empty()
+            && audit.is_empty())
+    }
+}
+
+impl Store {
+    /// Writes a run whole or not at all and returns the audit entries it made. Checked in the same transaction: the fence,
+    /// that the run is not done, the revision. A COMMIT whose answer was lost is settled by reading the run's row.
+    pub async fn write(&self, writes: Writes) -> Result<Option<AuditSpan>, WriteError> {
+        let changed = writes.changes_anything();
+        let mut tx = self.db.write().await?;
+        failpoint("store.write.begun");
+        let mut locked = district::lock(&mut tx, &writes.district).await?;
+        if runs::is_done(&mut tx, &writes.run.run).await? {
+            return Err(WriteError::AlreadyDone(writes.run.run));
+        }
+        if let Some(fence) = writes.fence {
+            locked.pass(&mut tx, fence).await?;
+        }
+        if locked.revision != writes.base_revision {
+            let (expected, found) = (writes.base_revision, locked.revision);
+            return Err(WriteError::Stale { expected, found });
+        }
+
+        let Writes { district, mut run, audit: drafts, .. } = writes;
+        let tx_ref = &mut tx;
+        let entries = audit::sealed(&locked, Some(&run.run), run.as_of, drafts)?;
+        run.audit = crate::audit::span(&entries);
+        runs::put_run(tx_ref, &run).await?;
+        records::put(tx_ref, &district, &run.run, &writes.records).await?;
+        failpoint("store.write.records");
+        seats::remove_seats(tx_ref, &district, &writes.seats_removed).await?;
+        seats::put_seats(tx_ref, &district, &writes.seats_put).await?;
+        seats::remove_waiting(tx_ref, &district, &writes.waiting_removed).await?;
+        seats::put_waiting(tx_ref, &district, &writes.waiting_put).await?;
+        seats::put_ended(tx_ref, &district, &writes.ended_put).await?;
+        failpoint("store.write.seats");
+        runs::put_held(tx_ref, &district, &run.run, &writes.held).await?;
+        runs::clear_decisions(tx_ref, &district, &writes.decisions_cleared).await?;
+        runs::put_decisions(tx_ref, &district, &writes.decisions).await?;
+        runs::decide_held(tx_ref, &district, &writes.hold_decisions).await?;
+        for other in &writes.runs_updated {
+            runs::change_run(tx_ref, other).await?;
+        }
+        if let Some(source) = &writes.source {
+            locked.set_source(tx_ref, source).await?;
+        }
+        locked.set_allocated(tx_ref, writes.allocated_at).await?;
+        let span = audit::append(tx_ref, &mut locked, &entries).await?;
+        failpoint("store.write.audit");
+        locked.moved(tx_ref, changed).await?;
+
+        failpoint("store.write.commit");
+        if let Err(error) = tx.commit().await {
+            return self.settle(&run, error).await;
+        }
+        failpoint("store.write.committed");
+        Ok(span)
+    }
+
+    /// The answer to COMMIT is an error: the run's row tells whether it happened.
+    async fn settle(
+        &self,
+        run: &RunRecord,
+        error: StoreError,
+    ) -> Result<Option<AuditSpan>, WriteError> {
+        match self.run(&run.run).await {
+            Ok(Some(found)) if found.audit == run.audit => Ok(run.audit.clone()),
+            Ok(_) | Err(_) => Err(WriteError::Store(error)),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! What the tests stand on.
+
+#[macro_use]
+pub(crate) mod db;
+pub(crate) mod postgres;
+pub(crate) mod world;
