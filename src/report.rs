@@ -42,7 +42,10 @@ pub fn text(run: &RunRecord) -> String {
         line(format!("  {}", hold_line(hold)));
     }
     if run.status == RunStatus::Held && run.undecided() {
-        line(format!("  review with `rosterd runs show {} --affected`, then `rosterd runs approve` or `reject`", run.run));
+        line(format!(
+            "  review with `rosterd runs show {} --affected`, then `rosterd runs approve` or `reject`",
+            run.run
+        ));
     }
     if let Some(audit) = &run.audit {
         line(format!("  audit    entries {} to {}", audit.first_seq, audit.last_seq));
@@ -77,10 +80,8 @@ pub fn changed_words(changed: &Changed) -> Option<String> {
 
 /// One held group: how much of how much, by which limit, and what was decided.
 pub fn hold_line(hold: &HoldRecord) -> String {
-    let mut out = format!(
-        "HELD {}: {} of {} ({}), {} changes wait",
-        hold.group, hold.count, hold.of, hold.limit, hold.affected
-    );
+    let mut out =
+        format!("HELD {}: {} of {} ({}), {} changes wait", hold.group, hold.count, hold.of, hold.limit, hold.affected);
     if let Some(decision) = &hold.decision {
         let by = decision.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
         write!(out, "; {}{by} at {}", decision.decision, decision.at).unwrap_or_default();

@@ -131,10 +131,8 @@ async fn on_one_revision(
     let baseline = world.store.baseline(&job.district.id()).await?;
     not_before_the_last_change(record.as_of, &baseline)?;
     let plan = plan::make(&baseline, Cause::Snapshot(snapshot), record.as_of)?; //    plan
-    let circumstances = Circumstances {
-        snapshot: Some(snapshot),
-        review_first_sync: job.district.first_sync == FirstSync::Review,
-    };
+    let circumstances =
+        Circumstances { snapshot: Some(snapshot), review_first_sync: job.district.first_sync == FirstSync::Review };
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?; //    guard
     note(record, &cleared, snapshot);
     let only_planned = record.mode == "plan" || snapshot.state != SourceState::Live;

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use crate::model::{
-    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId,
-    Timestamp, User, Waiting,
+    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId, Timestamp, User, Waiting,
 };
 
 use super::capacity::{self, Capacity, Coverage, range};
@@ -133,9 +132,7 @@ impl<'a> Desk<'a, '_> {
 
     fn demand(&self, subject: Subject<'a, '_>) -> Demand {
         match self.rule.demand(subject) {
-            wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => {
-                Demand::None(ReleaseReason::Bundled)
-            }
+            wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => Demand::None(ReleaseReason::Bundled),
             demand => demand,
         }
     }
@@ -181,13 +178,7 @@ impl<'a> Desk<'a, '_> {
         self.demand(Subject { user, enrollments: &enrollments, view: View::PutBack })
     }
 
-    fn line_up(
-        &mut self,
-        user: &'a User,
-        demand: Demand,
-        place: Option<&'a Waiting>,
-        ended: Option<Ended>,
-    ) {
+    fn line_up(&mut self, user: &'a User, demand: Demand, place: Option<&'a Waiting>, ended: Option<Ended>) {
         if self.capacity.coverage == Coverage::NotActivated || !demand.waits(place.is_some()) {
             return;
         }
@@ -207,17 +198,11 @@ impl<'a> Desk<'a, '_> {
         let mut ranked: Vec<(Rank, Candidate<'a>)> = std::mem::take(&mut self.candidates)
             .into_iter()
             .map(|it| {
-                let claim = Claim {
-                    user: it.user,
-                    pinned: it.pinned,
-                    ended: it.ended.as_ref(),
-                    since: it.since,
-                };
+                let claim = Claim { user: it.user, pinned: it.pinned, ended: it.ended.as_ref(), since: it.since };
                 (order.rank(claim), it)
             })
             .collect();
-        ranked
-            .sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.user.id.cmp(&b.user.id)));
+        ranked.sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.user.id.cmp(&b.user.id)));
         ranked.into_iter().map(|(_, it)| it).collect()
     }
 
@@ -230,16 +215,11 @@ impl<'a> Desk<'a, '_> {
         let granted: Vec<bool> = candidates
             .iter()
             .enumerate()
-            .map(|(index, it)| {
-                covered && !it.held && placement.seat(self.kept.len() + index, it.sort)
-            })
+            .map(|(index, it)| covered && !it.held && placement.seat(self.kept.len() + index, it.sort))
             .collect();
-        let pools =
-            pools.iter().enumerate().map(|(index, unplaced)| placement.place(index).or(*unplaced));
+        let pools = pools.iter().enumerate().map(|(index, unplaced)| placement.place(index).or(*unplaced));
         let pools: Vec<Option<usize>> = pools.collect();
-        let places = (0..candidates.len())
-            .map(|index| placement.place(self.kept.len() + index))
-            .collect::<Vec<_>>();
+        let places = (0..candidates.len()).map(|index| placement.place(self.kept.len() + index)).collect::<Vec<_>>();
         self.outcome(&candidates, &granted, &pools, &places)
     }
 
@@ -273,9 +253,7 @@ impl<'a> Desk<'a, '_> {
         let taken = taken.count();
         let limit = match self.capacity.total {
             Seats::Unlimited => None,
-            Seats::Count(total) => {
-                usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok()
-            }
+            Seats::Count(total) => usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok(),
         };
         placement.limit(limit, taken);
         homes
@@ -301,8 +279,7 @@ impl<'a> Desk<'a, '_> {
             }
             match (&old.leaving, &keeper.leaving) {
                 (None, Some(leaving)) => {
-                    marks
-                        .push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
+                    marks.push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
                 }
                 (Some(_), None) => marks.push(self.change(&old.user, SeatAction::Stayed)),
                 _ => {}

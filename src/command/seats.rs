@@ -48,7 +48,10 @@ impl Seats {
         let catalog = session.store().catalog().await?;
         if !catalog.products.contains_key(&product) {
             let known: Vec<&str> = catalog.products.keys().map(ProductCode::as_str).collect();
-            return Err(CommandError::Usage(format!("there is no product `{product}`; known are: {}", known.join(", "))));
+            return Err(CommandError::Usage(format!(
+                "there is no product `{product}`; known are: {}",
+                known.join(", ")
+            )));
         }
         let (seats, mut waiting) = session.store().seats(&district, &product).await?;
         waiting.sort_by_key(|it| it.position);

@@ -88,14 +88,21 @@ impl Sync {
 
     fn wanted(&self, directory: &Directory) -> Result<Vec<DistrictId>, CommandError> {
         if self.all {
-            return Ok(directory.all().filter(|it| it.feed.kind() != "manual").map(crate::district::District::id).collect());
+            return Ok(directory
+                .all()
+                .filter(|it| it.feed.kind() != "manual")
+                .map(crate::district::District::id)
+                .collect());
         }
         let mut wanted = Vec::new();
         for id in &self.districts {
             let id = DistrictId::new(id.as_str());
             if directory.get(&id).is_none() {
                 let known: Vec<&str> = directory.all().map(|it| it.id.as_str()).collect();
-                return Err(CommandError::Usage(format!("there is no district `{id}`; known are: {}", known.join(", "))));
+                return Err(CommandError::Usage(format!(
+                    "there is no district `{id}`; known are: {}",
+                    known.join(", ")
+                )));
             }
             if !wanted.contains(&id) {
                 wanted.push(id);

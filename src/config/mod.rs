@@ -103,7 +103,11 @@ fn table(path: &Path) -> Result<toml::Table, ConfigError> {
     })
 }
 
-fn assemble(merged: &toml::Table, environment: config::Environment, files: Vec<PathBuf>) -> Result<Settings, ConfigError> {
+fn assemble(
+    merged: &toml::Table,
+    environment: config::Environment,
+    files: Vec<PathBuf>,
+) -> Result<Settings, ConfigError> {
     let invalid = |message: String| ConfigError::Invalid {
         files: files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         message,
@@ -156,7 +160,10 @@ impl Settings {
                 && let Some(app) = &clever.app
                 && !self.clever_app.iter().any(|it| &it.id == app)
             {
-                return Err(format!("district `{}`: `feed.app` names `{app}`, which no [[clever_app]] has as `id`", district.id));
+                return Err(format!(
+                    "district `{}`: `feed.app` names `{app}`, which no [[clever_app]] has as `id`",
+                    district.id
+                ));
             }
         }
         for app in &self.clever_app {

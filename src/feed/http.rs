@@ -58,11 +58,7 @@ pub(crate) struct Http {
 
 impl Http {
     /// `tls` says whether any of the feed's addresses is https; without one no certificates are loaded.
-    pub(crate) fn new(
-        transport: &Transport,
-        per_second: u32,
-        tls: bool,
-    ) -> Result<Self, FeedError> {
+    pub(crate) fn new(transport: &Transport, per_second: u32, tls: bool) -> Result<Self, FeedError> {
         install_crypto();
         let wait = Duration::from_secs(u64::from(transport.timeout_seconds.unwrap_or(60)));
         let mut builder = reqwest::Client::builder()
@@ -79,7 +75,8 @@ impl Http {
         }
         let client = builder.build().map_err(|_| FeedError::Setting {
             key: "ca_file",
-            problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file".to_owned(),
+            problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file"
+                .to_owned(),
         })?;
         Ok(Self {
             client,
@@ -120,11 +117,9 @@ impl Http {
         let ask = make().map_err(Failure::Final)?;
         let request = match ask.form {
             None => self.client.get(ask.url),
-            Some(form) => self
-                .client
-                .post(ask.url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form),
+            Some(form) => {
+                self.client.post(ask.url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+            }
         };
         let answer = request
             .header(ACCEPT, "application/json")
@@ -135,9 +130,7 @@ impl Http {
         let status = answer.status().as_u16();
         match status {
             200..=299 | 400 | 401 | 403 | 404 | 413 => self.receive(place, status, answer).await,
-            300..=399 => {
-                Err(Failure::Final(FeedError::Redirected { place: place.clone(), status }))
-            }
+            300..=399 => Err(Failure::Final(FeedError::Redirected { place: place.clone(), status })),
             429 => Err(limited(place, answer.headers(), Utc::now())),
             408 | 425 | 500 | 502..=504 => {
                 let advice = "it was asked several times; sync again later";
@@ -160,13 +153,8 @@ impl Http {
         status: u16,
         answer: reqwest::Response,
     ) -> Result<Reply, Failure<FeedError>> {
-        let text = |name: &str| {
-            answer
-                .headers()
-                .get(name)
-                .and_then(|it| it.to_str().ok())
-                .map(|it| it.trim().to_owned())
-        };
+        let text =
+            |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok()).map(|it| it.trim().to_owned());
         let total = text("x-total-count").and_then(|it| it.parse().ok());
         let permissions = text("x-perm-rev");
         let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
@@ -179,10 +167,7 @@ impl Http {
             let page = u64::try_from(body.len()).unwrap_or(u64::MAX).saturating_add(length);
             for (bytes, limit) in [(page, self.page_bytes), (pulled, PULL_BYTES)] {
                 if bytes > limit {
-                    return Err(Failure::Final(FeedError::TooLarge {
-                        place: place.clone(),
-                        limit,
-                    }));
+                    return Err(Failure::Final(FeedError::TooLarge { place: place.clone(), limit }));
                 }
             }
             body.extend_from_slice(&chunk);
@@ -193,13 +178,11 @@ impl Http {
 }
 
 fn authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, FeedError> {
-    let problem = |problem: &str| FeedError::Setting {
-        key: "ca_file",
-        problem: format!("{} {problem}", path.display()),
-    };
+    let problem =
+        |problem: &str| FeedError::Setting { key: "ca_file", problem: format!("{} {problem}", path.display()) };
     let pem = std::fs::read(path).map_err(|_| problem("cannot be read"))?;
-    let found = reqwest::Certificate::from_pem_bundle(&pem)
-        .map_err(|_| problem("is not a PEM file of certificates"))?;
+    let found =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| problem("is not a PEM file of certificates"))?;
     if found.is_empty() { Err(problem("holds no certificate")) } else { Ok(found) }
 }
 
@@ -272,12 +255,7 @@ mod tests {
     fn a_wait_without_end_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1000000000"));
-        let place = Place {
-            district: "d".to_owned(),
-            kind: "clever",
-            collection: "users".to_owned(),
-            at: None,
-        };
+        let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
         let outcome = limited(&place, &headers, Utc::now());
         assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
     }

@@ -16,8 +16,7 @@ use std::sync::Arc;
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use settings::{
-    Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings,
-    SignatureMethod,
+    Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod,
 };
 
 use crate::model::{DistrictId, SourceMark, Timestamp};

@@ -12,7 +12,12 @@ use crate::store::{Store, StoreError};
 
 /// Compares the catalog with the one in force and replaces it. A subscription that vanished keeps its last state (licensing.md,
 /// Subscriptions). Returns the districts whose contract changed.
-pub async fn take_up(store: &Store, new: &Catalog, actor: &str, at: Timestamp) -> Result<BTreeSet<DistrictId>, StoreError> {
+pub async fn take_up(
+    store: &Store,
+    new: &Catalog,
+    actor: &str,
+    at: Timestamp,
+) -> Result<BTreeSet<DistrictId>, StoreError> {
     let old = store.catalog().await?;
     // A district that is not known yet gets its subscriptions when it is: their entries belong into its chain.
     let known: BTreeSet<DistrictId> = store.districts().await?.into_iter().map(|it| it.id).collect();

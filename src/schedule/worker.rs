@@ -63,7 +63,9 @@ impl Office {
             );
             return self.failed(record, message).await;
         };
-        self.store.ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates()).await?;
+        self.store
+            .ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates())
+            .await?;
         match self.store.take_fence(&district.id(), claimed.fence).await {
             Ok(()) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),

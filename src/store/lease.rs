@@ -117,22 +117,12 @@ impl Queue {
     }
 
     /// Says where a run is.
-    pub async fn progress(
-        &self,
-        run: &RunId,
-        fence: i64,
-        status: RunStatus,
-    ) -> Result<(), QueueError> {
+    pub async fn progress(&self, run: &RunId, fence: i64, status: RunStatus) -> Result<(), QueueError> {
         self.of_holder(run, fence, SET_STATUS, status, false).await
     }
 
     /// The run has ended: its request is closed and the district is free. Call it after the store has the run's row.
-    pub async fn finish(
-        &self,
-        run: &RunId,
-        fence: i64,
-        status: RunStatus,
-    ) -> Result<(), QueueError> {
+    pub async fn finish(&self, run: &RunId, fence: i64, status: RunStatus) -> Result<(), QueueError> {
         self.of_holder(run, fence, CLOSE_REQUEST, status, true).await
     }
 

@@ -1,9 +1,7 @@
 //! Every statement of this program, for the test that prepares each on both databases.
 
 use crate::store::db::{Db, Described, Sql};
-use crate::store::{
-    StoreError, audit, catalog, district, lease, manual, queue, records, runs, seats, token,
-};
+use crate::store::{StoreError, audit, catalog, district, lease, manual, queue, records, runs, seats, token};
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[

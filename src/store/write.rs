@@ -3,8 +3,8 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RunId, RunRecord, Seat, SourceMark,
-    Timestamp, Verb, Waiting,
+    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RunId, RunRecord, Seat, SourceMark, Timestamp, Verb,
+    Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::{Store, StoreError, WriteError, audit, district, records, runs, seats};
@@ -192,11 +192,7 @@ impl Store {
     }
 
     /// The answer to COMMIT is an error: the run's row tells whether it happened.
-    async fn settle(
-        &self,
-        run: &RunRecord,
-        error: StoreError,
-    ) -> Result<Option<AuditSpan>, WriteError> {
+    async fn settle(&self, run: &RunRecord, error: StoreError) -> Result<Option<AuditSpan>, WriteError> {
         match self.run(&run.run).await {
             Ok(Some(found)) if found.audit == run.audit => Ok(run.audit.clone()),
             Ok(_) | Err(_) => Err(WriteError::Store(error)),

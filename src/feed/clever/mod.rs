@@ -58,10 +58,7 @@ enum Access {
 impl Clever {
     pub(super) fn open(settings: &CleverSettings, context: Context) -> Result<Self, FeedError> {
         let (access, url) = if let Some(token) = &settings.token {
-            (
-                Access::Token(bearer(&reveal("token", token, context.environment)?)),
-                CLEVER_URL.to_owned(),
-            )
+            (Access::Token(bearer(&reveal("token", token, context.environment)?)), CLEVER_URL.to_owned())
         } else {
             let app = settings.app.as_deref().unwrap_or_default();
             let found = context.clever_apps.iter().find(|it| it.id == app);
@@ -76,15 +73,13 @@ impl Clever {
             let url = app.url.clone();
             (Access::App(Box::new(app)), url)
         };
-        let insecure =
-            settings.allow_insecure || matches!(&access, Access::App(app) if app.allow_insecure);
+        let insecure = settings.allow_insecure || matches!(&access, Access::App(app) if app.allow_insecure);
         let base = checked_url("url", settings.url.as_deref().unwrap_or(&url), insecure)?;
         let mut transport = settings.transport();
         if let (None, Access::App(app)) = (&transport.ca_file, &access) {
             transport.ca_file.clone_from(&app.ca_file);
         }
-        let tls = base.scheme() == "https"
-            || matches!(&access, Access::App(app) if app.auth_url.starts_with("https"));
+        let tls = base.scheme() == "https" || matches!(&access, Access::App(app) if app.auth_url.starts_with("https"));
         Ok(Self {
             http: Http::new(&transport, PER_SECOND, tls)?,
             base,
@@ -182,9 +177,7 @@ impl Clever {
             (Access::App(app), district) => {
                 let place = Place::new(&self.context.district, KIND, "the token list");
                 let wanted = district.as_deref().unwrap_or_default();
-                let found =
-                    tokens::list(&self.http, app, Some(wanted), &place, self.context.environment)
-                        .await?;
+                let found = tokens::list(&self.http, app, Some(wanted), &place, self.context.environment).await?;
                 let mine = found.into_iter().find(|it| it.id == wanted);
                 let problem = "the app's token list no longer has the district";
                 mine.map(|it| bearer(&it.token)).ok_or(FeedError::Disconnected { place, problem })

@@ -147,12 +147,7 @@ impl OneRoster {
 impl Convert {
     /// Reads a JSON row; one that cannot be read is there nevertheless (P11).
     fn json(&mut self, kind: Kind, row: &RawValue) {
-        fn read<T: DeserializeOwned>(
-            convert: &mut Convert,
-            kind: Kind,
-            row: &RawValue,
-            take: fn(&mut Convert, T),
-        ) {
+        fn read<T: DeserializeOwned>(convert: &mut Convert, kind: Kind, row: &RawValue, take: fn(&mut Convert, T)) {
             if let Ok(it) = serde_json::from_str(row.get()) {
                 take(convert, it);
             } else {
