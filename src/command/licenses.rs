@@ -8,7 +8,7 @@ use crate::command::{CommandError, Session};
 use crate::model::Level;
 
 /// Seats of each product: total, assigned, available, waiting
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Licenses {
     /// Of one district
     #[arg(long, value_name = "D")]

@@ -7,7 +7,7 @@ use crate::allocate;
 use crate::command::{CommandError, Session, output};
 
 /// Checks audit chain, fold and invariants
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Verify {
     /// Of one district
     #[arg(long, value_name = "D")]
