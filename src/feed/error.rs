@@ -299,13 +299,13 @@ const CUT_OFF: &str = "cut off";
 
 /// How a walk ends early: for good, or because the source moved and the pull starts over.
 pub(crate) enum Stop {
-    Failed(FeedError),
-    Moved(Place, String),
+    Failed(Box<FeedError>),
+    Moved(Box<Place>, String),
 }
 
 impl From<FeedError> for Stop {
     fn from(error: FeedError) -> Self {
-        Self::Failed(error)
+        Self::Failed(Box::new(error))
     }
 }
 

@@ -21,7 +21,7 @@ const PAGE_BYTES: u64 = 64 << 20;
 /// All pages of one pull together.
 const PULL_BYTES: u64 = 4 << 30;
 /// No header we obey may keep us longer.
-const LONGEST_ASKED: Duration = Duration::from_secs(600);
+const LONGEST_ASKED: Duration = Duration::from_mins(10);
 
 /// Installs ring for TLS. Call it once before any feed is opened; a second call changes nothing.
 pub fn install_crypto() {

@@ -21,7 +21,7 @@ pub(super) struct Convert {
     again: bool,
 }
 
-/// The one school word of Clever's two: what is broken in a row, and the text that says it.
+/// Why a row cannot be used: a code, and a text without values.
 type Fault = Option<(&'static str, &'static str)>;
 
 impl Convert {
@@ -99,10 +99,10 @@ impl Convert {
         }
     }
 
-    fn put(&mut self, record: Record, modified: Option<String>, fault: Fault) {
+    fn put(&mut self, record: Record, modified: Option<&String>, fault: Fault) {
         match fault {
             Some((code, why)) => self.to.unusable(&record, code, why),
-            None => self.to.add(record, modified.as_deref().unwrap_or_default()),
+            None => self.to.add(record, modified.map(String::as_str).unwrap_or_default()),
         }
     }
 
@@ -125,7 +125,7 @@ impl Convert {
     }
 
     fn school(&mut self, id: SourceId, row: School) {
-        let identifier = row.school_number.or(row.sis_id);
+        let identifier = row.number.or(row.sis_id);
         let fault = spoiled([&row.name, &identifier, &row.nces_id], []);
         let org = Org {
             id,
@@ -135,7 +135,7 @@ impl Convert {
             parent: Some(self.district.clone()),
             nces: row.nces_id,
         };
-        self.put(Record::School(org), row.last_modified, fault);
+        self.put(Record::School(org), row.last_modified.as_ref(), fault);
     }
 
     fn term(&mut self, id: SourceId, row: Term) {
@@ -172,7 +172,7 @@ impl Convert {
         let fault = spoiled(
             [
                 &row.name,
-                &row.section_number,
+                &row.number,
                 &row.school,
                 &row.course,
                 &row.term_id,
@@ -184,7 +184,7 @@ impl Convert {
         let class = Class {
             id,
             title: row.name.unwrap_or_default(),
-            code: row.section_number,
+            code: row.number,
             class_type: None,
             school: row.school.map(SourceId::from),
             course: row.course.map(SourceId::from),
@@ -192,7 +192,7 @@ impl Convert {
             grades: row.grade.iter().map(|it| canonical_grade(it)).collect(),
             subjects: row.subject.into_iter().collect(),
         };
-        self.put(Record::Class(class), row.last_modified, fault);
+        self.put(Record::Class(class), row.last_modified.as_ref(), fault);
     }
 
     /// Students and teachers of a section; the first teacher is the primary one.
@@ -266,7 +266,7 @@ impl Convert {
             student_number: student_number.map(Personal::new),
             state_id: state_id.map(Personal::new),
         };
-        self.put(Record::User(user), row.last_modified, fault);
+        self.put(Record::User(user), row.last_modified.as_ref(), fault);
     }
 
     /// One of Clever's roles as a role at each of its schools. The primary one is `school`, else the first of `schools`.

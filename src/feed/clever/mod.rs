@@ -120,9 +120,9 @@ impl Clever {
                         pulled_at: self.context.now,
                     }));
                 }
-                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Failed(error)) => return Err(*error),
                 Err(Stop::Moved(place, problem)) if restarts == RESTARTS => {
-                    return Err(FeedError::Moved { place, problem, restarts });
+                    return Err(FeedError::Moved { place: *place, problem, restarts });
                 }
                 Err(Stop::Moved(..)) => restarts += 1,
             }
@@ -151,7 +151,7 @@ impl Clever {
         if (&before.last_sync, &before.state) != (&after.last_sync, &after.state) {
             let place = Place::new(&self.context.district, KIND, "districts");
             let problem = "Clever synced the district while it was read".to_owned();
-            return Err(Stop::Moved(place, problem));
+            return Err(Stop::Moved(Box::new(place), problem));
         }
         Ok((convert.to, id))
     }

@@ -102,8 +102,8 @@ pub(super) struct School {
     pub name: Option<String>,
     #[serde(deserialize_with = "text")]
     pub sis_id: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub school_number: Option<String>,
+    #[serde(rename = "school_number", deserialize_with = "text")]
+    pub number: Option<String>,
     #[serde(deserialize_with = "text")]
     pub nces_id: Option<String>,
 }
@@ -135,8 +135,8 @@ pub(super) struct Section {
     pub last_modified: Option<String>,
     #[serde(deserialize_with = "text")]
     pub name: Option<String>,
-    #[serde(deserialize_with = "text")]
-    pub section_number: Option<String>,
+    #[serde(rename = "section_number", deserialize_with = "text")]
+    pub number: Option<String>,
     #[serde(deserialize_with = "text")]
     pub school: Option<String>,
     #[serde(deserialize_with = "text")]

@@ -1,11 +1,76 @@
-//! x
-use crate::feed::*;
-pub(super) struct Csv;
+//! `OneRoster` CSV 1.1 and 1.2 in a folder, a zip or a drop folder (protocols.md, 4).
+
+mod archive;
+mod manifest;
+mod read;
+mod table;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::feed::csv::archive::Files;
+use crate::feed::csv::upload::Found;
+use crate::feed::error::FeedError;
+use crate::feed::settings::CsvSettings;
+use crate::feed::{Context, Progress};
+use crate::model::SourceMark;
+use crate::snapshot::Snapshot;
+
+const KIND: &str = "oneroster-csv";
+
+/// A `oneroster-csv` feed.
+pub(super) struct Csv {
+    path: PathBuf,
+    settle: Duration,
+    context: Context,
+}
+
 impl Csv {
-    pub(super) fn new(_: &CsvSettings, _: Context) -> Self {
-        Self
+    pub(super) fn new(settings: &CsvSettings, context: Context) -> Self {
+        let settle = Duration::from_secs(u64::from(settings.settle_seconds.unwrap_or(2)));
+        Self { path: settings.path.clone(), settle, context }
     }
+
+    /// Reads the upload, row by row, off the runtime's threads.
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
-        Err(FeedError::Stopped)
+        let found = upload::find(&self.path, self.settle).await?;
+        let context = self.context.clone();
+        let path = self.path.clone();
+        let reading = move || read_upload(&found, path, &context);
+        tokio::task::spawn_blocking(reading).await.map_err(|_| FeedError::Stopped)?
     }
+}
+
+fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapshot, FeedError> {
+    let progress: &Arc<Progress> = &context.progress;
+    progress.begin();
+    let mut files = Files::open(&found.upload)?;
+    let (mut builder, content) = read::all(&mut files, progress)?;
+    if found.upload.stamp()? != found.stamp {
+        return Err(FeedError::Unsettled { path });
+    }
+    if found.newer_incomplete {
+        let message =
+            "a newer upload is there and is not complete; the newest complete one was read";
+        builder.warn("incomplete_upload", None, message, None);
+    }
+    let uploaded_at = found.uploaded_at();
+    if let (Some(last), Some(uploaded_at)) = (&context.last, uploaded_at)
+        && let Some(applied) = last.uploaded_at
+        && last.feed == KIND
+        && uploaded_at < applied
+        && last.content.as_ref() != Some(&content)
+    {
+        return Err(FeedError::OlderUpload { uploaded_at, applied });
+    }
+    Ok(builder.finish(SourceMark {
+        feed: KIND.to_owned(),
+        content: Some(content),
+        uploaded_at,
+        pulled_at: context.now,
+    }))
 }

@@ -19,11 +19,11 @@ use crate::feed::settings::{Auth, OneRosterSettings, checked_url};
 use crate::secret::{Environment, Secret};
 
 /// What a token is good for where the server does not say.
-const LIFE: Duration = Duration::from_secs(3600);
+const LIFE: Duration = Duration::from_hours(1);
 
 pub(crate) enum Credential {
     Signed(Signer),
-    Granted(Grant),
+    Granted(Box<Grant>),
     Bearer(SecretString),
 }
 
@@ -86,13 +86,13 @@ impl Credential {
                         "https://purl.imsglobal.org/spec/or/{version}/scope/roster-core.readonly"
                     )
                 });
-                Self::Granted(Grant {
+                Self::Granted(Box::new(Grant {
                     url: checked_url("auth.token_url", token_url, settings.allow_insecure)?,
                     basic: basic(&id, &secret),
                     form: format!("grant_type=client_credentials&scope={}", encode(&scope)),
                     place,
                     token: Mutex::new(None),
-                })
+                }))
             }
         })
     }
@@ -168,7 +168,7 @@ impl Grant {
         let life = seconds
             .and_then(|it| Duration::try_from_secs_f64(it).ok())
             .unwrap_or(LIFE)
-            .min(Duration::from_secs(86_400));
+            .min(Duration::from_hours(24));
         let token = Token {
             bearer: bearer(&answer.access_token.into()),
             renew_at: Instant::now() + life.mul_f64(0.8),

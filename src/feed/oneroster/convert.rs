@@ -54,7 +54,7 @@ impl Convert {
         &mut self,
         record: Record,
         status: Option<&String>,
-        modified: Option<String>,
+        modified: Option<&String>,
         fault: Fault,
     ) {
         if words::is_deleted(status) {
@@ -62,7 +62,7 @@ impl Convert {
         } else if let Some((code, why)) = fault {
             self.to.unusable(&record, code, why);
         } else {
-            self.to.add(record, modified.as_deref().unwrap_or_default());
+            self.to.add(record, modified.map(String::as_str).unwrap_or_default());
         }
     }
 
@@ -80,7 +80,7 @@ impl Convert {
         if org.org_type == "district" && fault.is_none() && !org.name.is_empty() {
             self.to.district_name(&org.name);
         }
-        self.put(Record::School(org), row.status.as_ref(), row.date_last_modified, fault);
+        self.put(Record::School(org), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn session(&mut self, row: SessionRow) {
@@ -98,7 +98,12 @@ impl Convert {
             school_year: row.school_year,
         };
         let fault = fault.or(late).or(early);
-        self.put(Record::Session(session), row.status.as_ref(), row.date_last_modified, fault);
+        self.put(
+            Record::Session(session),
+            row.status.as_ref(),
+            row.date_last_modified.as_ref(),
+            fault,
+        );
     }
 
     pub(crate) fn course(&mut self, row: CourseRow) {
@@ -113,7 +118,12 @@ impl Convert {
             grades: grades(&row.grades),
             subjects: row.subjects,
         };
-        self.put(Record::Course(course), row.status.as_ref(), row.date_last_modified, fault);
+        self.put(
+            Record::Course(course),
+            row.status.as_ref(),
+            row.date_last_modified.as_ref(),
+            fault,
+        );
     }
 
     pub(crate) fn class(&mut self, row: ClassRow) {
@@ -133,7 +143,7 @@ impl Convert {
             grades: grades(&row.grades),
             subjects: row.subjects,
         };
-        self.put(Record::Class(class), row.status.as_ref(), row.date_last_modified, fault);
+        self.put(Record::Class(class), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     /// `student_number` is the `identifier` of those who hold a student role; `state_id` the `userIds` entry whose type
@@ -196,7 +206,7 @@ impl Convert {
             student_number: row.identifier.filter(|_| student).map(Personal::new),
             state_id: state_id.map(Personal::new),
         };
-        self.put(Record::User(user), row.status.as_ref(), row.date_last_modified, fault);
+        self.put(Record::User(user), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn enrollment(&mut self, row: EnrollmentRow) {
@@ -226,7 +236,7 @@ impl Convert {
         self.put(
             Record::Enrollment(enrollment),
             row.status.as_ref(),
-            row.date_last_modified,
+            row.date_last_modified.as_ref(),
             fault,
         );
     }

@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 pub(super) use auth::{basic, bearer, reveal};
 pub(super) use oauth1::encode;
-pub(super) use words::date;
+pub(super) use words::{date, is_deleted};
 
 use crate::feed::Context;
 use crate::feed::error::{FeedError, Place, RESTARTS, Stop};
@@ -31,7 +31,7 @@ use crate::snapshot::{Builder, Snapshot};
 const KIND: &str = "oneroster";
 /// Rows asked for at once; servers that allow less give less, or say 413.
 const PAGE_SIZE: u32 = 5000;
-/// ClassLink slows down above this (protocols.md 3.2).
+/// `ClassLink` slows down above this (protocols.md 3.2).
 const PER_SECOND: u32 = 20;
 
 /// The collections, users before enrollments.
@@ -85,9 +85,9 @@ impl OneRoster {
                         pulled_at: self.context.now,
                     }));
                 }
-                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::Failed(error)) => return Err(*error),
                 Err(Stop::Moved(place, problem)) if restarts == RESTARTS => {
-                    return Err(FeedError::Moved { place, problem, restarts });
+                    return Err(FeedError::Moved { place: *place, problem, restarts });
                 }
                 Err(Stop::Moved(..)) => restarts += 1,
             }

@@ -17,7 +17,7 @@ const PAGES: u32 = 100_000;
 /// So many pages in a row without a new id are a circle.
 const STALE_PAGES: u32 = 3;
 
-/// One OneRoster server, as far as paging needs it.
+/// One `OneRoster` server, as far as paging needs it.
 pub(crate) struct Server {
     pub http: Http,
     pub base: Url,
@@ -84,7 +84,7 @@ impl Server {
         match (walked.total, reply.total) {
             (Some(before), Some(after)) if before != after => {
                 let problem = format!("the total went from {before} to {after} while it was read");
-                Err(Stop::Moved(place.clone(), problem))
+                Err(Stop::Moved(Box::new(place.clone()), problem))
             }
             _ => Ok(()),
         }
@@ -138,12 +138,9 @@ impl Server {
     fn url(&self, collection: &str, offset: u64, limit: u32, sort: bool) -> Url {
         let mut url = self.base.clone();
         url.set_path(&format!("{}/{collection}", self.base.path().trim_end_matches('/')));
-        let mut query = self.base.query().map(|it| format!("{it}&")).unwrap_or_default();
-        query.push_str(&format!("limit={limit}&offset={offset}"));
-        if sort {
-            query.push_str("&sort=sourcedId&orderBy=asc");
-        }
-        url.set_query(Some(&query));
+        let own = self.base.query().map(|it| format!("{it}&")).unwrap_or_default();
+        let order = if sort { "&sort=sourcedId&orderBy=asc" } else { "" };
+        url.set_query(Some(&format!("{own}limit={limit}&offset={offset}{order}")));
         url
     }
 }
@@ -153,7 +150,7 @@ impl Manners {
     fn check(&mut self, reply: &Reply, place: &Place) -> Result<(), Stop> {
         match (&self.permissions, &reply.permissions) {
             (Some(before), Some(after)) if before != after => Err(Stop::Moved(
-                place.clone(),
+                Box::new(place.clone()),
                 "the permissions changed while it was read".to_owned(),
             )),
             (None, Some(_)) => {
@@ -187,7 +184,7 @@ impl Walk {
             && before != after
         {
             let problem = format!("the total went from {before} to {after} while it was read");
-            return Err(Stop::Moved(place.clone(), problem));
+            return Err(Stop::Moved(Box::new(place.clone()), problem));
         }
         self.total = self.total.or(total);
         self.offset += u64::try_from(rows.len()).unwrap_or(u64::MAX);
@@ -195,11 +192,11 @@ impl Walk {
         match self.total {
             Some(total) if rows.is_empty() && self.offset < total => {
                 let problem = format!("{} rows came and the total is {total}", self.offset);
-                Err(Stop::Moved(place.clone(), problem))
+                Err(Stop::Moved(Box::new(place.clone()), problem))
             }
             Some(total) if self.offset > total => {
                 let problem = format!("{} rows came and the total is {total}", self.offset);
-                Err(Stop::Moved(place.clone(), problem))
+                Err(Stop::Moved(Box::new(place.clone()), problem))
             }
             Some(total) => Ok(self.offset == total),
             None => Ok(rows.is_empty()),
@@ -207,7 +204,7 @@ impl Walk {
     }
 
     fn note_ids(&mut self, rows: &[&RawValue], place: &Place) -> Result<(), Stop> {
-        let looping = |problem| Stop::Failed(FeedError::Loop { place: place.clone(), problem });
+        let looping = |problem| Stop::from(FeedError::Loop { place: place.clone(), problem });
         let mut fresh = rows.is_empty();
         for (at, row) in rows.iter().enumerate() {
             let id = serde_json::from_str::<Remains>(row.get()).ok().and_then(|it| it.sourced_id);

@@ -148,7 +148,7 @@ pub(crate) struct IdRow {
     pub identifier: Option<String>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct RoleRow {
     #[serde(deserialize_with = "text")]
