@@ -3,8 +3,9 @@ use std::path::Path;
 
 use zip::write::SimpleFileOptions;
 
-use crate::feed::{Context, CsvSettings, FeedError, Progress, Settings};
-use crate::model::{DistrictId, Kind, RoleName, SourceMark, Timestamp};
+use crate::feed::testing::{context, lines, warned};
+use crate::feed::{Context, CsvSettings, FeedError, Settings};
+use crate::model::{Kind, RoleName, SourceMark, Timestamp};
 use crate::snapshot::{Presence, Snapshot};
 
 const ORGS: &str = "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\n\
@@ -54,20 +55,10 @@ fn write(dir: &Path, files: &[(&str, Vec<u8>)]) {
     }
 }
 
-fn context(last: Option<SourceMark>) -> Context {
-    Context {
-        district: DistrictId::from("springfield"),
-        now: Timestamp::parse("2026-01-15T08:00:00Z").unwrap(),
-        last,
-        clever_apps: Vec::new(),
-        environment: |_| None,
-        progress: std::sync::Arc::new(Progress::default()),
-    }
-}
-
 async fn pull_after(path: &Path, last: Option<SourceMark>) -> Result<Snapshot, FeedError> {
     let settings = CsvSettings { path: path.to_owned(), settle_seconds: Some(0), end_dates: None };
-    crate::feed::open(&Settings::OnerosterCsv(settings), context(last)).unwrap().pull().await
+    let context = Context { last, ..context(Vec::new()) };
+    crate::feed::open(&Settings::OnerosterCsv(settings), context).unwrap().pull().await
 }
 
 async fn pull(files: &[(&str, Vec<u8>)]) -> Result<Snapshot, FeedError> {
@@ -91,30 +82,6 @@ async fn pull_zip(bytes: &[u8]) -> Result<Snapshot, FeedError> {
     let path = dir.path().join("upload.zip");
     std::fs::write(&path, bytes).unwrap();
     pull_after(&path, None).await
-}
-
-/// The records as `roster` would print them.
-fn lines(snapshot: &Snapshot) -> Vec<String> {
-    use crate::model::RosterRecord;
-    fn of<T: RosterRecord>(seen: &crate::snapshot::Seen<T>, lines: &mut Vec<String>) {
-        for presence in seen.values() {
-            if let Presence::This(it) = presence {
-                lines.push(it.clone().into_record().roster_line().unwrap());
-            }
-        }
-    }
-    let mut lines = Vec::new();
-    of(&snapshot.schools, &mut lines);
-    of(&snapshot.sessions, &mut lines);
-    of(&snapshot.courses, &mut lines);
-    of(&snapshot.classes, &mut lines);
-    of(&snapshot.users, &mut lines);
-    of(&snapshot.enrollments, &mut lines);
-    lines
-}
-
-fn warned(snapshot: &Snapshot, code: &str) -> u64 {
-    snapshot.warnings.iter().filter(|it| it.code == code).map(|it| it.count).sum()
 }
 
 #[tokio::test]
