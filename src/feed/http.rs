@@ -31,6 +31,9 @@ pub fn install_crypto() {
     }
 }
 
+/// A rate limit's window, and a little more.
+const LONGEST_RESET: Duration = Duration::from_secs(75);
+
 /// What to send. Made anew for each attempt, so that signatures are fresh.
 pub(crate) struct Ask {
     pub url: Url,
@@ -142,7 +145,7 @@ impl Http {
             408 | 425 | 500 | 502..=504 => {
                 let advice = "it was asked several times; sync again later";
                 let error = FeedError::Status { place: place.clone(), status, advice };
-                Err(match asked_wait(answer.headers(), Utc::now()) {
+                Err(match retry_after(answer.headers(), Utc::now()) {
                     Some(wait) if wait <= LONGEST_ASKED => Failure::After(error, wait),
                     _ => Failure::Again(error),
                 })
@@ -230,20 +233,26 @@ fn limited(place: &Place, headers: &HeaderMap, now: DateTime<Utc>) -> Failure<Fe
     }
 }
 
-/// `Retry-After` in seconds or as a date, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
+/// `Retry-After`, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
 fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::trim);
-    if let Some(after) = text(RETRY_AFTER.as_str()) {
-        if let Ok(seconds) = after.parse::<u64>() {
-            return Some(Duration::from_secs(seconds));
-        }
-        if let Ok(date) = DateTime::parse_from_rfc2822(after) {
-            return Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default());
-        }
+    retry_after(headers, now).or_else(|| reset_wait(headers, now))
+}
+
+/// `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let after = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = after.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
     }
-    let reset = text("x-ratelimit-reset")?.parse::<i64>().ok()?;
-    let reset = DateTime::from_timestamp(reset, 0)?;
-    Some((reset - now).to_std().unwrap_or_default())
+    let date = DateTime::parse_from_rfc2822(after).ok()?;
+    Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
+}
+
+/// Clever's counter starts anew each minute, so a reset further away than that is a clock that is wrong, theirs or ours.
+fn reset_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let reset = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse::<i64>().ok()?;
+    let wait = (DateTime::from_timestamp(reset, 0)? - now).to_std().unwrap_or_default();
+    Some(wait.min(LONGEST_RESET))
 }
 
 #[cfg(test)]
@@ -265,6 +274,7 @@ mod tests {
         assert_eq!(wait("retry-after", "Tue, 14 Nov 2000 22:13:30 GMT"), Some(0));
         assert_eq!(wait("retry-after", "-5"), None);
         assert_eq!(wait("x-ratelimit-reset", "1700000042"), Some(42));
+        assert_eq!(wait("x-ratelimit-reset", "1700009999"), Some(75));
         assert_eq!(wait("x-ratelimit-reset", "soon"), None);
     }
 

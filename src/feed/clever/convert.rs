@@ -17,6 +17,8 @@ use crate::snapshot::Builder;
 /// Fills a builder from one district's objects.
 pub(super) struct Convert {
     pub to: Builder,
+    /// Whether any school came.
+    pub schools: bool,
     district: SourceId,
     again: bool,
 }
@@ -26,7 +28,7 @@ type Fault = Option<(&'static str, &'static str)>;
 
 impl Convert {
     pub(super) fn new(district: SourceId) -> Self {
-        Self { to: Builder::new(), district, again: false }
+        Self { to: Builder::new(), schools: false, district, again: false }
     }
 
     /// The rows that follow were seen before: what is only counted is not counted twice.
@@ -125,6 +127,7 @@ impl Convert {
     }
 
     fn school(&mut self, id: SourceId, row: School) {
+        self.schools = true;
         let identifier = row.number.or(row.sis_id);
         let fault = spoiled([&row.name, &identifier, &row.nces_id], []);
         let org = Org {

@@ -308,3 +308,13 @@ async fn a_section_that_hides_its_students_ends_no_enrollment() {
     assert_eq!(snapshot.classes[&"c2".into()], Presence::Unusable);
     assert_eq!(counts(&snapshot)[5], 2);
 }
+
+#[tokio::test]
+async fn a_district_that_shares_nothing_shows_as_nothing() {
+    let server = Server::start(|_, heard| match heard.collection() {
+        "tokens" | "districts" => plain(heard),
+        _ => page(heard, &[], 10),
+    })
+    .await;
+    assert_eq!(counts(&pull(&server, 100).await.unwrap()), [0; 6]);
+}

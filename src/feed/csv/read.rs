@@ -163,7 +163,12 @@ fn read_roles(reader: &mut dyn std::io::Read) -> Result<Roles, FeedError> {
         if crate::feed::oneroster::is_deleted(status.as_ref()) {
             continue;
         }
-        let Some(user) = row.text("userSourcedId").filter(|_| !row.ragged) else { continue };
+        if row.ragged {
+            // Whose role it is cannot be told, and a role that is not seen is a role that is lost.
+            let problem = "the row has too few or too many fields";
+            return Err(FeedError::Line { file: "roles.csv", line: row.line, problem });
+        }
+        let Some(user) = row.text("userSourcedId") else { continue };
         roles.entry(user).or_default().push(RoleRow {
             role_type: row.text("roleType"),
             role: row.text("role"),

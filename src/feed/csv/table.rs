@@ -31,6 +31,8 @@ pub(super) struct Row<'t> {
     utf8: bool,
     /// It has too few or too many fields, so none can be trusted but the first.
     pub ragged: bool,
+    /// Where it stands, from 1.
+    pub line: u64,
 }
 
 impl<'r> Table<'r> {
@@ -105,10 +107,11 @@ impl<'r> Table<'r> {
         }
         let surplus = self.record.iter().skip(self.width).any(|it| !it.trim_ascii().is_empty());
         let ragged = self.record.len() < self.width || surplus;
-        self.ragged = ragged.then(|| self.record.position().map_or(0, ::csv::Position::line));
+        let line = self.record.position().map_or(0, ::csv::Position::line);
+        self.ragged = ragged.then_some(line);
         let utf8 = self.record.iter().all(|it| std::str::from_utf8(it).is_ok());
         self.foreign += u64::from(!utf8);
-        Ok(Some(Row { columns: &self.columns, record: &self.record, utf8, ragged }))
+        Ok(Some(Row { columns: &self.columns, record: &self.record, utf8, ragged, line }))
     }
 }
 

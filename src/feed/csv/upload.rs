@@ -74,16 +74,34 @@ impl Upload {
 
 /// Finds the upload. In a drop folder this waits `settle`, to see what is still being written.
 pub(super) async fn find(path: &Path, settle: Duration) -> Result<Found, FeedError> {
-    if let Some(upload) = itself(path)? {
-        let stamp = upload.stamp()?;
-        return Ok(Found { upload, stamp, newer_incomplete: false });
-    }
-    let before = dropped(path)?;
-    tokio::time::sleep(settle).await;
-    let after = dropped(path)?;
     let path = path.to_owned();
-    let choosing = move || choose(&path, &before, after);
-    tokio::task::spawn_blocking(choosing).await.map_err(|_| FeedError::Stopped)?
+    let first = path.clone();
+    let looking = move || match itself(&first)? {
+        Some(upload) => {
+            let stamp = upload.stamp()?;
+            Ok(Seen::Upload(Found { upload, stamp, newer_incomplete: false }))
+        }
+        None => dropped(&first).map(Seen::Drop),
+    };
+    let before = match off_the_runtime(looking).await? {
+        Seen::Upload(found) => return Ok(found),
+        Seen::Drop(uploads) => uploads,
+    };
+    tokio::time::sleep(settle).await;
+    off_the_runtime(move || choose(&path, &before, dropped(&path)?)).await
+}
+
+/// What a first look at the path shows.
+enum Seen {
+    Upload(Found),
+    Drop(BTreeMap<Upload, Stamp>),
+}
+
+/// Files may lie on a slow disk.
+async fn off_the_runtime<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, FeedError> + Send + 'static,
+) -> Result<T, FeedError> {
+    tokio::task::spawn_blocking(look).await.map_err(|_| FeedError::Stopped)?
 }
 
 /// The path as an upload: a zip, or a folder with `orgs.csv`.

@@ -101,6 +101,24 @@ async fn a_server_that_gives_less_than_asked_and_no_total_is_read_to_the_end() {
 }
 
 #[tokio::test]
+async fn whatever_the_page_size_and_the_server_s_own_limit_every_row_arrives() {
+    for most in [1, 2, 3, 6, 7, 8] {
+        for total in [false, true] {
+            let server = Server::start(move |_, heard| {
+                let answer = page(heard, &rows(heard.collection()), most);
+                let count = rows(heard.collection()).len();
+                if total { answer.header("x-total-count", count) } else { answer }
+            })
+            .await;
+            for page_size in [1, 2, 4, 7, 9] {
+                let snapshot = feed(&server, bearer(), page_size).pull().await.unwrap();
+                assert_eq!(counts(&snapshot), [2, 1, 1, 1, 7, 1], "{most} {total} {page_size}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_total_spares_the_empty_page_and_is_asked_for_again_in_the_end() {
     let server = Server::start(|_, heard| with_total(heard)).await;
     pull(&server).await.unwrap();
@@ -294,33 +312,28 @@ async fn answers_that_are_no_roster_are_errors_and_never_an_empty_one() {
         headers: Vec::new(),
         body: br#"{"users":[{"sourcedId":"u1""#.to_vec(),
     };
-    let cases: [(fn(&str) -> bool, fn() -> Answer, &str); 6] = [
-        (|it| it == "users", html, "an HTML page instead of JSON (a login page?)"),
-        (|it| it == "users", cut, "cut off"),
+    let cases: [(fn() -> Answer, &str); 6] = [
+        (html, "an HTML page instead of JSON (a login page?)"),
+        (cut, "cut off"),
+        (|| Answer::json(&json!({ "imsx_codeMajor": "failure" })), "no list of records"),
         (
-            |it| it == "users",
-            || Answer::json(&json!({ "imsx_codeMajor": "failure" })),
-            "no list of records",
-        ),
-        (
-            |it| it == "users",
             || Answer::status(302).header("location", "https://a.example/?canary"),
             "a redirect, which is never followed",
         ),
-        (|it| it == "users", || Answer::status(403), "the district is disconnected"),
+        (|| Answer::status(403), "the district is disconnected"),
         (
-            |it| it == "users",
             || Answer { status: 200, headers: Vec::new(), body: vec![b' '; (1 << 20) + 1] },
             "larger than 1048576 bytes",
         ),
     ];
-    for (hits, answer, wanted) in cases {
-        let server = Server::start(
-            move |_, heard| {
-                if hits(heard.collection()) { answer() } else { plain(heard) }
-            },
-        )
-        .await;
+    for (answer, wanted) in cases {
+        let server =
+            Server::start(
+                move |_, heard| {
+                    if heard.collection() == "users" { answer() } else { plain(heard) }
+                },
+            )
+            .await;
         let error = pull(&server).await.unwrap_err().to_string();
         assert!(error.contains(wanted) && error.contains("users at offset 0"), "{error}");
         assert!(!error.contains("canary") && !error.contains("limit="), "{error}");
@@ -421,4 +434,15 @@ async fn the_feed_is_named_by_its_address_and_not_by_its_credential() {
         feed.server.credential.authorization(&server.url.parse().unwrap()).expose_secret(),
         "Bearer canary-token"
     );
+}
+
+#[tokio::test]
+async fn a_pull_can_be_given_to_any_thread() {
+    fn sent<T: Send>(it: T) -> T {
+        it
+    }
+    let server = Server::start(|_, heard| plain(heard)).await;
+    let settings = crate::feed::Settings::Oneroster(settings_of(&server));
+    let feed = crate::feed::open(&settings, context(Vec::new())).unwrap();
+    assert_eq!(counts(&sent(feed.pull()).await.unwrap())[4], 7);
 }
