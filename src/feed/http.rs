@@ -291,4 +291,19 @@ mod tests {
         let outcome = limited(&place, &headers, Utc::now());
         assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
     }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty.pem");
+        std::fs::write(&empty, "no certificate here").unwrap();
+        for path in [dir.path().join("missing.pem"), empty] {
+            let transport = Transport { ca_file: Some(path.clone()), ..Transport::default() };
+            let error = Http::new(&transport, 1, true).err().unwrap().to_string();
+            assert!(
+                error.contains("`ca_file`") && error.contains(path.to_str().unwrap()),
+                "{error}"
+            );
+        }
+    }
 }

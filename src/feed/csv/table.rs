@@ -174,3 +174,49 @@ fn broken(file: &'static str, cause: ::csv::Error) -> FeedError {
         _ => FeedError::Line { file, line: 0, problem: "the file cannot be read as CSV" },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NEEDED: [&str; 3] = ["sourcedId", "name", "type"];
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_cell_is_read_as_it_was_written(
+            rows in prop::collection::vec(prop::array::uniform3(any::<String>()), 1..8),
+        ) {
+            let mut writer = ::csv::Writer::from_writer(Vec::new());
+            writer.write_record(NEEDED).unwrap();
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let bytes = writer.into_inner().unwrap();
+            let mut reader: &[u8] = &bytes;
+            let mut table = Table::open("orgs.csv", &mut reader, &NEEDED).unwrap();
+            let mut read = Vec::new();
+            while let Some(row) = table.next().unwrap() {
+                prop_assert!(!row.ragged);
+                read.push(NEEDED.map(|column| row.text(column)));
+            }
+            let wanted: Vec<_> = rows.into_iter().map(|row| row.map(filled)).collect();
+            prop_assert_eq!(read, wanted);
+        }
+
+        #[test]
+        fn bytes_that_are_no_table_end_in_rows_or_an_error(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let text = [b"sourcedId,name,type\n".as_slice(), &bytes].concat();
+            let mut reader: &[u8] = &text;
+            let mut table = Table::open("orgs.csv", &mut reader, &NEEDED).unwrap();
+            let mut rows = 0;
+            while let Ok(Some(row)) = table.next() {
+                rows += 1;
+                prop_assert!(row.ragged || row.text("other").is_none());
+                prop_assert!(rows <= bytes.len());
+            }
+        }
+    }
+}

@@ -197,3 +197,24 @@ pub(super) fn has_extension(path: &Path, wanted: &str) -> bool {
 pub(super) fn unreadable(path: &Path, cause: io::Error) -> FeedError {
     FeedError::Unreadable { file: path.display().to_string(), cause }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_that_is_still_being_written_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let export = dir.path().join("export");
+        fs::create_dir(&export).unwrap();
+        let manifest = "propertyName,value\nfile.orgs,bulk\n";
+        fs::write(export.join("manifest.csv"), manifest).unwrap();
+        fs::write(export.join("orgs.csv"), "sourcedId,name,").unwrap();
+        let before = dropped(dir.path()).unwrap();
+        assert!(choose(dir.path(), &before, before.clone()).is_ok());
+        fs::write(export.join("orgs.csv"), "sourcedId,name,type\n").unwrap();
+        let after = dropped(dir.path()).unwrap();
+        let error = choose(dir.path(), &before, after).err().unwrap().to_string();
+        assert!(error.contains("1 still being written"), "{error}");
+    }
+}

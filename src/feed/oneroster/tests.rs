@@ -446,3 +446,41 @@ async fn a_pull_can_be_given_to_any_thread() {
     let feed = crate::feed::open(&settings, context(Vec::new())).unwrap();
     assert_eq!(counts(&sent(feed.pull()).await.unwrap())[4], 7);
 }
+
+/// A server that promises more than it sends, `cuts` times, and then answers `{}`.
+async fn cutting(cuts: usize) -> (String, std::sync::Arc<AtomicUsize>) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _read = socket.read(&mut request).await;
+            let length = if count.fetch_add(1, Ordering::Relaxed) < cuts { 100 } else { 2 };
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{{}}"
+            );
+            let _written = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_connection_cut_in_mid_page_is_tried_again_and_never_taken_for_the_page() {
+    for (cuts, survives) in [(2, true), (usize::MAX, false)] {
+        let (url, asked) = cutting(cuts).await;
+        let server = Server::start(|_, _| Answer::status(500)).await;
+        let settings = OneRosterSettings { url, ..settings_of(&server) };
+        let mut feed = OneRoster::open(&settings, context(Vec::new())).unwrap();
+        feed.server.http = feed.server.http.quick(1 << 20);
+        let outcome = feed.pull().await;
+        match outcome {
+            Ok(snapshot) => assert!(survives && counts(&snapshot) == [0; 6]),
+            Err(error) => assert!(!survives && error.to_string().contains("broke off"), "{error}"),
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), if survives { 8 } else { 6 });
+    }
+}
