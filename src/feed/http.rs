@@ -31,6 +31,9 @@ pub fn install_crypto() {
     }
 }
 
+/// A rate limit's window, and a little more.
+const LONGEST_RESET: Duration = Duration::from_secs(75);
+
 /// What to send. Made anew for each attempt, so that signatures are fresh.
 pub(crate) struct Ask {
     pub url: Url,
@@ -135,7 +138,7 @@ impl Http {
             408 | 425 | 500 | 502..=504 => {
                 let advice = "it was asked several times; sync again later";
                 let error = FeedError::Status { place: place.clone(), status, advice };
-                Err(match asked_wait(answer.headers(), Utc::now()) {
+                Err(match retry_after(answer.headers(), Utc::now()) {
                     Some(wait) if wait <= LONGEST_ASKED => Failure::After(error, wait),
                     _ => Failure::Again(error),
                 })
@@ -213,20 +216,26 @@ fn limited(place: &Place, headers: &HeaderMap, now: DateTime<Utc>) -> Failure<Fe
     }
 }
 
-/// `Retry-After` in seconds or as a date, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
+/// `Retry-After`, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
 fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::trim);
-    if let Some(after) = text(RETRY_AFTER.as_str()) {
-        if let Ok(seconds) = after.parse::<u64>() {
-            return Some(Duration::from_secs(seconds));
-        }
-        if let Ok(date) = DateTime::parse_from_rfc2822(after) {
-            return Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default());
-        }
+    retry_after(headers, now).or_else(|| reset_wait(headers, now))
+}
+
+/// `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let after = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = after.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
     }
-    let reset = text("x-ratelimit-reset")?.parse::<i64>().ok()?;
-    let reset = DateTime::from_timestamp(reset, 0)?;
-    Some((reset - now).to_std().unwrap_or_default())
+    let date = DateTime::parse_from_rfc2822(after).ok()?;
+    Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
+}
+
+/// Clever's counter starts anew each minute, so a reset further away than that is a clock that is wrong, theirs or ours.
+fn reset_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let reset = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse::<i64>().ok()?;
+    let wait = (DateTime::from_timestamp(reset, 0)? - now).to_std().unwrap_or_default();
+    Some(wait.min(LONGEST_RESET))
 }
 
 #[cfg(test)]
@@ -248,6 +257,7 @@ mod tests {
         assert_eq!(wait("retry-after", "Tue, 14 Nov 2000 22:13:30 GMT"), Some(0));
         assert_eq!(wait("retry-after", "-5"), None);
         assert_eq!(wait("x-ratelimit-reset", "1700000042"), Some(42));
+        assert_eq!(wait("x-ratelimit-reset", "1700009999"), Some(75));
         assert_eq!(wait("x-ratelimit-reset", "soon"), None);
     }
 
@@ -258,5 +268,20 @@ mod tests {
         let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
         let outcome = limited(&place, &headers, Utc::now());
         assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty.pem");
+        std::fs::write(&empty, "no certificate here").unwrap();
+        for path in [dir.path().join("missing.pem"), empty] {
+            let transport = Transport { ca_file: Some(path.clone()), ..Transport::default() };
+            let error = Http::new(&transport, 1, true).err().unwrap().to_string();
+            assert!(
+                error.contains("`ca_file`") && error.contains(path.to_str().unwrap()),
+                "{error}"
+            );
+        }
     }
 }

@@ -10,6 +10,8 @@ mod oneroster;
 mod pace;
 mod progress;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 

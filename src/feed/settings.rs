@@ -299,6 +299,11 @@ impl CleverSettings {
 }
 
 impl CleverApp {
+    /// The secrets in it, with their keys, for `doctor`.
+    pub fn secrets(&self) -> [(&'static str, &Secret); 2] {
+        [("client_id", &self.client_id), ("client_secret", &self.client_secret)]
+    }
+
     /// Checks what can be checked without asking anyone; the error names the key.
     pub fn check(&self) -> Result<(), FeedError> {
         checked_url("url", &self.url, self.allow_insecure)?;

@@ -127,7 +127,6 @@ impl Clever {
     async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String), Stop> {
         let (id, before) = self.shared(reader).await?;
         let mut convert = Convert::new(SourceId::from(id.as_str()));
-        convert.district(&before);
         if let Some(word @ ("paused" | "pending" | "error")) = before.state.as_deref() {
             convert.to.frozen(word);
         }
@@ -141,6 +140,10 @@ impl Clever {
                     convert.to.warn("repeated_id", Some(kind), message, None);
                 }
             }
+        }
+        // Alone it would hide that no school came at all (P1).
+        if convert.schools {
+            convert.district(&before);
         }
         let (_, after) = self.shared(reader).await?;
         if (&before.last_sync, &before.state) != (&after.last_sync, &after.state) {

@@ -31,7 +31,7 @@ use crate::snapshot::{Builder, Snapshot};
 const KIND: &str = "oneroster";
 /// Rows asked for at once; servers that allow less give less, or say 413.
 const PAGE_SIZE: u32 = 5000;
-/// ClassLink slows down above this (protocols.md 3.2).
+/// `ClassLink` slows down above this (protocols.md 3.2).
 const PER_SECOND: u32 = 20;
 
 /// The collections, users before enrollments.
