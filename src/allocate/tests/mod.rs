@@ -4,5 +4,6 @@ mod counts;
 mod flow;
 mod laws;
 mod leaving;
+mod placement;
 mod serving;
 mod world;
