@@ -6,4 +6,5 @@ mod laws;
 mod leaving;
 mod placement;
 mod serving;
+mod size;
 mod world;
