@@ -7,4 +7,5 @@ mod leaving;
 mod placement;
 mod serving;
 mod size;
+mod verify;
 mod world;
