@@ -1,6 +1,6 @@
 //! One allocation: all steps for one product.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 use crate::model::{
@@ -192,9 +192,10 @@ impl<'a> Desk<'a, '_> {
         });
     }
 
-    /// Step 4: the candidates in the published order.
-    fn in_order(&mut self) -> Vec<Candidate<'a>> {
+    /// Step 4: the candidates in the published order, by index; they themselves stand by user.
+    fn in_order(&self) -> Vec<usize> {
         let order = Order::new(&self.input.state.id, self.district, self.product, self.input.as_of);
+<<<<<<< HEAD
         let mut ranked: Vec<(Rank, Candidate<'a>)> = std::mem::take(&mut self.candidates)
             .into_iter()
             .map(|it| {
@@ -204,14 +205,25 @@ impl<'a> Desk<'a, '_> {
             .collect();
         ranked.sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.user.id.cmp(&b.user.id)));
         ranked.into_iter().map(|(_, it)| it).collect()
+=======
+        let rank = |it: &Candidate<'a>| {
+            let (user, pinned, ended, since) = (it.user, it.pinned, it.ended.as_ref(), it.since);
+            order.rank(Claim { user, pinned, ended, since })
+        };
+        let mut ranked: Vec<(Rank, usize)> =
+            self.candidates.iter().enumerate().map(|(index, it)| (rank(it), index)).collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, index)| index).collect()
+>>>>>>> allocate
     }
 
     /// Steps 3 to 8.
     fn place(mut self) -> Outcome {
+        self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
         let covered = self.capacity.coverage == Coverage::Covered;
-        let candidates = self.in_order();
         let mut placement = Placement::new(self.sorts.slots(), self.sorts.choices());
         let pools = if covered { self.keep(&mut placement) } else { vec![None; self.kept.len()] };
+<<<<<<< HEAD
         let granted: Vec<bool> = candidates
             .iter()
             .enumerate()
@@ -221,6 +233,24 @@ impl<'a> Desk<'a, '_> {
         let pools: Vec<Option<usize>> = pools.collect();
         let places = (0..candidates.len()).map(|index| placement.place(self.kept.len() + index)).collect::<Vec<_>>();
         self.outcome(&candidates, &granted, &pools, &places)
+=======
+        let mut positions = vec![None; self.candidates.len()];
+        let mut next: u32 = 1;
+        for index in self.in_order() {
+            let Some(it) = self.candidates.get(index) else { continue };
+            if covered && !it.held && placement.seat(self.kept.len() + index, it.sort) {
+                continue;
+            }
+            if let Some(position) = positions.get_mut(index) {
+                *position = Some(next);
+                next = next.saturating_add(1);
+            }
+        }
+        let kept = pools.iter().enumerate().map(|(index, home)| placement.place(index).or(*home));
+        let new = (0..self.candidates.len()).map(|index| placement.place(self.kept.len() + index));
+        let pools: Vec<Option<usize>> = kept.chain(new).collect();
+        self.outcome(&pools, &positions)
+>>>>>>> allocate
     }
 
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some. Gives, for the
@@ -259,15 +289,11 @@ impl<'a> Desk<'a, '_> {
         homes
     }
 
-    fn outcome(
-        self,
-        candidates: &[Candidate<'a>],
-        granted: &[bool],
-        pools: &[Option<usize>],
-        places: &[Option<usize>],
-    ) -> Outcome {
+    /// What it comes to. `pools` are those of kept seats, then of candidates; who has a position in line has no seat.
+    fn outcome(self, pools: &[Option<usize>], positions: &[Option<u32>]) -> Outcome {
+        let (pools, places) = pools.split_at(self.kept.len());
         let suspended = self.capacity.coverage != Coverage::Covered;
-        let mut seats = Vec::with_capacity(self.kept.len() + candidates.len());
+        let mut seats = Vec::with_capacity(self.kept.len() + places.len());
         let mut moves = Vec::new();
         let mut marks = Vec::new();
         for (keeper, pool) in self.kept.iter().zip(pools) {
@@ -298,13 +324,8 @@ impl<'a> Desk<'a, '_> {
         }
         let mut grants = Vec::new();
         let mut waiting = Vec::new();
-        for ((it, granted), place) in candidates.iter().zip(granted).zip(places) {
-            if *granted {
-                let pool = place.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
-                grants.push(self.change(&it.user.id, SeatAction::Granted { pool: pool.clone() }));
-                seats.push(self.new_seat(&it.user.id, pool));
-            } else {
-                let position = u32::try_from(waiting.len()).unwrap_or(u32::MAX).saturating_add(1);
+        for ((it, position), place) in self.candidates.iter().zip(positions).zip(places) {
+            if let Some(position) = *position {
                 let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool));
                 waiting.push(Waiting {
                     product: self.product.code.clone(),
@@ -313,10 +334,13 @@ impl<'a> Desk<'a, '_> {
                     position,
                     short_of: short_of.unwrap_or(&Pool::District).clone(),
                 });
+            } else {
+                let pool = place.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
+                grants.push(self.change(&it.user.id, SeatAction::Granted { pool: pool.clone() }));
+                seats.push(self.new_seat(&it.user.id, pool));
             }
         }
         seats.sort_by(|one, other| one.user.cmp(&other.user));
-        waiting.sort_by(|one, other| one.user.cmp(&other.user));
         let released = self.released.iter().map(|(seat, reason)| {
             let (pool, since) = (seat.pool.clone(), seat.since);
             self.change(&seat.user, SeatAction::Released { pool, since, reason: *reason })
@@ -330,15 +354,13 @@ impl<'a> Desk<'a, '_> {
         Outcome { changes, seats, waiting }
     }
 
-    /// Who joins the line, then who leaves it.
+    /// Who joins the line, then who leaves it; both lines stand by user.
     fn line(&self, waiting: &[Waiting]) -> Vec<SeatChange> {
-        let now: BTreeMap<&SourceId, &Waiting> = waiting.iter().map(|it| (&it.user, it)).collect();
-        let before: BTreeSet<&SourceId> = self.waited.iter().copied().collect();
-        let joined = waiting
-            .iter()
-            .filter(|it| !before.contains(&it.user))
+        let joined = waiting.iter().filter(|it| self.waited.binary_search(&&it.user).is_err());
+        let joined = joined
             .map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
-        let left = before.iter().filter(|user| !now.contains_key(*user));
+        let gone = |user: &&&SourceId| waiting.binary_search_by(|it| it.user.cmp(user)).is_err();
+        let left = self.waited.iter().filter(gone);
         joined.chain(left.map(|user| self.change(user, SeatAction::WaitingEnded))).collect()
     }
 

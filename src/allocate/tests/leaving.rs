@@ -289,3 +289,40 @@ fn in_grace_one_leaves_and_one_may_come() {
     it.roster.users.remove(&"ann".into());
     assert_eq!(it.settle(), ["ann released Tombstone", "cas granted district", "cas waiting ended"]);
 }
+
+#[test]
+fn terms_that_name_no_school_year_have_a_winter_break_and_a_summer() {
+    // Clever's terms stand alone and their ends are inclusive.
+    let mut it = World::seats(1);
+    it.reading().basis = Basis::Enrolled;
+    it.state.end_dates = EndDates::Inclusive;
+    it.roster.put(Record::Session(session("t1", "term", "2026-08-17", "2026-12-18", None)));
+    it.roster.put(Record::Session(session("t2", "term", "2027-01-05", "2027-06-04", None)));
+    it.roster.put(Record::Session(session("t3", "term", "2027-08-16", "2027-12-17", None)));
+    it.roster.put(Record::Class(class("c-1", &["t1"])));
+    it.roster.put(Record::Class(class("c-2", &["t2"])));
+    it.students(&["ann"]);
+    it.enroll("ann", "c-1", RoleName::Student);
+    it.night("2026-12-30");
+    assert_eq!(it.settle(), ["ann granted district"]);
+    it.enroll("ann", "c-2", RoleName::Student);
+    it.night("2027-06-30");
+    assert_eq!(it.settle(), NOTHING, "the last day of the subscription");
+    it.night("2027-07-01");
+    assert_eq!(it.settle(), ["ann released Ended"]);
+}
+
+#[test]
+fn a_release_that_is_itself_held_waits_for_the_decision_and_an_exclude_does_not() {
+    // safety.md, Guard: where no roster change causes a release, the release is held.
+    let mut it = World::seats(1);
+    it.students(&["ann"]);
+    it.settle();
+    it.reading().grades = vec!["01".to_owned()];
+    it.bridged.insert(("reading".into(), "ann".into()));
+    it.held_users.insert("ann".into());
+    assert_eq!(it.settle(), NOTHING);
+    assert_eq!(it.seats.values().next().unwrap().state, SeatState::Bridged);
+    it.decide("ann", OverrideKind::Exclude, None);
+    assert_eq!(it.settle(), ["ann released Excluded"]);
+}

@@ -147,6 +147,22 @@ fn where_the_total_is_full_someone_moves_to_the_site_license_to_make_room() {
 }
 
 #[test]
+fn in_grace_a_move_to_the_site_license_makes_room_in_the_total_though_pools_have_room() {
+    let mut it = World::seats(5);
+    it.sub().grace_days = 30;
+    it.sub().allotments = vec![allotment("s2", 2)];
+    it.student("both", &["s2", "s1"]);
+    it.settle();
+    it.night("2027-07-05");
+    it.student("zoe", &["s3"]);
+    assert_eq!(it.settle(), ["zoe waiting district"], "one seat was in use when the grace began");
+    it.sub()
+        .allotments
+        .push(crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) });
+    assert_eq!(it.settle(), ["both moved s2 to s1", "zoe granted district", "zoe waiting ended"]);
+}
+
+#[test]
 fn a_cut_releases_nobody_and_grants_nobody() {
     // Over, keep
     let mut it = World::seats(3);
