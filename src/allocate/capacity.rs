@@ -237,11 +237,6 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
             total
         }
     };
-<<<<<<< HEAD
-    let counted = present().filter(|seat| !seat.bridged && !sites.contains(&seat.pool));
-    let spell = spell_began(size(total), counted.map(|seat| seat.since.date_in(input.state.time_zone)));
-    let overage = full.iter().map(|it| overage_of(it, spell, today)).sum();
-=======
     let overage = if full.iter().any(|it| it.overage != Overage::Block) {
         let counted = present().filter(|seat| !seat.bridged && !sites.contains(&seat.pool));
         let days = counted.map(|seat| seat.since.date_in(input.state.time_zone));
@@ -250,7 +245,6 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
     } else {
         0
     };
->>>>>>> allocate
     Capacity {
         coverage,
         total,

@@ -195,17 +195,6 @@ impl<'a> Desk<'a, '_> {
     /// Step 4: the candidates in the published order, by index; they themselves stand by user.
     fn in_order(&self) -> Vec<usize> {
         let order = Order::new(&self.input.state.id, self.district, self.product, self.input.as_of);
-<<<<<<< HEAD
-        let mut ranked: Vec<(Rank, Candidate<'a>)> = std::mem::take(&mut self.candidates)
-            .into_iter()
-            .map(|it| {
-                let claim = Claim { user: it.user, pinned: it.pinned, ended: it.ended.as_ref(), since: it.since };
-                (order.rank(claim), it)
-            })
-            .collect();
-        ranked.sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.user.id.cmp(&b.user.id)));
-        ranked.into_iter().map(|(_, it)| it).collect()
-=======
         let rank = |it: &Candidate<'a>| {
             let (user, pinned, ended, since) = (it.user, it.pinned, it.ended.as_ref(), it.since);
             order.rank(Claim { user, pinned, ended, since })
@@ -214,7 +203,6 @@ impl<'a> Desk<'a, '_> {
             self.candidates.iter().enumerate().map(|(index, it)| (rank(it), index)).collect();
         ranked.sort_unstable();
         ranked.into_iter().map(|(_, index)| index).collect()
->>>>>>> allocate
     }
 
     /// Steps 3 to 8.
@@ -223,17 +211,6 @@ impl<'a> Desk<'a, '_> {
         let covered = self.capacity.coverage == Coverage::Covered;
         let mut placement = Placement::new(self.sorts.slots(), self.sorts.choices());
         let pools = if covered { self.keep(&mut placement) } else { vec![None; self.kept.len()] };
-<<<<<<< HEAD
-        let granted: Vec<bool> = candidates
-            .iter()
-            .enumerate()
-            .map(|(index, it)| covered && !it.held && placement.seat(self.kept.len() + index, it.sort))
-            .collect();
-        let pools = pools.iter().enumerate().map(|(index, unplaced)| placement.place(index).or(*unplaced));
-        let pools: Vec<Option<usize>> = pools.collect();
-        let places = (0..candidates.len()).map(|index| placement.place(self.kept.len() + index)).collect::<Vec<_>>();
-        self.outcome(&candidates, &granted, &pools, &places)
-=======
         let mut positions = vec![None; self.candidates.len()];
         let mut next: u32 = 1;
         for index in self.in_order() {
@@ -250,7 +227,6 @@ impl<'a> Desk<'a, '_> {
         let new = (0..self.candidates.len()).map(|index| placement.place(self.kept.len() + index));
         let pools: Vec<Option<usize>> = kept.chain(new).collect();
         self.outcome(&pools, &positions)
->>>>>>> allocate
     }
 
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some. Gives, for the
@@ -357,8 +333,7 @@ impl<'a> Desk<'a, '_> {
     /// Who joins the line, then who leaves it; both lines stand by user.
     fn line(&self, waiting: &[Waiting]) -> Vec<SeatChange> {
         let joined = waiting.iter().filter(|it| self.waited.binary_search(&&it.user).is_err());
-        let joined = joined
-            .map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
+        let joined = joined.map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
         let gone = |user: &&&SourceId| waiting.binary_search_by(|it| it.user.cmp(user)).is_err();
         let left = self.waited.iter().filter(gone);
         joined.chain(left.map(|user| self.change(user, SeatAction::WaitingEnded))).collect()

@@ -278,10 +278,7 @@ mod tests {
         for path in [dir.path().join("missing.pem"), empty] {
             let transport = Transport { ca_file: Some(path.clone()), ..Transport::default() };
             let error = Http::new(&transport, 1, true).err().unwrap().to_string();
-            assert!(
-                error.contains("`ca_file`") && error.contains(path.to_str().unwrap()),
-                "{error}"
-            );
+            assert!(error.contains("`ca_file`") && error.contains(path.to_str().unwrap()), "{error}");
         }
     }
 }

@@ -63,9 +63,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Answers with `answer`, which is told how many requests came before.
-    pub(crate) async fn start(
-        answer: impl Fn(usize, &Heard) -> Answer + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) async fn start(answer: impl Fn(usize, &Heard) -> Answer + Send + Sync + 'static) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::<Heard>::new()));

@@ -156,9 +156,7 @@ fn in_grace_a_move_to_the_site_license_makes_room_in_the_total_though_pools_have
     it.night("2027-07-05");
     it.student("zoe", &["s3"]);
     assert_eq!(it.settle(), ["zoe waiting district"], "one seat was in use when the grace began");
-    it.sub()
-        .allotments
-        .push(crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) });
+    it.sub().allotments.push(crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) });
     assert_eq!(it.settle(), ["both moved s2 to s1", "zoe granted district", "zoe waiting ended"]);
 }
 

@@ -103,10 +103,8 @@ fn objects(collection: &str) -> Vec<Value> {
 fn page(heard: &Heard, objects: &[Value], most: usize) -> Answer {
     let limit = heard.query.get("limit").map_or(100, |it| it.parse().unwrap()).min(most);
     let after = heard.query.get("starting_after").map_or("", String::as_str);
-    let rest: Vec<&Value> =
-        objects.iter().filter(|it| it["id"].as_str().unwrap() > after).collect();
-    let data: Vec<Value> =
-        rest.iter().take(limit).map(|it| json!({ "data": it, "uri": "/x" })).collect();
+    let rest: Vec<&Value> = objects.iter().filter(|it| it["id"].as_str().unwrap() > after).collect();
+    let data: Vec<Value> = rest.iter().take(limit).map(|it| json!({ "data": it, "uri": "/x" })).collect();
     let mut links = vec![json!({ "rel": "self", "uri": heard.path })];
     if rest.len() > limit {
         let last = rest[limit - 1]["id"].as_str().unwrap();
@@ -191,9 +189,7 @@ async fn silence_is_disconnected_and_never_an_empty_roster() {
         _ => plain(heard),
     };
     let html: fn(&Heard) -> Answer = |heard| match heard.collection() {
-        "districts" => {
-            Answer { status: 404, headers: Vec::new(), body: b"<pre>Cannot GET</pre>".to_vec() }
-        }
+        "districts" => Answer { status: 404, headers: Vec::new(), body: b"<pre>Cannot GET</pre>".to_vec() },
         _ => plain(heard),
     };
     let nobody: fn(&Heard) -> Answer = |heard| match heard.collection() {
@@ -295,9 +291,7 @@ async fn a_section_that_hides_its_students_ends_no_enrollment() {
         "sections" => {
             let mut sections = objects("sections");
             sections[0].as_object_mut().unwrap().remove("students");
-            sections.push(
-                json!({ "id": "c2", "district": "other", "name": "Theirs", "students": ["u1"] }),
-            );
+            sections.push(json!({ "id": "c2", "district": "other", "name": "Theirs", "students": ["u1"] }));
             page(heard, &sections, 10)
         }
         _ => plain(heard),

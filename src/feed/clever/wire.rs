@@ -207,12 +207,7 @@ mod tests {
 
     #[test]
     fn a_page_cut_off_at_any_byte_is_an_error() {
-        let place = Place {
-            district: "d".to_owned(),
-            kind: "clever",
-            collection: "users".to_owned(),
-            at: None,
-        };
+        let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
         let body = br#"{"data":[{"data":{"id":"a"},"uri":"/v3.0/users/a"}],"links":[{"rel":"next","uri":"/x"}]}"#;
         for end in 0..body.len() {
             assert!(Page::read(&body[..end], &place).is_err(), "cut at {end}");

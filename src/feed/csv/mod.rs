@@ -54,8 +54,7 @@ fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapsh
         return Err(FeedError::Unsettled { path });
     }
     if found.newer_incomplete {
-        let message =
-            "a newer upload is there and is not complete; the newest complete one was read";
+        let message = "a newer upload is there and is not complete; the newest complete one was read";
         builder.warn("incomplete_upload", None, message, None);
     }
     let uploaded_at = found.uploaded_at();

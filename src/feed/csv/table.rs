@@ -46,21 +46,10 @@ impl<'r> Table<'r> {
         let mut header = ByteRecord::new();
         let there = reader.read_byte_record(&mut header).map_err(|cause| broken(file, cause))?;
         if !there {
-            return Err(FeedError::Line {
-                file,
-                line: 1,
-                problem: "the file is empty; it needs a header",
-            });
+            return Err(FeedError::Line { file, line: 1, problem: "the file is empty; it needs a header" });
         }
-        if header
-            .get(0)
-            .is_some_and(|it| it.starts_with(b"\xff\xfe") || it.starts_with(b"\xfe\xff"))
-        {
-            return Err(FeedError::Line {
-                file,
-                line: 1,
-                problem: "the file is UTF-16; export it as UTF-8",
-            });
+        if header.get(0).is_some_and(|it| it.starts_with(b"\xff\xfe") || it.starts_with(b"\xfe\xff")) {
+            return Err(FeedError::Line { file, line: 1, problem: "the file is UTF-16; export it as UTF-8" });
         }
         let (mut columns, mut width) = (BTreeMap::new(), 0);
         for (at, name) in header.iter().enumerate() {
@@ -70,11 +59,7 @@ impl<'r> Table<'r> {
             }
             width = at + 1;
             if columns.insert(name, at).is_some() {
-                return Err(FeedError::Line {
-                    file,
-                    line: 1,
-                    problem: "a column stands there twice",
-                });
+                return Err(FeedError::Line { file, line: 1, problem: "a column stands there twice" });
             }
         }
         let lacking = needed.iter().find(|it| !columns.contains_key(&it.to_ascii_lowercase()));
@@ -92,14 +77,12 @@ impl<'r> Table<'r> {
 
     /// The next row. A file that ends in a ragged row was cut off.
     pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, FeedError> {
-        let there = self
-            .reader
-            .read_byte_record(&mut self.record)
-            .map_err(|cause| broken(self.file, cause))?;
+        let there = self.reader.read_byte_record(&mut self.record).map_err(|cause| broken(self.file, cause))?;
         if !there {
             return match self.ragged {
                 Some(line) => {
-                    let problem = "the last row has too few or too many fields: the file was cut off, or a quote is not closed";
+                    let problem =
+                        "the last row has too few or too many fields: the file was cut off, or a quote is not closed";
                     Err(FeedError::Line { file: self.file, line, problem })
                 }
                 None => Ok(None),
@@ -139,11 +122,7 @@ fn decoded(bytes: &[u8], utf8: bool) -> Cow<'_, str> {
 /// A header's name in lower case, without blanks; known typos and 1.0 names become today's.
 fn canonical(file: &'static str, name: &str) -> String {
     let name = name.trim_start_matches(['\u{feff}', 'ï', '»', '¿']);
-    let name: String = name
-        .chars()
-        .filter(|it| !it.is_whitespace() && *it != '_')
-        .collect::<String>()
-        .to_lowercase();
+    let name: String = name.chars().filter(|it| !it.is_whitespace() && *it != '_').collect::<String>().to_lowercase();
     if name.strip_prefix("metadata.").is_some_and(is_nces) {
         return NCES.to_owned();
     }

@@ -109,11 +109,8 @@ async fn a_zip_and_a_folder_of_the_same_files_are_the_same_content() {
     let folder = pull(&files()).await.unwrap();
     let foldered: Vec<_> = files();
     let names: Vec<String> = foldered.iter().map(|(name, _)| format!("export/{name}")).collect();
-    let mut inside: Vec<(&str, Vec<u8>)> = names
-        .iter()
-        .zip(&foldered)
-        .map(|(name, (_, text))| (name.as_str(), text.clone()))
-        .collect();
+    let mut inside: Vec<(&str, Vec<u8>)> =
+        names.iter().zip(&foldered).map(|(name, (_, text))| (name.as_str(), text.clone())).collect();
     inside.push(("__MACOSX/export/._orgs.csv", b"junk".to_vec()));
     inside.push((".DS_Store", b"junk".to_vec()));
     for bytes in [zip(&files()), zip(&inside)] {
@@ -144,11 +141,8 @@ async fn defects_that_real_exports_have_change_nothing() {
 
 #[tokio::test]
 async fn names_in_the_windows_code_page_are_read_and_warned_of() {
-    let users: Vec<u8> = USERS
-        .replace("Ann", "Zo\u{1}")
-        .bytes()
-        .map(|byte| if byte == 1 { 0xeb } else { byte })
-        .collect();
+    let users: Vec<u8> =
+        USERS.replace("Ann", "Zo\u{1}").bytes().map(|byte| if byte == 1 { 0xeb } else { byte }).collect();
     let snapshot = pull(&with("users.csv", &users)).await.unwrap();
     let Presence::This(user) = &snapshot.users[&"u1".into()] else { panic!("u1 is usable") };
     assert_eq!(user.given_name.as_ref().unwrap().reveal(), "Zoë");
@@ -213,12 +207,7 @@ async fn a_bad_row_is_there_all_the_same() {
     assert_eq!(snapshot.users[&"u3".into()], Presence::Unusable);
     assert_eq!(snapshot.invalid[&Kind::Users], 3);
     assert_eq!(snapshot.invalid[&Kind::Enrollments], 2);
-    assert!(
-        snapshot
-            .enrollments
-            .keys()
-            .any(|key| key.user.as_str() == "u2" && key.role == RoleName::Student)
-    );
+    assert!(snapshot.enrollments.keys().any(|key| key.user.as_str() == "u2" && key.role == RoleName::Student));
 }
 
 #[tokio::test]
@@ -306,8 +295,5 @@ async fn of_a_drop_folder_the_newest_complete_upload_counts() {
     assert!(matches!(error, FeedError::OlderUpload { .. }));
     // The same content under another time is no older upload.
     put("a.zip", &with("orgs.csv", ORGS.replace("North", "South")), 1_500_000);
-    assert_eq!(
-        pull_after(dir.path(), Some(applied.clone())).await.unwrap().source.content,
-        applied.content
-    );
+    assert_eq!(pull_after(dir.path(), Some(applied.clone())).await.unwrap().source.content, applied.content);
 }

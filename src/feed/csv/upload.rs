@@ -114,8 +114,7 @@ fn itself(path: &Path) -> Result<Option<Upload>, FeedError> {
         return Ok(Some(Upload::Zip(path.to_owned())));
     }
     let files = list(path).map_err(|cause| unreadable(path, cause))?;
-    let is_orgs =
-        |it: &PathBuf| it.file_name().is_some_and(|name| name.eq_ignore_ascii_case("orgs.csv"));
+    let is_orgs = |it: &PathBuf| it.file_name().is_some_and(|name| name.eq_ignore_ascii_case("orgs.csv"));
     Ok(files.iter().any(is_orgs).then(|| Upload::Folder(path.to_owned())))
 }
 
@@ -138,11 +137,7 @@ fn dropped(path: &Path) -> Result<BTreeMap<Upload, Stamp>, FeedError> {
     Ok(uploads)
 }
 
-fn choose(
-    path: &Path,
-    before: &BTreeMap<Upload, Stamp>,
-    after: BTreeMap<Upload, Stamp>,
-) -> Result<Found, FeedError> {
+fn choose(path: &Path, before: &BTreeMap<Upload, Stamp>, after: BTreeMap<Upload, Stamp>) -> Result<Found, FeedError> {
     let mut uploads: Vec<(Upload, Stamp)> = after.into_iter().collect();
     uploads.sort_by(|a, b| (newest(&b.1), &b.0).cmp(&(newest(&a.1), &a.0)));
     let (count, mut moving, mut broken) = (uploads.len(), 0_usize, None);
@@ -162,12 +157,8 @@ fn choose(
         return Err(error);
     }
     let problem = match (count, moving) {
-        (0, _) => {
-            "no zip and no folder is there; check `path`, or wait for the district".to_owned()
-        }
-        (_, 0) => format!(
-            "{count} found, and each lacks its manifest or a file that the manifest calls bulk"
-        ),
+        (0, _) => "no zip and no folder is there; check `path`, or wait for the district".to_owned(),
+        (_, 0) => format!("{count} found, and each lacks its manifest or a file that the manifest calls bulk"),
         _ => format!("{count} found, {moving} still being written; sync again later"),
     };
     Err(FeedError::NoUpload { path: path.to_owned(), problem })

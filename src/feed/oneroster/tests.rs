@@ -54,20 +54,20 @@ fn rows(collection: &str) -> Vec<Value> {
             json!({ "sourcedId": "d", "name": "District", "type": "district", "identifier": "1", "parent": {} }),
             json!({ "sourcedId": "s1", "name": "North", "type": "school", "identifier": "", "parent": reference("d") }),
         ],
-        "academicSessions" => vec![
-            json!({ "sourcedId": "y", "title": "Year", "type": "schoolYear", "startDate": "2025-08-15",
-                "endDate": "2026-06-10", "schoolYear": 2026, "parent": null }),
-        ],
+        "academicSessions" => {
+            vec![json!({ "sourcedId": "y", "title": "Year", "type": "schoolYear", "startDate": "2025-08-15",
+                "endDate": "2026-06-10", "schoolYear": 2026, "parent": null })]
+        }
         "courses" => vec![json!({ "sourcedId": "k", "title": "Math", "school": reference("d") })],
-        "classes" => vec![
-            json!({ "sourcedId": "c", "title": "Math 3", "classType": "scheduled", "school": reference("s1"),
-                "course": reference("k"), "terms": [reference("y")], "periods": "1", "grades": "03" }),
-        ],
+        "classes" => {
+            vec![json!({ "sourcedId": "c", "title": "Math 3", "classType": "scheduled", "school": reference("s1"),
+                "course": reference("k"), "terms": [reference("y")], "periods": "1", "grades": "03" })]
+        }
         "users" => (1..=7).map(user).collect(),
-        "enrollments" => vec![
-            json!({ "sourcedId": "e", "user": reference("u1"), "class": reference("c"), "school": reference("s1"),
-                "role": "student", "primary": "false" }),
-        ],
+        "enrollments" => {
+            vec![json!({ "sourcedId": "e", "user": reference("u1"), "class": reference("c"), "school": reference("s1"),
+                "role": "student", "primary": "false" })]
+        }
         _ => panic!("no such collection"),
     }
 }
@@ -122,8 +122,7 @@ async fn whatever_the_page_size_and_the_server_s_own_limit_every_row_arrives() {
 async fn a_total_spares_the_empty_page_and_is_asked_for_again_in_the_end() {
     let server = Server::start(|_, heard| with_total(heard)).await;
     pull(&server).await.unwrap();
-    let users: Vec<Heard> =
-        server.heard().into_iter().filter(|it| it.collection() == "users").collect();
+    let users: Vec<Heard> = server.heard().into_iter().filter(|it| it.collection() == "users").collect();
     let asked: Vec<_> = users.iter().map(|it| (it.number("offset"), it.number("limit"))).collect();
     assert_eq!(asked, [(0, 3), (3, 3), (6, 3), (0, 1)]);
 }
@@ -161,29 +160,22 @@ async fn records_of_1_1_and_1_2_are_the_same() {
 
 #[tokio::test]
 async fn a_server_that_refuses_to_sort_is_asked_without() {
-    let server = Server::start(|_, heard| {
-        if heard.query.contains_key("sort") { Answer::status(400) } else { plain(heard) }
-    })
-    .await;
+    let server =
+        Server::start(|_, heard| if heard.query.contains_key("sort") { Answer::status(400) } else { plain(heard) })
+            .await;
     assert_eq!(counts(&pull(&server).await.unwrap())[4], 7);
 }
 
 #[tokio::test]
 async fn every_page_is_signed_afresh_with_all_its_parameters() {
-    let server =
-        Server::start(|before, heard| if before == 2 { Answer::status(503) } else { plain(heard) })
-            .await;
+    let server = Server::start(|before, heard| if before == 2 { Answer::status(503) } else { plain(heard) }).await;
     let auth = Auth::Oauth1 {
         key: Secret::plain("key"),
         secret: Secret::plain("s3cr/t+1"),
         method: SignatureMethod::HmacSha256,
     };
     feed(&server, auth, 3).pull().await.unwrap();
-    let signer = Signer {
-        key: "key".into(),
-        secret: "s3cr/t+1".into(),
-        method: SignatureMethod::HmacSha256,
-    };
+    let signer = Signer { key: "key".into(), secret: "s3cr/t+1".into(), method: SignatureMethod::HmacSha256 };
     let mut nonces = BTreeSet::new();
     for heard in server.heard() {
         let part = |name: &str| {
@@ -192,10 +184,7 @@ async fn every_page_is_signed_afresh_with_all_its_parameters() {
         };
         let url = heard.url.parse().unwrap();
         let timestamp = part("oauth_timestamp").parse().unwrap();
-        assert_eq!(
-            signer.authorization(&url, &part("oauth_nonce"), timestamp),
-            heard.authorization
-        );
+        assert_eq!(signer.authorization(&url, &part("oauth_nonce"), timestamp), heard.authorization);
         assert!(nonces.insert(part("oauth_nonce")), "a nonce was used twice");
     }
     assert!(nonces.len() > 10);
@@ -217,7 +206,9 @@ async fn a_token_that_ends_in_mid_pull_is_renewed_and_the_same_page_asked_again(
     let server = Server::start(move |_, heard| {
         if heard.path == "/token" {
             let number = issued.fetch_add(1, Ordering::Relaxed) + 1;
-            return Answer::json(&json!({ "access_token": format!("t{number}"), "token_type": "bearer", "expires_in": "3600" }));
+            return Answer::json(
+                &json!({ "access_token": format!("t{number}"), "token_type": "bearer", "expires_in": "3600" }),
+            );
         }
         let third = heard.collection() == "users" && heard.number("offset") == 3;
         if third && !ended.swap(true, Ordering::Relaxed) {
@@ -264,8 +255,7 @@ async fn a_source_that_moves_once_is_read_again_and_one_that_never_rests_fails()
     })
     .await;
     assert_eq!(counts(&pull(&once).await.unwrap())[4], 7);
-    let restless =
-        Server::start(|before, heard| with_total(heard).header("x-perm-rev", before)).await;
+    let restless = Server::start(|before, heard| with_total(heard).header("x-perm-rev", before)).await;
     let error = pull(&restless).await.unwrap_err();
     assert!(matches!(error, FeedError::Moved { restarts: 3, .. }), "{error}");
     assert!(error.is_transient());
@@ -296,10 +286,7 @@ async fn ids_that_come_twice_are_walked_again_and_then_taken_with_a_warning() {
 
 #[tokio::test]
 async fn a_server_that_gives_the_same_page_for_ever_is_left() {
-    let server = Server::start(|_, heard| {
-        Answer::json(&json!({ heard.collection(): rows(heard.collection()) }))
-    })
-    .await;
+    let server = Server::start(|_, heard| Answer::json(&json!({ heard.collection(): rows(heard.collection()) }))).await;
     assert!(matches!(pull(&server).await, Err(FeedError::Loop { .. })));
     assert!(server.heard().len() <= 3);
 }
@@ -307,33 +294,18 @@ async fn a_server_that_gives_the_same_page_for_ever_is_left() {
 #[tokio::test]
 async fn answers_that_are_no_roster_are_errors_and_never_an_empty_one() {
     let html = || Answer { status: 200, headers: Vec::new(), body: b"\n<!doctype html>".to_vec() };
-    let cut = || Answer {
-        status: 200,
-        headers: Vec::new(),
-        body: br#"{"users":[{"sourcedId":"u1""#.to_vec(),
-    };
+    let cut = || Answer { status: 200, headers: Vec::new(), body: br#"{"users":[{"sourcedId":"u1""#.to_vec() };
     let cases: [(fn() -> Answer, &str); 6] = [
         (html, "an HTML page instead of JSON (a login page?)"),
         (cut, "cut off"),
         (|| Answer::json(&json!({ "imsx_codeMajor": "failure" })), "no list of records"),
-        (
-            || Answer::status(302).header("location", "https://a.example/?canary"),
-            "a redirect, which is never followed",
-        ),
+        (|| Answer::status(302).header("location", "https://a.example/?canary"), "a redirect, which is never followed"),
         (|| Answer::status(403), "the district is disconnected"),
-        (
-            || Answer { status: 200, headers: Vec::new(), body: vec![b' '; (1 << 20) + 1] },
-            "larger than 1048576 bytes",
-        ),
+        (|| Answer { status: 200, headers: Vec::new(), body: vec![b' '; (1 << 20) + 1] }, "larger than 1048576 bytes"),
     ];
     for (answer, wanted) in cases {
         let server =
-            Server::start(
-                move |_, heard| {
-                    if heard.collection() == "users" { answer() } else { plain(heard) }
-                },
-            )
-            .await;
+            Server::start(move |_, heard| if heard.collection() == "users" { answer() } else { plain(heard) }).await;
         let error = pull(&server).await.unwrap_err().to_string();
         assert!(error.contains(wanted) && error.contains("users at offset 0"), "{error}");
         assert!(!error.contains("canary") && !error.contains("limit="), "{error}");
@@ -344,12 +316,7 @@ async fn answers_that_are_no_roster_are_errors_and_never_an_empty_one() {
 async fn an_empty_object_and_no_content_are_empty_pages() {
     for answer in [|| Answer::json(&json!({})), || Answer::status(204)] {
         let server =
-            Server::start(
-                move |_, heard| {
-                    if heard.collection() == "courses" { answer() } else { plain(heard) }
-                },
-            )
-            .await;
+            Server::start(move |_, heard| if heard.collection() == "courses" { answer() } else { plain(heard) }).await;
         assert_eq!(counts(&pull(&server).await.unwrap()), [2, 1, 0, 1, 7, 1]);
     }
 }
@@ -393,12 +360,7 @@ fn settings_of(server: &Server) -> OneRosterSettings {
 #[tokio::test]
 async fn a_page_that_is_too_large_for_the_server_is_halved() {
     let server =
-        Server::start(
-            |_, heard| {
-                if heard.number("limit") > 2 { Answer::status(413) } else { plain(heard) }
-            },
-        )
-        .await;
+        Server::start(|_, heard| if heard.number("limit") > 2 { Answer::status(413) } else { plain(heard) }).await;
     assert_eq!(counts(&feed(&server, bearer(), 8).pull().await.unwrap())[4], 7);
 }
 
@@ -459,9 +421,7 @@ async fn cutting(cuts: usize) -> (String, std::sync::Arc<AtomicUsize>) {
             let mut request = [0; 4096];
             let _read = socket.read(&mut request).await;
             let length = if count.fetch_add(1, Ordering::Relaxed) < cuts { 100 } else { 2 };
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{{}}"
-            );
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{{}}");
             let _written = socket.write_all(answer.as_bytes()).await;
         }
     });
