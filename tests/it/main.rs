@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 
+mod e2e;
 mod migrations;
 mod queue;
 mod store;
