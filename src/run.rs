@@ -84,6 +84,22 @@ pub enum RunError {
     },
 }
 
+impl RunError {
+    /// What, where and what to do, with the cause where it is ours to tell.
+    fn told(&self) -> String {
+        match self {
+            Self::Feed(error) => error.told(),
+            Self::Empty(_)
+            | Self::Store(_)
+            | Self::Write(_)
+            | Self::Queue(_)
+            | Self::Unreadable(_)
+            | Self::Json(_)
+            | Self::ClockWentBack { .. } => self.to_string(),
+        }
+    }
+}
+
 /// How often a plan is made anew because the store moved under it.
 const ATTEMPTS: u32 = 5;
 
@@ -94,7 +110,7 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     let outcome = attempt(&job, world, &mut record).await;
     let Err(error) = outcome else { return Ok(record) };
     record.status = RunStatus::Failed;
-    record.error = Some(error.to_string());
+    record.error = Some(error.told());
     record.finished_at = Some(world.clock.now());
     record.holds.clear();
     // What contract, grace and override dates end does not wait for a feed (licensing.md, One allocation).
