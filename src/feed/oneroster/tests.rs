@@ -312,7 +312,8 @@ async fn answers_that_are_no_roster_are_errors_and_never_an_empty_one() {
         headers: Vec::new(),
         body: br#"{"users":[{"sourcedId":"u1""#.to_vec(),
     };
-    let cases: [(fn() -> Answer, &str); 6] = [
+    type Case = (fn() -> Answer, &'static str);
+    let cases: [Case; 6] = [
         (html, "an HTML page instead of JSON (a login page?)"),
         (cut, "cut off"),
         (|| Answer::json(&json!({ "imsx_codeMajor": "failure" })), "no list of records"),
