@@ -120,15 +120,17 @@ fn files(settings: &Settings, findings: &mut Findings) {
         findings.ok("configuration", &path.display().to_string());
     }
     if !settings.guard.enabled {
-        let message = "`guard.enabled` is false: nothing is held, whatever a feed sends; take the line out after the rehearsal";
+        let message =
+            "`guard.enabled` is false: nothing is held, whatever a feed sends; take the line out after the rehearsal";
         findings.note("guard", "enabled", State::Warning, message);
     }
 }
 
 fn secrets(settings: &Settings, findings: &mut Findings) {
-    let of_districts = settings.district.iter().flat_map(|it| {
-        it.feed.secrets().into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret))
-    });
+    let of_districts = settings
+        .district
+        .iter()
+        .flat_map(|it| it.feed.secrets().into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret)));
     let of_apps = settings.clever_app.iter().flat_map(|it| {
         let keys = [("client_id", &it.client_id), ("client_secret", &it.client_secret)];
         keys.into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret))
