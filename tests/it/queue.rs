@@ -28,7 +28,7 @@ both!(
     an_acknowledged_request_survives_a_restart,
 );
 
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 fn new(district: &str, mode: &str) -> NewRequest {
     NewRequest {
