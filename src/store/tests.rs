@@ -95,3 +95,25 @@ async fn two_parts_of_an_sqlite_store_are_two_files_with_their_own_tables() {
     let sql = Sql::portable("SELECT COUNT(*) AS n FROM audit").named("COUNT");
     assert!(tx.query(sql).fetch_one::<(i64,)>().await.is_err());
 }
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_settled_by_the_runs_row() {
+    use crate::model::{AuditSpan, RunRecord, Timestamp, Trigger};
+
+    let (_folder, store) = fresh().await;
+    make(&store, "oak", "Oak").await.unwrap();
+    let at = Timestamp::parse("2026-10-05T07:00:00Z").unwrap();
+    let mut run = RunRecord::queued("01RUN".into(), "oak".into(), Trigger::Cli, "apply", at);
+    run.status = crate::model::RunStatus::Applied;
+    let span = AuditSpan { first_seq: 1, last_seq: 2, head: "h".to_owned() };
+    run.audit = Some(span.clone());
+    let lost = StoreError::Unreachable { during: "COMMIT", code: "57P01".to_owned() };
+
+    let not_there = store.settle(&run, lost.clone()).await;
+    assert_eq!(not_there, Err(super::WriteError::Store(lost.clone())));
+    store.finish_run(&run).await.unwrap();
+    assert_eq!(store.settle(&run, lost.clone()).await, Ok(Some(span)));
+    run.audit = None;
+    let anothers = store.settle(&run, lost.clone()).await;
+    assert_eq!(anothers, Err(super::WriteError::Store(lost)), "the row tells of other entries");
+}

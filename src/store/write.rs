@@ -224,7 +224,7 @@ impl Store {
     }
 
     /// The answer to COMMIT is an error: the run's row tells whether it happened.
-    async fn settle(
+    pub(super) async fn settle(
         &self,
         run: &RunRecord,
         error: StoreError,

@@ -130,3 +130,23 @@ async fn a_folder_that_cannot_be_made_is_an_open_error() {
     let error = Store::open(&fresh.settings).await.unwrap_err().to_string();
     assert!(error.contains("cannot open the store") && error.contains("folder"), "{error}");
 }
+
+#[tokio::test]
+async fn a_connection_cut_in_the_middle_of_commit_leaves_nothing_and_the_next_write_goes_through() {
+    let Some(fresh) = Fresh::new(Backend::Postgres).await else { return };
+    let store = fresh.store().await;
+    with_oak(&store).await;
+    let cut = "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON run DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION cut()";
+    fresh.raw("", cut).await.unwrap();
+    let error = store.write(first_run()).await.unwrap_err();
+    let WriteError::Store(cause) = &error else { panic!("{error:?}") };
+    assert!(cause.is_transient(), "{cause:?}");
+    assert_eq!(store.district(&oak()).await.unwrap().audit_seq, 0);
+    fresh.raw("", "DROP TRIGGER cut ON run").await.unwrap();
+    store.write(first_run()).await.unwrap();
+    assert!(store.check(&oak(), None).await.unwrap().faults.is_empty());
+    fresh.discard().await;
+}
