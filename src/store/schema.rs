@@ -240,7 +240,11 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
 
 /// Version and settings are asked back: a build or a file system may have taken others.
 async fn check_sqlite(db: &Db) -> Result<(), StoreError> {
-    for mut tx in [db.read().await?, db.write().await?] {
+    let Db::Sqlite { writer, readers } = db else { return Ok(()) };
+    for pool in [writer, readers] {
+        // never the write lock: a store is opened while another process applies
+        let reading = Db::Sqlite { writer: pool.clone(), readers: pool.clone() };
+        let mut tx = reading.read().await?;
         let (found,): (String,) = tx.query(SQLITE_VERSION).fetch_one().await?;
         let mut numbers = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         if [(); 3].map(|()| numbers.next().unwrap_or(0)) < OLDEST_SQLITE {

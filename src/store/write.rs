@@ -90,7 +90,7 @@ pub struct HoldUpdate {
 }
 
 /// Everything one run writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Writes {
     /// The district.
     pub district: DistrictId,
@@ -128,6 +128,21 @@ pub struct Writes {
     pub allocated_at: Timestamp,
     /// One draft a change.
     pub audit: Vec<Draft>,
+}
+
+impl std::fmt::Debug for Writes {
+    /// Bodies hold names.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writes")
+            .field("district", &self.district)
+            .field("base_revision", &self.base_revision)
+            .field("fence", &self.fence)
+            .field("run", &self.run.run)
+            .field("records", &self.records.len())
+            .field("held", &self.held.len())
+            .field("audit", &self.audit.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Writes {

@@ -296,14 +296,17 @@ async fn the_same_requests_have_the_same_run_ids_on_both_databases() {
 }
 
 #[tokio::test]
-async fn a_long_apply_does_not_delay_an_acknowledgement() {
+async fn a_long_apply_delays_neither_an_acknowledgement_nor_a_reader() {
     let fresh = Fresh::new(Backend::Sqlite).await.unwrap();
     fresh.store().await.close().await;
     let path = fresh.settings.url.strip_prefix("sqlite:").unwrap();
     let writer = sqlx::SqlitePool::connect(path).await.unwrap();
     let apply = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
-    let queue = fresh.queue().await;
-    let filed = tokio::time::timeout(Duration::from_secs(5), queue.request(new("oak", "apply")));
-    assert!(filed.await.is_ok(), "the store's write lock is held and the queue does not care");
+    let meanwhile = async {
+        fresh.queue().await.request(new("oak", "apply")).await.unwrap();
+        fresh.store().await.districts().await.unwrap();
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), meanwhile).await;
+    assert!(done.is_ok(), "a request, an open and a read wait for the store's write lock");
     drop(apply);
 }
