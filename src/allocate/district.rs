@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Access, Basis, Class, Course, Date, Enrollment, LastDay, Org, Product, RoleName, Roster,
-    SourceId, Subscription, SubscriptionStatus, User,
+    Access, Basis, Class, Course, Date, Enrollment, LastDay, Org, Product, RoleName, Roster, SourceId, Subscription,
+    SubscriptionStatus, User,
 };
 
 use super::dates::{Calendar, Span, Standing};
@@ -107,9 +107,7 @@ impl<'a> District<'a> {
             if enrollment.role != RoleName::Teacher {
                 continue;
             }
-            let active = self
-                .user(&enrollment.user)
-                .is_some_and(|(user, here)| user.active && (here || !present));
+            let active = self.user(&enrollment.user).is_some_and(|(user, here)| user.active && (here || !present));
             let Some(index) = self.class_index(&enrollment.class) else { continue };
             let Some(class) = self.classes.get_mut(index) else { continue };
             let running = self.calendar.standing(enrollment, &class.span) == Standing::Running;

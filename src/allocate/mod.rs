@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
-    ReleaseReason, Roster, Seat, SourceId, Timestamp, Waiting,
+    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason, Roster, Seat,
+    SourceId, Timestamp, Waiting,
 };
 
 pub use check::{Violation, check};
@@ -174,10 +174,7 @@ pub fn allocate(input: Input<'_>) -> Allocation {
     all
 }
 
-fn entries<T: Clone>(
-    map: &BTreeMap<SeatKey, T>,
-    wanted: impl Fn(&SeatKey) -> bool,
-) -> Vec<(SeatKey, T)> {
+fn entries<T: Clone>(map: &BTreeMap<SeatKey, T>, wanted: impl Fn(&SeatKey) -> bool) -> Vec<(SeatKey, T)> {
     let some = map.iter().filter(|(key, _)| wanted(key));
     some.map(|(key, it)| (key.clone(), it.clone())).collect()
 }

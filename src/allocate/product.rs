@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 use crate::model::{
-    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId,
-    Timestamp, User, Waiting,
+    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId, Timestamp, User, Waiting,
 };
 
 use super::capacity::{self, Capacity, Coverage, range};
@@ -133,9 +132,7 @@ impl<'a> Desk<'a, '_> {
 
     fn demand(&self, subject: Subject<'a, '_>) -> Demand {
         match self.rule.demand(subject) {
-            wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => {
-                Demand::None(ReleaseReason::Bundled)
-            }
+            wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => Demand::None(ReleaseReason::Bundled),
             demand => demand,
         }
     }
@@ -183,13 +180,7 @@ impl<'a> Desk<'a, '_> {
         self.demand(Subject { user, enrollments: &enrollments, view: View::PutBack })
     }
 
-    fn line_up(
-        &mut self,
-        user: &'a User,
-        demand: Demand,
-        place: Option<&'a Waiting>,
-        ended: Option<Ended>,
-    ) {
+    fn line_up(&mut self, user: &'a User, demand: Demand, place: Option<&'a Waiting>, ended: Option<Ended>) {
         if self.capacity.coverage == Coverage::NotActivated || !demand.waits(place.is_some()) {
             return;
         }
@@ -270,9 +261,7 @@ impl<'a> Desk<'a, '_> {
         let taken = taken.count();
         let limit = match self.capacity.total {
             Seats::Unlimited => None,
-            Seats::Count(total) => {
-                usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok()
-            }
+            Seats::Count(total) => usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok(),
         };
         placement.limit(limit, taken);
         homes
@@ -294,8 +283,7 @@ impl<'a> Desk<'a, '_> {
             }
             match (&old.leaving, &keeper.leaving) {
                 (None, Some(leaving)) => {
-                    marks
-                        .push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
+                    marks.push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
                 }
                 (Some(_), None) => marks.push(self.change(&old.user, SeatAction::Stayed)),
                 _ => {}
@@ -347,8 +335,7 @@ impl<'a> Desk<'a, '_> {
     /// Who joins the line, then who leaves it; both lines stand by user.
     fn line(&self, waiting: &[Waiting]) -> Vec<SeatChange> {
         let joined = waiting.iter().filter(|it| self.waited.binary_search(&&it.user).is_err());
-        let joined = joined
-            .map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
+        let joined = joined.map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
         let gone = |user: &&&SourceId| waiting.binary_search_by(|it| it.user.cmp(user)).is_err();
         let left = self.waited.iter().filter(gone);
         joined.chain(left.map(|user| self.change(user, SeatAction::WaitingEnded))).collect()

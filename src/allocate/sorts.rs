@@ -60,9 +60,7 @@ impl Sorts {
         let mut choice = Choice::new();
         if district > 0 {
             let schools = schools_of(user).into_iter();
-            choice.extend(
-                schools.filter_map(|id| self.by_pool.get(&Pool::School(id.clone())).copied()),
-            );
+            choice.extend(schools.filter_map(|id| self.by_pool.get(&Pool::School(id.clone())).copied()));
         }
         choice.push(district);
         let sort = self.number(choice);

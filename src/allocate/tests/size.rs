@@ -36,11 +36,7 @@ fn a_million_students_and_three_products() {
         let own = if number.is_multiple_of(10) { vec![school, other] } else { vec![school] };
         it.student(&id, &own);
         for place in 0..3 {
-            it.enroll(
-                &id,
-                &format!("class-{:06}", (number + place * 1000) % 40_000),
-                RoleName::Student,
-            );
+            it.enroll(&id, &format!("class-{:06}", (number + place * 1000) % 40_000), RoleName::Student);
         }
     }
     for night in ["2026-10-05", "2026-10-06"] {
