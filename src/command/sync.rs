@@ -40,9 +40,10 @@ impl Sync {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         session.writable().await?;
         session.take_up_catalog().await?;
-        let directory = match self.all || self.names_unknown(session) {
-            true => Directory::discover(&session.office.settings).await,
-            false => Directory::configured(&session.office.settings),
+        let directory = if self.all || self.names_unknown(session) {
+            Directory::discover(&session.office.settings).await
+        } else {
+            Directory::configured(&session.office.settings)
         };
         for problem in &directory.problems {
             output::complain(&format!("clever_app `{}`: {}", problem.app, problem.message));

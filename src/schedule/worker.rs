@@ -49,7 +49,7 @@ impl Office {
     pub async fn carry_out(&self, claimed: Claimed, progress: Arc<feed::Progress>) -> Result<RunRecord, QueueError> {
         let done = CancellationToken::new();
         let beating = tokio::spawn(self.clone().keep_lease(claimed.clone(), done.clone()));
-        let outcome = self.attempt(&claimed, progress).await;
+        let outcome = Box::pin(self.attempt(&claimed, progress)).await;
         done.cancel();
         if beating.await.is_err() {
             tracing::error!(run.id = %claimed.request.run, "the heartbeat of run {} broke down", claimed.request.run);
@@ -149,7 +149,7 @@ impl Office {
                     return;
                 }
                 Err(error) => {
-                    tracing::warn!(run.id = %run, %error, "cannot renew the lease of run {run}, trying again")
+                    tracing::warn!(run.id = %run, %error, "cannot renew the lease of run {run}, trying again");
                 }
             }
         }

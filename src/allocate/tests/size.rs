@@ -14,7 +14,6 @@ fn cpu() -> Duration {
 
 #[test]
 #[ignore = "a measurement: a million students, some gigabytes"]
-#[expect(clippy::print_stderr, reason = "the figures are the point")]
 fn a_million_students_and_three_products() {
     let mut it = World::new();
     let schools: Vec<String> = (0..500).map(|number| format!("school-{number:04}")).collect();
