@@ -119,7 +119,7 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let record = RunRecord { started_at, status: RunStatus::Applying, ..job.run.clone() };
     let author = Author { actor: job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned()), person: true };
     let mut baseline = world.store.baseline(&job.district.id()).await?;
-    let first_sync = groups.iter().any(|group| group == "district/first_sync");
+    let first_sync = groups.iter().any(|group| group == guard::FIRST_SYNC);
     let (verb, outcome) = if ask.approve { ("approved", Outcome::Approved) } else { ("rejected", Outcome::Rejected) };
     let mut open = run::open_runs(world.store, &job.district.id()).await?;
     if !open.iter().any(|(run, _)| run.run == held_run.run) {

@@ -41,6 +41,18 @@ pub fn text(run: &RunRecord) -> String {
     for hold in &run.holds {
         line(format!("  {}", hold_line(hold)));
     }
+    for need in &run.needs {
+        let bought = need.bought.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
+        line(format!("  needs        {} seats of {}, {bought} bought", need.needed, need.product));
+    }
+    if let Some(plan) = &run.plan {
+        for text in &plan.lines {
+            line(format!("    {text}"));
+        }
+        if plan.omitted > 0 {
+            line(format!("    … and {} more", plan.omitted));
+        }
+    }
     if run.status == RunStatus::Held && run.undecided() {
         line(format!(
             "  review with `rosterd runs show {} --affected`, then `rosterd runs approve` or `reject`",

@@ -49,6 +49,8 @@ struct Desk<'a, 'b> {
     product: &'a Product,
     /// Users who have a bundle that contains the product.
     bundled: &'b BTreeSet<SourceId>,
+    /// Users whose seat the whole plan would end.
+    bridged: BTreeSet<&'a SourceId>,
     rule: Rule<'a, 'b>,
     capacity: Capacity<'a>,
     sorts: Sorts,
@@ -66,11 +68,14 @@ pub(super) fn allocate<'a>(
     bundled: &BTreeSet<SourceId>,
 ) -> Outcome {
     let capacity = capacity::of(input, &product.code);
+    let first = (product.code.clone(), SourceId::new(""));
+    let bridged = input.bridged.range(first..).take_while(|(code, _)| *code == product.code);
     let mut desk = Desk {
         input,
         district,
         product,
         bundled,
+        bridged: bridged.map(|(_, user)| user).collect(),
         rule: Rule::new(input, district, product),
         sorts: Sorts::new(&capacity),
         capacity,
@@ -106,27 +111,22 @@ impl<'a> Desk<'a, '_> {
         let mut ended = range(input.ended, code).peekable();
         self.waited = range(input.waiting, code).map(|(user, _)| user).collect();
         let district = self.district;
-        let mut enrollments = district.enrollments.as_slice();
         let mut orphans = Vec::new();
-        for (id, user) in &roster.users {
-            let skip = enrollments.iter().take_while(|it| it.user < *id).count();
-            enrollments = enrollments.get(skip..).unwrap_or_default();
-            let own = enrollments.iter().take_while(|it| it.user == *id).count();
-            let (of_user, rest) = enrollments.split_at(own);
-            enrollments = rest;
+        for (index, (id, user)) in roster.users.iter().enumerate() {
             let seat = advance(&mut seats, id, |orphan| orphans.push(orphan));
             let place = advance(&mut waiting, id, |_| ());
             let last = advance(&mut ended, id, |_| ());
-            let subject = Subject { user, enrollments: of_user, view: View::Present };
+            let enrollments = district.enrollments(index);
+            let subject = Subject { user, enrollments, view: View::Present };
             let demand = self.demand(subject);
             match seat {
-                Some(seat) => self.judge(seat, demand),
+                Some(seat) => self.judge(seat, Some(user), demand),
                 None => self.line_up(user, demand, place, last.cloned()),
             }
         }
         orphans.extend(seats.map(|(_, seat)| seat));
         for seat in orphans {
-            self.judge(seat, Demand::None(ReleaseReason::Tombstone));
+            self.judge(seat, None, Demand::None(ReleaseReason::Tombstone));
         }
     }
 
@@ -137,7 +137,8 @@ impl<'a> Desk<'a, '_> {
         }
     }
 
-    fn judge(&mut self, seat: &'a Seat, present: Demand) {
+    /// Decides on a seat; `user` is its user in the roster.
+    fn judge(&mut self, seat: &'a Seat, user: Option<&'a User>, present: Demand) {
         let put_back = match present {
             Demand::None(ReleaseReason::Bundled) => present,
             Demand::None(_) => self.put_back(&seat.user),
@@ -149,7 +150,7 @@ impl<'a> Desk<'a, '_> {
                 self.released.push((seat, reason));
                 // Without a subscription seats end although their users want them; so they wait, as returning.
                 if reason == ReleaseReason::Expired
-                    && let Some((user, true)) = self.district.user(&seat.user)
+                    && let Some(user) = user
                 {
                     let ended = Some(Ended { at: self.input.as_of, reason });
                     self.line_up(user, present, None, ended);
@@ -161,9 +162,10 @@ impl<'a> Desk<'a, '_> {
             // The release itself is held: nothing about the seat changes.
             Fate::Kept => seat.leaving.clone(),
         };
-        let bridged = self.input.bridged.contains(&(seat.product.clone(), seat.user.clone()));
-        let sort = match self.district.user(&seat.user) {
-            Some((user, _)) => self.sorts.of_user(user),
+        let bridged = self.bridged.contains(&seat.user);
+        let departed = || self.district.user(&seat.user).map(|(user, _)| user);
+        let sort = match user.or_else(departed) {
+            Some(user) => self.sorts.of_user(user),
             None => self.sorts.of_pool(&seat.pool),
         };
         self.kept.push(Keeper { seat, leaving, bridged, sort });

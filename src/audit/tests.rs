@@ -168,7 +168,9 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
         draft("run.approved", "01RUN", None),
     ]);
     let mut fold = Fold::new(b"key");
-    entries.iter().for_each(|entry| fold.push(entry));
+    for entry in &entries {
+        fold.push(entry);
+    }
     let seat = ("reading".into(), fold.name("u-1"));
     assert_eq!(fold.seats.get(&seat).map(String::as_str), Some("district"));
     assert_eq!((fold.seats.len(), fold.waiting.len(), fold.odd.len()), (1, 0, 0));
@@ -181,7 +183,9 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
 fn the_fold_says_which_entry_cannot_follow() {
     let entries = chain(vec![draft("user.added", "u", None), draft("user.added", "u", None)]);
     let mut fold = Fold::new(b"key");
-    entries.iter().for_each(|entry| fold.push(entry));
+    for entry in &entries {
+        fold.push(entry);
+    }
     assert_eq!(fold.odd.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2]);
 }
 

@@ -125,8 +125,7 @@ impl List {
                 && !runs.iter().any(|run| run.run == it.run)
         };
         let open: Vec<RunRecord> = open.filter(wanted).collect();
-        runs.extend(open);
-        runs.sort_by(|a, b| b.run.cmp(&a.run));
+        runs.splice(0..0, open.into_iter().rev());
         runs.truncate(limit);
         if session.output.json {
             session.output.document(&runs)?;
@@ -154,10 +153,8 @@ impl List {
 impl Show {
     async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let record = find(session, &self.run).await?;
-        let affected = match self.affected || self.format.is_some() {
-            true => affected(session, &record).await?,
-            false => Vec::new(),
-        };
+        let listed = self.affected || self.format.is_some();
+        let affected = if listed { affected(session, &record).await? } else { Vec::new() };
         if self.format == Some(Format::Csv) {
             return csv(session, &affected);
         }

@@ -21,6 +21,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// A sync now, and its report
 #[derive(Debug, Args)]
+#[command(override_usage = "rosterd sync [OPTIONS] <DISTRICT>...\n       rosterd sync [OPTIONS] --all")]
 pub(super) struct Sync {
     /// Districts to sync
     #[arg(value_name = "DISTRICT", required_unless_present = "all")]
@@ -40,9 +41,10 @@ impl Sync {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         session.writable().await?;
         session.take_up_catalog().await?;
-        let directory = match self.all || self.names_unknown(session) {
-            true => Directory::discover(&session.office.settings).await,
-            false => Directory::configured(&session.office.settings),
+        let directory = if self.all || self.names_unknown(session) {
+            Directory::discover(&session.office.settings).await
+        } else {
+            Directory::configured(&session.office.settings)
         };
         for problem in &directory.problems {
             output::complain(&format!("clever_app `{}`: {}", problem.app, problem.message));

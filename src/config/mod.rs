@@ -213,6 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_configuration_names_every_setting_with_its_default() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/rosterd.toml")).unwrap();
+        let shipped = read_text(&text, &[]).unwrap();
+        let built_in = read_text("", &[]).unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{built_in:?}"));
+        for key in ["common_from", "lease_seconds", "refresh_minutes", "zero_from", "school_changed"] {
+            assert!(text.lines().any(|line| line.starts_with(key)), "{key}");
+        }
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/catalog.example.toml");
+        assert_eq!(crate::catalog::read(Path::new(example)).unwrap().products.len(), 1);
+    }
+
+    #[test]
     fn two_districts_of_one_id_are_refused() {
         let one = "[[district]]\nid = \"a\"\ntime_zone = \"UTC\"\nfeed = { kind = \"manual\" }\n";
         let error = read_text(&one.repeat(2), &[]).unwrap_err().to_string();

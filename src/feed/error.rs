@@ -248,6 +248,14 @@ pub enum FeedError {
 }
 
 impl FeedError {
+    /// The whole message: this layer's, and the cause where it names a place and no value.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Secret { cause, .. } => format!("{self}: {cause}"),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether the same pull may succeed later with nobody doing anything.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -11,6 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTE
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::clock;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::pace::Pace;
 use crate::feed::settings::Transport;
@@ -134,11 +135,11 @@ impl Http {
         match status {
             200..=299 | 400 | 401 | 403 | 404 | 413 => self.receive(place, status, answer).await,
             300..=399 => Err(Failure::Final(FeedError::Redirected { place: place.clone(), status })),
-            429 => Err(limited(place, answer.headers(), Utc::now())),
+            429 => Err(limited(place, answer.headers(), clock::real_now().instant())),
             408 | 425 | 500 | 502..=504 => {
                 let advice = "it was asked several times; sync again later";
                 let error = FeedError::Status { place: place.clone(), status, advice };
-                Err(match retry_after(answer.headers(), Utc::now()) {
+                Err(match retry_after(answer.headers(), clock::real_now().instant()) {
                     Some(wait) if wait <= LONGEST_ASKED => Failure::After(error, wait),
                     _ => Failure::Again(error),
                 })
@@ -266,7 +267,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1000000000"));
         let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
-        let outcome = limited(&place, &headers, Utc::now());
+        let outcome = limited(&place, &headers, clock::real_now().instant());
         assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
     }
 

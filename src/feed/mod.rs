@@ -72,6 +72,15 @@ impl Feed {
         }
     }
 
+    /// Asks for as little as shows that the source is there and takes the credential, for `rosterd doctor`.
+    pub async fn probe(&self) -> Result<(), FeedError> {
+        match &self.0 {
+            Kind::Clever(it) => it.probe().await,
+            Kind::OneRoster(it) => it.probe().await,
+            Kind::Csv(it) => it.probe().await,
+        }
+    }
+
     /// Names the feed as [`SourceMark::feed`] does: another name is a first sync again. A Clever feed that has a bare token
     /// learns its district in the pull, so trust the snapshot's mark over this one.
     pub fn mark_name(&self) -> String {

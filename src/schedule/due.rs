@@ -57,7 +57,7 @@ impl Nightly {
             Self::Cron(cron) => {
                 let until = (now - spread).with_timezone(&zone);
                 let mut found = None;
-                let mut from = until.clone() - TimeDelta::hours(36);
+                let mut from = until - TimeDelta::hours(36);
                 while let Ok(next) = cron.find_next_occurrence(&from, false) {
                     if next > until || next <= from {
                         break;

@@ -240,6 +240,7 @@ impl Query<'_> {
     }
 
     /// Runs it; the number of rows it touched.
+    #[expect(clippy::disallowed_methods, reason = "this file is the door")]
     pub(crate) async fn execute(self) -> Result<u64, StoreError> {
         self.check()?;
         let done = match self.target {

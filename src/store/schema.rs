@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
 
@@ -172,7 +172,7 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(30))
+        .busy_timeout(Duration::from_mins(1))
         .pragma("recursive_triggers", "ON")
         .pragma("secure_delete", "ON")
         .disable_statement_logging();
@@ -180,7 +180,12 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
         StoreError::Unreachable { code, .. } => cannot_open(settings, code, CHECK_FOLDER),
         named => named,
     };
-    let one = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    // a writer of this process waits for the one before it, however large that one's district
+    let one = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_mins(10))
+        .idle_timeout(None)
+        .max_lifetime(None);
     let writer = one.connect_with(options.clone()).await.map_err(opened)?;
     let readers: SqlitePool = SqlitePoolOptions::new()
         .max_connections(4)
@@ -211,7 +216,11 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
 
 /// Version and settings are asked back: a build or a file system may have taken others.
 async fn check_sqlite(db: &Db) -> Result<(), StoreError> {
-    for mut tx in [db.read().await?, db.write().await?] {
+    let Db::Sqlite { writer, readers } = db else { return Ok(()) };
+    for pool in [writer, readers] {
+        // never the write lock: a store is opened while another process applies
+        let reading = Db::Sqlite { writer: pool.clone(), readers: pool.clone() };
+        let mut tx = reading.read().await?;
         let (found,): (String,) = tx.query(SQLITE_VERSION).fetch_one().await?;
         let mut numbers = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         if [(); 3].map(|()| numbers.next().unwrap_or(0)) < OLDEST_SQLITE {
@@ -234,15 +243,27 @@ fn postgres_options(settings: &Settings, url: &str) -> Result<PgConnectOptions, 
 
 const CHECK_SERVER: &str = "check that the server is up, that the database exists and that the user may connect";
 
-async fn connect_postgres(settings: &Settings, url: &str) -> Result<sqlx::PgPool, StoreError> {
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One connection first: a pool would try a server that refuses for as long as its patience lasts.
+async fn connect_once(settings: &Settings, url: &str) -> Result<PgConnection, StoreError> {
     let options = postgres_options(settings, url)?;
-    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(30));
-    pool.connect_with(options).await.map_err(|error| match StoreError::of("OPEN", &error) {
-        StoreError::Unreachable { code, .. } | StoreError::Locked { code, .. } | StoreError::Failed { code, .. } => {
+    let connected = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+    let connected = connected.map_err(|_| cannot_open(settings, "no answer in 10 s".to_owned(), CHECK_SERVER))?;
+    connected.map_err(|error| match StoreError::of("OPEN", &error) {
+        StoreError::Unreachable { code, .. } | StoreError::Failed { code, .. } => {
             cannot_open(settings, code, CHECK_SERVER)
         }
         named => named,
     })
+}
+
+async fn connect_postgres(settings: &Settings, url: &str) -> Result<PgPool, StoreError> {
+    let first = connect_once(settings, url).await?;
+    first.close().await.map_err(|error| StoreError::of("CLOSE", &error))?;
+    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(30));
+    Ok(pool.connect_lazy_with(postgres_options(settings, url)?))
 }
 
 /// sqlx takes an advisory lock for the whole of it, on this one connection.
@@ -251,8 +272,7 @@ async fn migrate_postgres(settings: &Settings, url: &str) -> Result<(), StoreErr
     let db = Db::Postgres(pool);
     refuse_newer(version(&db).await?, latest(None))?;
     db.close().await;
-    let options = postgres_options(settings, url)?;
-    let mut conn = PgConnection::connect_with(&options).await.map_err(|error| StoreError::of("OPEN", &error))?;
+    let mut conn = connect_once(settings, url).await?;
     let run = migrator(None, |step| step.postgres).run(&mut conn).await;
     conn.close().await.map_err(|error| StoreError::of("CLOSE", &error))?;
     run.map_err(|error| migrate_error(&error))

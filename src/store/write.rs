@@ -58,7 +58,7 @@ pub struct HoldUpdate {
 }
 
 /// Everything one run writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Writes {
     /// The district.
     pub district: DistrictId,
@@ -96,6 +96,21 @@ pub struct Writes {
     pub allocated_at: Timestamp,
     /// One draft a change.
     pub audit: Vec<Draft>,
+}
+
+impl std::fmt::Debug for Writes {
+    /// Bodies hold names.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writes")
+            .field("district", &self.district)
+            .field("base_revision", &self.base_revision)
+            .field("fence", &self.fence)
+            .field("run", &self.run.run)
+            .field("records", &self.records.len())
+            .field("held", &self.held.len())
+            .field("audit", &self.audit.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Writes {
@@ -192,7 +207,7 @@ impl Store {
     }
 
     /// The answer to COMMIT is an error: the run's row tells whether it happened.
-    async fn settle(&self, run: &RunRecord, error: StoreError) -> Result<Option<AuditSpan>, WriteError> {
+    pub(super) async fn settle(&self, run: &RunRecord, error: StoreError) -> Result<Option<AuditSpan>, WriteError> {
         match self.run(&run.run).await {
             Ok(Some(found)) if found.audit == run.audit => Ok(run.audit.clone()),
             Ok(_) | Err(_) => Err(WriteError::Store(error)),

@@ -121,7 +121,9 @@ async fn an_unmigrated_postgres_is_refused_with_the_command_that_helps() {
     assert!(matches!(refused, StoreError::NotMigrated { found: 0, .. }), "{refused:?}");
     assert!(refused.to_string().contains("rosterd migrate"));
     let both = futures_util::future::join_all((0..3).map(|_| Store::migrate(&settings))).await;
-    both.into_iter().for_each(|it| it.unwrap());
+    for migrated in both {
+        migrated.unwrap();
+    }
     Store::open(&settings).await.unwrap().close().await;
     Queue::open(&settings).await.unwrap().close().await;
     postgres::drop_database(&settings.url).await;

@@ -6,7 +6,8 @@ use rosterd::audit::GENESIS;
 use rosterd::model::Verb;
 use rosterd::model::{
     Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange, HoldDecision, HoldRecord, Kind, Leaving,
-    Override, OverrideKind, Pool, ProductCode, ReleaseReason, RunStatus, SeatState, SourceId, SourceMark, Verdict,
+    Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason, RunStatus, SeatState, SourceId, SourceMark,
+    Verdict,
 };
 use rosterd::store::{Act, AuditFilter, HoldUpdate, RunFilter, Store, StoreError, WriteError};
 
@@ -498,7 +499,7 @@ async fn ids_sort_by_their_bytes(fresh: &Fresh) {
     let mut sorted = ids;
     sorted.sort_unstable();
     let users = store.roster(&oak(), Kind::Users).await.unwrap();
-    assert_eq!(users.iter().map(|it| it.text_id()).collect::<Vec<_>>(), sorted);
+    assert_eq!(users.iter().map(Record::text_id).collect::<Vec<_>>(), sorted);
     let (seats, _) = store.seats(&oak(), &"reading".into()).await.unwrap();
     assert_eq!(seats.iter().map(|it| it.user.as_str()).collect::<Vec<_>>(), sorted);
     clean(&store).await;

@@ -99,6 +99,12 @@ impl Clever {
         }
     }
 
+    /// Reads the district alone.
+    pub(super) async fn probe(&self) -> Result<(), FeedError> {
+        self.http.begin();
+        self.shared(&Reader::new(self, self.token().await?)).await.map(drop)
+    }
+
     /// Pulls everything, and again where a sync of Clever's ran meanwhile.
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
         self.http.begin();

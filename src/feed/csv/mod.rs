@@ -35,6 +35,11 @@ impl Csv {
         Self { path: settings.path.clone(), settle, context }
     }
 
+    /// Looks whether there is a complete upload.
+    pub(super) async fn probe(&self) -> Result<(), FeedError> {
+        upload::find(&self.path, self.settle).await.map(drop)
+    }
+
     /// Reads the upload, row by row, off the runtime's threads.
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
         let found = upload::find(&self.path, self.settle).await?;

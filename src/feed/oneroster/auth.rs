@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::clock;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::http::{Ask, Http};
 use crate::feed::lenient::text;
@@ -112,7 +112,7 @@ impl Credential {
         match self {
             Self::Signed(signer) => {
                 let nonce = format!("{:032x}", rand::random::<u128>());
-                signer.authorization(url, &nonce, Utc::now().timestamp()).into()
+                signer.authorization(url, &nonce, clock::real_now().instant().timestamp()).into()
             }
             Self::Granted(grant) => grant.current().map(|it| it.bearer).unwrap_or_default(),
             Self::Bearer(header) => header.clone(),

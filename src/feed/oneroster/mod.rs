@@ -94,6 +94,19 @@ impl OneRoster {
         }
     }
 
+    /// Reads the orgs alone.
+    pub(super) async fn probe(&self) -> Result<(), FeedError> {
+        self.server.http.begin();
+        let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
+        let place = Place::new(&self.context.district, KIND, "orgs");
+        let walked = self.walk(Kind::Schools, "orgs", &place, &mut manners, &mut Convert::default()).await;
+        match walked {
+            Ok(_) => Ok(()),
+            Err(Stop::Failed(error)) => Err(*error),
+            Err(Stop::Moved(place, problem)) => Err(FeedError::Moved { place: *place, problem, restarts: 0 }),
+        }
+    }
+
     async fn pull_once(&self) -> Result<Builder, Stop> {
         let mut convert = Convert::default();
         let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };

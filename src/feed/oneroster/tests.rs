@@ -295,7 +295,8 @@ async fn a_server_that_gives_the_same_page_for_ever_is_left() {
 async fn answers_that_are_no_roster_are_errors_and_never_an_empty_one() {
     let html = || Answer { status: 200, headers: Vec::new(), body: b"\n<!doctype html>".to_vec() };
     let cut = || Answer { status: 200, headers: Vec::new(), body: br#"{"users":[{"sourcedId":"u1""#.to_vec() };
-    let cases: [(fn() -> Answer, &str); 6] = [
+    type Case = (fn() -> Answer, &'static str);
+    let cases: [Case; 6] = [
         (html, "an HTML page instead of JSON (a login page?)"),
         (cut, "cut off"),
         (|| Answer::json(&json!({ "imsx_codeMajor": "failure" })), "no list of records"),

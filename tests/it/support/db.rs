@@ -19,7 +19,7 @@ pub(crate) struct Fresh {
 }
 
 impl Fresh {
-    /// None if there is no PostgreSQL here; with `CI=true` that is a failure.
+    /// None if there is no `PostgreSQL` here; with `CI=true` that is a failure.
     pub(crate) async fn new(backend: Backend) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
@@ -41,7 +41,7 @@ impl Fresh {
         Queue::open(&self.settings).await.unwrap()
     }
 
-    /// Runs a statement past the door, as someone with the database's own shell would. On SQLite that shell has none of
+    /// Runs a statement past the door, as someone with the database's own shell would. On `SQLite` that shell has none of
     /// our settings. `Err` is the database's message.
     pub(crate) async fn raw(&self, sqlite: &str, postgres: &str) -> Result<u64, String> {
         use sqlx::{AssertSqlSafe, Connection, raw_sql};

@@ -1,4 +1,4 @@
-//! A PostgreSQL for the tests: the one of `ROSTERD_TEST_POSTGRES`, or a scratch cluster in a temporary folder.
+//! A `PostgreSQL` for the tests: the one of `ROSTERD_TEST_POSTGRES`, or a scratch cluster in a temporary folder.
 //!
 //! The runner may give each test a process of its own, so the cluster is shared: every process holds a shared lock for as
 //! long as it lives, and a watcher beside the cluster stops and deletes it once nobody has held the lock for a while.
@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rosterd::store::{Settings, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
-/// A database of a test's own, migrated; none if PostgreSQL is missing here.
+/// A database of a test's own, migrated; none if `PostgreSQL` is missing here.
 pub(crate) async fn fresh_database() -> Option<String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let server = server()?;
@@ -54,7 +54,7 @@ async fn template(server: &Server) -> String {
         use sha2::{Digest, Sha256};
         let texts: String = rosterd::store::migrations().iter().map(|it| it.3).collect();
         let digest = hex::encode(Sha256::digest(texts));
-        let name = format!("rosterd_template_{}", &digest[..16]);
+        let name = format!("rosterd_template_{}", digest.get(..16).unwrap());
         let mut admin = PgConnection::connect(&server.url("postgres")).await.unwrap();
         raw_sql("SELECT pg_advisory_lock(4242)").execute(&mut admin).await.unwrap();
         let found: Option<(String,)> = sqlx::query_as("SELECT datname::text FROM pg_database WHERE datname = $1")
