@@ -1,6 +1,6 @@
 //! CSV uploads as they really come: what can be understood is, what cannot is refused whole.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rosterd::simulate::{Defects, World};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::vendor::{self, KINDS, NIGHT_1, NIGHT_2, Site};
 
 const SMALL: &str = "pomegranate-charter";
 
-fn write(world: &World, day: u32, defects: &str, path: &PathBuf) {
+fn write(world: &World, day: u32, defects: &str, path: &Path) {
     world.csv_zip_with(SMALL, day, &Defects::parse(defects).unwrap(), path).unwrap();
 }
 

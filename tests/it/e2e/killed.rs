@@ -84,7 +84,7 @@ async fn a_quarter_of_a_hundred_on_sqlite(seed: u64) {
         copy(&kept, &var);
         let delay = whole.mul_f64(chance.random_range(0.0..1.0));
         let moment = format!("{n} of seed {seed}, after {delay:?} of {whole:?}");
-        println!("{moment}");
+        eprintln!("{moment}");
         at_work += usize::from(killed_after(&site, delay).await);
         recovers(&site, &unkilled, &moment).await;
     }
@@ -128,7 +128,7 @@ async fn postgresql_survives_kills_night_after_night() {
         world.csv_folder(SMALL, 2 - night % 2, &folder).unwrap();
         let now = format!("2025-10-{:02}T07:00:00.000Z", 7 + night);
         let delay = whole.mul_f64(chance.random_range(0.0..1.0));
-        println!("night {night} of seed {seed}, killed after {delay:?}");
+        eprintln!("night {night} of seed {seed}, killed after {delay:?}");
         let mut child = site.command(&["--now", &now, "sync", SMALL]).spawn().unwrap();
         tokio::time::sleep(delay).await;
         child.start_kill().unwrap_or_default();

@@ -93,7 +93,7 @@ impl Twins {
         }
         for kind in KINDS {
             let lines = self.at(now, 0, &["roster", "--district", MULBERRY, "--kind", kind, "--json"]).await.out;
-            writeln!(text, "{kind}: {} {}", lines.lines().count(), &vendor::digest(&lines)[..16]).unwrap();
+            writeln!(text, "{kind}: {} {}", lines.lines().count(), vendor::digest(&lines).get(..16).unwrap()).unwrap();
         }
         text
     }

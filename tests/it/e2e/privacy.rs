@@ -86,7 +86,7 @@ fn search(what: &str, text: &str) {
             for shift in 0..3 {
                 let shifted = [&b"xxx"[..shift], word.as_bytes()].concat();
                 let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(shifted);
-                let middle = &encoded[if shift == 0 { 0 } else { 4 }..encoded.len() - 2];
+                let middle = encoded.get(if shift == 0 { 0 } else { 4 }..encoded.len() - 2).unwrap();
                 assert!(!text.contains(middle), "{what} shows `{word}` in base64");
             }
         }
