@@ -67,7 +67,8 @@ fn class_of(range: std::ops::Range<u32>) -> (String, String) {
     users += &user("same", "x").replace("zyxlogin.same", "same");
     for n in range {
         users += &user(&format!("U{n}"), &format!("zyxmail{n}@zyxmail.example"));
-        enrollments += &format!("E{n},,,K,S,U{n},student,,,\n");
+        enrollments += &["E", "U"].map(|kind| format!("{kind}{n}")).join(",,,K,S,");
+        enrollments += ",student,,,\n";
     }
     (users, enrollments)
 }
