@@ -53,6 +53,31 @@ impl Directory {
         }
     }
 
+    /// Keeps the known districts of apps that did not answer: silence is never a departure (safety.md, Guard).
+    #[must_use]
+    pub fn or_known(mut self, known: &Self) -> Self {
+        for problem in &self.problems {
+            let of_app = known.districts.iter().filter(|(_, it)| clever_app(it) == Some(problem.app.as_str()));
+            for (id, district) in of_app {
+                self.districts.entry(id.clone()).or_insert_with(|| district.clone());
+            }
+        }
+        self
+    }
+
+    /// Adds what apps have listed before, for those that are still configured.
+    pub fn keep_listed(&mut self, known: &Self, settings: &Settings) {
+        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
+        for (id, district) in &known.districts {
+            let configured = |app: &str| settings.clever_app.iter().any(|it| it.id == app);
+            let listed =
+                clever_app(district).is_some_and(configured) && clever_id(district).as_deref() == Some(id.as_str());
+            if listed && !by_hand.contains(&district.id) {
+                self.districts.entry(id.clone()).or_insert_with(|| district.clone());
+            }
+        }
+    }
+
     /// One district.
     pub fn get(&self, id: &DistrictId) -> Option<&District> {
         self.districts.get(id)
@@ -71,6 +96,13 @@ fn problem(app: &CleverApp, error: &FeedError) -> Problem {
 fn clever_id(district: &District) -> Option<String> {
     match &district.feed {
         feed::Settings::Clever(clever) => clever.district.clone(),
+        feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
+    }
+}
+
+fn clever_app(district: &District) -> Option<&str> {
+    match &district.feed {
+        feed::Settings::Clever(clever) => clever.app.as_deref(),
         feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
     }
 }

@@ -26,7 +26,12 @@ pub struct Office {
     pub clock: Clock,
     /// Names this process in leases.
     pub owner: String,
+    /// The districts as last listed.
+    pub known: Arc<Directory>,
 }
+
+/// How often a run is taken up anew before it is given up (reliability.md F24).
+const TAKEN_UP: i64 = 10;
 
 impl Office {
     /// How long a lease lasts without a heartbeat.
@@ -55,6 +60,13 @@ impl Office {
         if let Some(done) = self.store.run(&record.run).await? {
             return Ok(done);
         }
+        if claimed.request.attempts > TAKEN_UP {
+            let message = format!(
+                "the run was taken up {TAKEN_UP} times and never came to an end: nothing was changed; read the log of the time \
+                 before, then sync again"
+            );
+            return self.failed(record, message).await;
+        }
         let Some(district) = self.district(&record.district).await else {
             let message = format!(
                 "district `{}` is neither configured nor shared with an app any more: nothing was changed; add it to the \
@@ -63,7 +75,9 @@ impl Office {
             );
             return self.failed(record, message).await;
         };
-        self.store.ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates()).await?;
+        self.store
+            .ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates())
+            .await?;
         match self.store.take_fence(&district.id(), claimed.fence).await {
             Ok(()) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
@@ -105,11 +119,17 @@ impl Office {
     }
 
     async fn district(&self, id: &DistrictId) -> Option<District> {
-        let configured = Directory::configured(&self.settings);
-        match configured.get(id) {
+        match self.known.get(id) {
             Some(district) => Some(district.clone()),
             None => Directory::discover(&self.settings).await.get(id).cloned(),
         }
+    }
+
+    /// Ends a claimed run that could not be carried out, with the reason.
+    pub async fn give_up(&self, claimed: &Claimed, message: String) -> Result<RunRecord, QueueError> {
+        let record = self.failed(queued_record(&claimed.request), message).await?;
+        self.queue.finish(&record.run, claimed.fence, record.status).await?;
+        Ok(record)
     }
 
     async fn failed(&self, record: RunRecord, message: String) -> Result<RunRecord, QueueError> {
