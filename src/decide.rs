@@ -39,7 +39,9 @@ pub enum Refused {
     #[error("run `{0}` holds nothing that waits for a decision")]
     NothingHeld(RunId),
     /// Another plan than the one shown.
-    #[error("run `{run}` has plan hash {actual}, not the one given: read it again with `rosterd runs show {run}`, then decide")]
+    #[error(
+        "run `{run}` has plan hash {actual}, not the one given: read it again with `rosterd runs show {run}`, then decide"
+    )]
     WrongHash {
         /// The run.
         run: RunId,
@@ -117,7 +119,7 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let record = RunRecord { started_at, status: RunStatus::Applying, ..job.run.clone() };
     let author = Author { actor: job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned()), person: true };
     let mut baseline = world.store.baseline(&job.district.id()).await?;
-    let first_sync = groups.iter().any(|group| group == "district/first_sync");
+    let first_sync = groups.iter().any(|group| group == guard::FIRST_SYNC);
     let (verb, outcome) = if ask.approve { ("approved", Outcome::Approved) } else { ("rejected", Outcome::Rejected) };
     let mut open = run::open_runs(world.store, &job.district.id()).await?;
     if !open.iter().any(|(run, _)| run.run == held_run.run) {
@@ -143,7 +145,8 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let cause = if ask.approve { Cause::Approved(&chosen) } else { Cause::Standing };
     let plan = plan::make(&baseline, cause, record.as_of)?;
     if ask.approve {
-        let applied: Vec<(crate::model::Kind, &str)> = plan.changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
+        let applied: Vec<(crate::model::Kind, &str)> =
+            plan.changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
         let skipped = chosen.iter().filter(|change| !applied.contains(&(change.kind, change.id.as_str())));
         decided.decisions.extend(skipped.map(|change| remembered(change, Verdict::Approved, &held_run, &record)));
     }

@@ -41,8 +41,23 @@ pub fn text(run: &RunRecord) -> String {
     for hold in &run.holds {
         line(format!("  {}", hold_line(hold)));
     }
+    for need in &run.needs {
+        let bought = need.bought.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
+        line(format!("  needs        {} seats of {}, {bought} bought", need.needed, need.product));
+    }
+    if let Some(plan) = &run.plan {
+        for text in &plan.lines {
+            line(format!("    {text}"));
+        }
+        if plan.omitted > 0 {
+            line(format!("    … and {} more", plan.omitted));
+        }
+    }
     if run.status == RunStatus::Held && run.undecided() {
-        line(format!("  review with `rosterd runs show {} --affected`, then `rosterd runs approve` or `reject`", run.run));
+        line(format!(
+            "  review with `rosterd runs show {} --affected`, then `rosterd runs approve` or `reject`",
+            run.run
+        ));
     }
     if let Some(audit) = &run.audit {
         line(format!("  audit    entries {} to {}", audit.first_seq, audit.last_seq));
@@ -77,10 +92,8 @@ pub fn changed_words(changed: &Changed) -> Option<String> {
 
 /// One held group: how much of how much, by which limit, and what was decided.
 pub fn hold_line(hold: &HoldRecord) -> String {
-    let mut out = format!(
-        "HELD {}: {} of {} ({}), {} changes wait",
-        hold.group, hold.count, hold.of, hold.limit, hold.affected
-    );
+    let mut out =
+        format!("HELD {}: {} of {} ({}), {} changes wait", hold.group, hold.count, hold.of, hold.limit, hold.affected);
     if let Some(decision) = &hold.decision {
         let by = decision.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
         write!(out, "; {}{by} at {}", decision.decision, decision.at).unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::district::{District, FirstSync};
 use crate::feed::{self, FeedError};
 use crate::guard::{self, Circumstances, Cleared};
-use crate::model::{Baseline, DistrictId, RunRecord, RunStatus, SourceMark, Timestamp, Trigger};
+use crate::model::{Baseline, DistrictId, RunRecord, RunStatus, SourceMark, Timestamp, Trigger, Warning};
 use crate::plan::{self, Cause};
 use crate::snapshot::{EmptyCollection, Snapshot, SourceState};
 use crate::store::{Queue, QueueError, Store, StoreError, WriteError};
@@ -52,7 +52,7 @@ pub struct World<'a> {
 pub enum RunError {
     /// The feed could not be read whole.
     #[error(transparent)]
-    Feed(#[from] FeedError),
+    Feed(Box<FeedError>),
     /// A needed collection was empty.
     #[error(transparent)]
     Empty(#[from] EmptyCollection),
@@ -84,6 +84,28 @@ pub enum RunError {
     },
 }
 
+impl From<FeedError> for RunError {
+    fn from(error: FeedError) -> Self {
+        Self::Feed(Box::new(error))
+    }
+}
+
+impl RunError {
+    /// What, where and what to do, with the cause where it is ours to tell.
+    fn told(&self) -> String {
+        match self {
+            Self::Feed(error) => error.told(),
+            Self::Empty(_)
+            | Self::Store(_)
+            | Self::Write(_)
+            | Self::Queue(_)
+            | Self::Unreadable(_)
+            | Self::Json(_)
+            | Self::ClockWentBack { .. } => self.to_string(),
+        }
+    }
+}
+
 /// How often a plan is made anew because the store moved under it.
 const ATTEMPTS: u32 = 5;
 
@@ -94,7 +116,7 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     let outcome = attempt(&job, world, &mut record).await;
     let Err(error) = outcome else { return Ok(record) };
     record.status = RunStatus::Failed;
-    record.error = Some(error.to_string());
+    record.error = Some(error.told());
     record.finished_at = Some(world.clock.now());
     record.holds.clear();
     // What contract, grace and override dates end does not wait for a feed (licensing.md, One allocation).
@@ -111,7 +133,6 @@ async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Re
     let known = world.store.baseline(&district).await?;
     let snapshot = world.pull(job, known.state.source.clone()).await?; //            feed
     let snapshot = snapshot.against(|kind| known.count(kind))?; //                    snapshot
-    record.snapshot = Some(snapshot.summary());
     drop(known);
     for _ in 1..ATTEMPTS {
         match on_one_revision(job, world, record, &snapshot).await {
@@ -131,14 +152,13 @@ async fn on_one_revision(
     let baseline = world.store.baseline(&job.district.id()).await?;
     not_before_the_last_change(record.as_of, &baseline)?;
     let plan = plan::make(&baseline, Cause::Snapshot(snapshot), record.as_of)?; //    plan
-    let circumstances = Circumstances {
-        snapshot: Some(snapshot),
-        review_first_sync: job.district.first_sync == FirstSync::Review,
-    };
+    let circumstances =
+        Circumstances { snapshot: Some(snapshot), review_first_sync: job.district.first_sync == FirstSync::Review };
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?; //    guard
-    note(record, &cleared, snapshot);
+    world.note(record, &cleared, &baseline, snapshot);
     let only_planned = record.mode == "plan" || snapshot.state != SourceState::Live;
     if only_planned {
+        record.plan = Some(cleared.view());
         record.status = RunStatus::Planned;
         record.finished_at = Some(world.clock.now());
         if record.trigger == Trigger::Schedule {
@@ -149,11 +169,12 @@ async fn on_one_revision(
         return Ok(());
     }
     world.enter(job, record, RunStatus::Applying).await?;
-    let decided = match snapshot.complete() {
-        true => apply::superseded(&open_runs(world.store, &job.district.id()).await?, &cleared, record.as_of),
-        false => Decided::default(),
+    let decided = if snapshot.complete() {
+        apply::superseded(&open_runs(world.store, &job.district.id()).await?, &cleared, record.as_of)
+    } else {
+        Decided::default()
     };
-    let first_review = cleared.holds().iter().any(|hold| hold.group == "district/first_sync");
+    let first_review = cleared.holds().iter().any(|hold| hold.group == guard::FIRST_SYNC);
     let source = (snapshot.complete() && !first_review).then(|| snapshot.source.clone());
     *record = world.apply(job, record.clone(), &cleared, &baseline, decided, source).await?; // apply
     Ok(())
@@ -186,26 +207,6 @@ pub async fn open_runs(store: &Store, district: &DistrictId) -> Result<Vec<OpenR
     Ok(open)
 }
 
-/// Notes in the record what the plan would do.
-fn note(record: &mut RunRecord, cleared: &Cleared, snapshot: &Snapshot) {
-    record.plan_hash = Some(cleared.hash().to_owned());
-    record.changes = cleared.counts();
-    record.seats = cleared.seat_counts();
-    record.holds = cleared.holds().to_vec();
-    let mut summary = snapshot.summary();
-    summary.warnings.extend(cleared.plan().warnings.iter().cloned());
-    if let SourceState::Frozen(word) = &snapshot.state {
-        summary.warnings.push(crate::model::Warning {
-            code: "source_frozen".to_owned(),
-            kind: None,
-            count: 1,
-            message: format!("the source says it is `{word}`: planned only, nothing applied (P38)"),
-            ids: Vec::new(),
-        });
-    }
-    record.snapshot = Some(summary);
-}
-
 impl World<'_> {
     async fn pull(&self, job: &Job<'_>, last: Option<SourceMark>) -> Result<Snapshot, RunError> {
         let context = feed::Context {
@@ -217,6 +218,29 @@ impl World<'_> {
             progress: Arc::clone(&self.progress),
         };
         Ok(feed::open(&job.district.feed, context)?.pull().await?)
+    }
+
+    /// Notes in the record what the plan would do.
+    fn note(&self, record: &mut RunRecord, cleared: &Cleared, baseline: &Baseline, snapshot: &Snapshot) {
+        record.plan_hash = Some(cleared.hash().to_owned());
+        record.changes = cleared.counts();
+        record.seats = cleared.seat_counts();
+        record.holds = cleared.holds().to_vec();
+        if record.holds.iter().any(|hold| hold.group == guard::FIRST_SYNC) {
+            record.needs = cleared.needs(baseline);
+        }
+        let mut summary = snapshot.summary();
+        summary.warnings.extend(cleared.plan().warnings.iter().cloned());
+        if let SourceState::Frozen(word) = &snapshot.state {
+            let message = format!("the source says it is `{word}`: planned only, nothing applied (P38)");
+            let code = "source_frozen".to_owned();
+            summary.warnings.push(Warning { code, kind: None, count: 1, message, ids: Vec::new() });
+        }
+        // An id that may be an email is shown as the audit shows it.
+        for id in summary.warnings.iter_mut().flat_map(|warning| &mut warning.ids) {
+            *id = crate::audit::shown_id(self.store.pseudonym_key(), id, &[]);
+        }
+        record.snapshot = Some(summary);
     }
 
     async fn enter(&self, job: &Job<'_>, record: &mut RunRecord, status: RunStatus) -> Result<(), RunError> {

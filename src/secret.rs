@@ -33,9 +33,7 @@ pub enum SecretError {
     #[error("the environment variable {0} is not set: set it for the service, or name another one")]
     NoVariable(String),
     /// The file cannot be read.
-    #[error(
-        "the secret's file {path} cannot be read: check that it exists and that the service may read it"
-    )]
+    #[error("the secret's file {path} cannot be read: check that it exists and that the service may read it")]
     NoFile {
         /// The file.
         path: PathBuf,
@@ -57,17 +55,14 @@ impl Secret {
     /// Reads it now. Line ends after it are cut off; an empty secret is an error.
     pub fn reveal(&self, environment: Environment) -> Result<SecretString, SecretError> {
         let (text, place) = match &self.0 {
-            Source::Plain(text) => {
-                (text.expose_secret().to_owned(), "the configuration".to_owned())
-            }
+            Source::Plain(text) => (text.expose_secret().to_owned(), "the configuration".to_owned()),
             Source::Env(name) => {
-                let text =
-                    environment(name).ok_or_else(|| SecretError::NoVariable(name.clone()))?;
+                let text = environment(name).ok_or_else(|| SecretError::NoVariable(name.clone()))?;
                 (text, name.clone())
             }
             Source::File(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|cause| SecretError::NoFile { path: path.clone(), cause })?;
+                let text =
+                    std::fs::read_to_string(path).map_err(|cause| SecretError::NoFile { path: path.clone(), cause })?;
                 (text, path.display().to_string())
             }
         };

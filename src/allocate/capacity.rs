@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Days, TimeDelta};
 
 use crate::model::{
-    Access, Allotment, Catalog, Date, DistrictId, Ended, Overage, Pool, ProductCode, Seat, Seats,
-    SourceId, Status, Subscription, SubscriptionStatus,
+    Access, Allotment, Catalog, Date, DistrictId, Ended, Overage, Pool, ProductCode, Seat, Seats, SourceId, Status,
+    Subscription, SubscriptionStatus,
 };
 
 use super::demand::names_school;
@@ -60,10 +60,7 @@ pub(super) struct Capacity<'a> {
 }
 
 /// The subscriptions of a district, by id.
-pub(super) fn of_district<'a>(
-    catalog: &'a Catalog,
-    district: &DistrictId,
-) -> Vec<&'a Subscription> {
+pub(super) fn of_district<'a>(catalog: &'a Catalog, district: &DistrictId) -> Vec<&'a Subscription> {
     catalog.subscriptions.values().filter(|it| it.district == *district).collect()
 }
 
@@ -156,18 +153,12 @@ impl<'a> Contract<'a> {
     }
 
     /// The first value along what `it` renews: its own, else inherited.
-    fn inherited<T>(
-        &self,
-        it: &'a Subscription,
-        of: impl Fn(&'a Subscription) -> Option<T>,
-    ) -> Option<T> {
+    fn inherited<T>(&self, it: &'a Subscription, of: impl Fn(&'a Subscription) -> Option<T>) -> Option<T> {
         self.renewed_by(it).into_iter().find_map(of)
     }
 
     fn allotments(&self, it: &'a Subscription) -> &'a [Allotment] {
-        let own = |link: &'a Subscription| {
-            (!link.allotments.is_empty()).then_some(link.allotments.as_slice())
-        };
+        let own = |link: &'a Subscription| (!link.allotments.is_empty()).then_some(link.allotments.as_slice());
         self.inherited(it, own).unwrap_or_default()
     }
 
@@ -216,8 +207,7 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
     let (in_force, shown, access) = match coverage {
         Coverage::Covered => {
             let in_force: Vec<_> = full.iter().chain(&grace).copied().collect();
-            let best =
-                if full.is_empty() { (&grace, Access::Grace) } else { (&full, Access::Full) };
+            let best = if full.is_empty() { (&grace, Access::Grace) } else { (&full, Access::Full) };
             let shown = best.0.iter().copied().max_by_key(|it| (it.expires_on, &it.id));
             (in_force, shown, best.1)
         }
@@ -247,10 +237,14 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
             total
         }
     };
-    let counted = present().filter(|seat| !seat.bridged && !sites.contains(&seat.pool));
-    let spell =
-        spell_began(size(total), counted.map(|seat| seat.since.date_in(input.state.time_zone)));
-    let overage = full.iter().map(|it| overage_of(it, spell, today)).sum();
+    let overage = if full.iter().any(|it| it.overage != Overage::Block) {
+        let counted = present().filter(|seat| !seat.bridged && !sites.contains(&seat.pool));
+        let days = counted.map(|seat| seat.since.date_in(input.state.time_zone));
+        let spell = spell_began(size(total), days);
+        full.iter().map(|it| overage_of(it, spell, today)).sum()
+    } else {
+        0
+    };
     Capacity {
         coverage,
         total,
@@ -258,10 +252,7 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
         rooms: rooms(input, &contract, &in_force),
         shown,
         access,
-        alert_remaining: in_force
-            .iter()
-            .filter_map(|it| contract.inherited(it, |link| link.alert_remaining))
-            .max(),
+        alert_remaining: in_force.iter().filter_map(|it| contract.inherited(it, |link| link.alert_remaining)).max(),
     }
 }
 
@@ -294,15 +285,9 @@ pub(super) fn range<'a, T>(
 /// The seats in use when the grace of `it` began, from what is known today: seats older than that, and those that ended
 /// since. A seat that both began and ended within the grace counts too, because `Ended` does not say when it began; the
 /// subscription's own seats bound the sum.
-fn in_use_when_grace_began(
-    input: Input<'_>,
-    it: &Subscription,
-    product: &ProductCode,
-    sites: &BTreeSet<Pool>,
-) -> u64 {
-    let before = |seat: &&Seat| {
-        seat.since.date_in(input.state.time_zone) <= it.expires_on && !sites.contains(&seat.pool)
-    };
+fn in_use_when_grace_began(input: Input<'_>, it: &Subscription, product: &ProductCode, sites: &BTreeSet<Pool>) -> u64 {
+    let before =
+        |seat: &&Seat| seat.since.date_in(input.state.time_zone) <= it.expires_on && !sites.contains(&seat.pool);
     let since = |ended: &&Ended| ended.at.date_in(input.state.time_zone) > it.expires_on;
     let there = of_product(input.seats, product).filter(before).count();
     let gone = range(input.ended, product).filter(|(_, ended)| since(ended)).count();

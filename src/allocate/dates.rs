@@ -159,8 +159,7 @@ impl<'a> Calendar<'a> {
     /// What `enrollment` in a class of `span` is worth today.
     pub(super) fn standing(&self, enrollment: &Enrollment, span: &Span) -> Standing {
         const ALWAYS: [Period; 1] = [Period { begin: None, end: None }];
-        let periods: &[Period] =
-            if enrollment.periods.is_empty() { &ALWAYS } else { &enrollment.periods };
+        let periods: &[Period] = if enrollment.periods.is_empty() { &ALWAYS } else { &enrollment.periods };
         let mut ended: Option<Date> = None;
         let mut later = false;
         for period in periods {
@@ -183,14 +182,12 @@ impl<'a> Calendar<'a> {
     /// What an enrollment is worth whose first day after was `ended`. Only one that ran to the end of a session of its class
     /// can be in a break: a child who dropped a class in October does not wait for the next quarter.
     fn after(&self, ended: Date, span: &Span) -> Standing {
-        let ran_out = span.session_ends.contains(&ended)
-            || span.bounds.until.is_some_and(|until| until <= ended);
+        let ran_out = span.session_ends.contains(&ended) || span.bounds.until.is_some_and(|until| until <= ended);
         if !ran_out {
             return Standing::Ended;
         }
         let years = || span.years.iter().filter_map(|year| self.years.get(year));
-        let next =
-            years().filter_map(|year| year.begins.iter().find(|begin| **begin >= ended)).min();
+        let next = years().filter_map(|year| year.begins.iter().find(|begin| **begin >= ended)).min();
         if let Some(next) = next
             && *next > self.today
             && (*next - ended).num_days() <= LONGEST_BREAK

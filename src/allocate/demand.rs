@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Audience, Basis, Date, Enrollment, EnrollmentKey, Org, Override, OverrideKind, Product,
-    ReleaseReason, RoleName, SourceId, User, canonical_grade,
+    Audience, Basis, Date, Enrollment, EnrollmentKey, Org, Override, OverrideKind, Product, ReleaseReason, RoleName,
+    SourceId, User, canonical_grade,
 };
 
 use super::Input;
@@ -92,10 +92,8 @@ impl<'a, 'b> Rule<'a, 'b> {
     pub(super) fn new(input: Input<'a>, district: &'b District<'a>, product: &'a Product) -> Self {
         let grades = product.grades.iter().map(|grade| canonical_grade(grade)).collect();
         let overrides = range(input.overrides, &product.code);
-        let decisions = overrides
-            .filter(|(_, it)| in_force(it, district.today))
-            .map(|(user, it)| (user, it.kind))
-            .collect();
+        let decisions =
+            overrides.filter(|(_, it)| in_force(it, district.today)).map(|(user, it)| (user, it.kind)).collect();
         let off = range(input.educator_access, &product.code)
             .filter(|(_, access)| !access.on)
             .map(|(educator, _)| educator)
@@ -143,11 +141,8 @@ impl<'a, 'b> Rule<'a, 'b> {
             })
         };
         let grade = || user.grades.iter().any(|it| self.grades.contains(&canonical_grade(it)));
-        let school = || {
-            user.roles
-                .iter()
-                .any(|it| product.schools.iter().any(|name| self.district.is_school(name, &it.org)))
-        };
+        let school =
+            || user.roles.iter().any(|it| product.schools.iter().any(|name| self.district.is_school(name, &it.org)));
         (product.roles.is_empty() || role())
             && (product.grades.is_empty() || grade())
             && (product.schools.is_empty() || school())
@@ -177,10 +172,7 @@ impl<'a, 'b> Rule<'a, 'b> {
         if !counts_for(self.product.audience, enrollment.role) {
             return Demand::None(ReleaseReason::Conditions);
         }
-        if self.product.educator_access
-            && is_educator(enrollment.role)
-            && self.off.contains(&enrollment.user)
-        {
+        if self.product.educator_access && is_educator(enrollment.role) && self.off.contains(&enrollment.user) {
             return Demand::None(ReleaseReason::AccessOff);
         }
         if let Some(reason) = self.class_verdict(index, subject.view) {
@@ -188,12 +180,8 @@ impl<'a, 'b> Rule<'a, 'b> {
         }
         match self.district.calendar.standing(enrollment, &class.span) {
             Standing::Running => Demand::Wanted,
-            Standing::YearOver(day) if self.district.lasts_beyond(self.product, day) => {
-                Demand::Lasts
-            }
-            Standing::YearOver(_) | Standing::Ended | Standing::NotBegun => {
-                Demand::None(ReleaseReason::Ended)
-            }
+            Standing::YearOver(day) if self.district.lasts_beyond(self.product, day) => Demand::Lasts,
+            Standing::YearOver(_) | Standing::Ended | Standing::NotBegun => Demand::None(ReleaseReason::Ended),
         }
     }
 
@@ -232,9 +220,7 @@ impl<'a, 'b> Rule<'a, 'b> {
                     || course.is_some_and(|it| it.code.as_ref() == Some(wanted))
             })
         };
-        if !(product.subjects.is_empty() || subject())
-            || !(product.courses.is_empty() || of_course())
-        {
+        if !(product.subjects.is_empty() || subject()) || !(product.courses.is_empty() || of_course()) {
             return Some(ReleaseReason::Conditions);
         }
         if product.educator_access {
@@ -298,9 +284,7 @@ fn in_audience(audience: Audience, user: &User) -> bool {
 
 /// Whether a catalog's word for a school means this one: source id, identifier or NCES number.
 pub(super) fn names_school(name: &str, org: &Org) -> bool {
-    org.id.as_str() == name
-        || org.identifier.as_deref() == Some(name)
-        || org.nces.as_deref() == Some(name)
+    org.id.as_str() == name || org.identifier.as_deref() == Some(name) || org.nces.as_deref() == Some(name)
 }
 
 /// The first key an enrollment of `user` can have.

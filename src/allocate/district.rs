@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Access, Class, Course, Date, Enrollment, LastDay, Org, Product, RoleName, Roster, SourceId,
-    Subscription, SubscriptionStatus, User,
+    Access, Basis, Class, Course, Date, Enrollment, LastDay, Org, Product, RoleName, Roster, SourceId, Subscription,
+    SubscriptionStatus, User,
 };
 
 use super::dates::{Calendar, Span, Standing};
@@ -42,8 +42,10 @@ pub(super) struct District<'a> {
     pub(super) calendar: Calendar<'a>,
     /// By id.
     pub(super) classes: Vec<ClassEntry<'a>>,
-    /// The roster's enrollments, by user first.
-    pub(super) enrollments: Vec<&'a Enrollment>,
+    /// The roster's enrollments of users it knows, by user first; none where no product asks for them.
+    enrollments: Vec<&'a Enrollment>,
+    /// Where each user's end, in the order of users.
+    ends: Vec<usize>,
     input: Input<'a>,
     subscriptions: Vec<&'a Subscription>,
 }
@@ -65,16 +67,38 @@ impl<'a> District<'a> {
         let mut it = Self {
             today,
             classes: classes.collect(),
-            enrollments: input.roster.enrollments.values().collect(),
+            enrollments: Vec::new(),
+            ends: Vec::new(),
             subscriptions: capacity::of_district(input.catalog, &input.state.id),
             calendar,
             input,
         };
+        if input.catalog.products.values().any(|product| product.basis == Basis::Enrolled) {
+            it.read_enrollments();
+        }
         if input.catalog.products.values().any(|product| product.educator_access) {
             it.seat_teachers(input.roster, true);
             it.seat_teachers(input.departed, false);
         }
         it
+    }
+
+    fn read_enrollments(&mut self) {
+        let mut enrollments = self.input.roster.enrollments.values().peekable();
+        for id in self.input.roster.users.keys() {
+            while enrollments.next_if(|it| it.user < *id).is_some() {}
+            while let Some(own) = enrollments.next_if(|it| it.user == *id) {
+                self.enrollments.push(own);
+            }
+            self.ends.push(self.enrollments.len());
+        }
+    }
+
+    /// The enrollments of the roster's user at `index`.
+    pub(super) fn enrollments(&self, index: usize) -> &[&'a Enrollment] {
+        let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let end = self.ends.get(index).copied().unwrap_or_default();
+        self.enrollments.get(start.unwrap_or_default()..end).unwrap_or_default()
     }
 
     /// Enters the teachers of today into their classes.
@@ -83,9 +107,7 @@ impl<'a> District<'a> {
             if enrollment.role != RoleName::Teacher {
                 continue;
             }
-            let active = self
-                .user(&enrollment.user)
-                .is_some_and(|(user, here)| user.active && (here || !present));
+            let active = self.user(&enrollment.user).is_some_and(|(user, here)| user.active && (here || !present));
             let Some(index) = self.class_index(&enrollment.class) else { continue };
             let Some(class) = self.classes.get_mut(index) else { continue };
             let running = self.calendar.standing(enrollment, &class.span) == Standing::Running;

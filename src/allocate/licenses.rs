@@ -6,8 +6,7 @@ use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    Access, Baseline, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seats, SourceId,
-    Status, Timestamp,
+    Access, Baseline, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seats, SourceId, Status, Timestamp,
 };
 
 use super::Input;
@@ -151,8 +150,7 @@ pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<L
 
 fn active_students(baseline: &Baseline) -> u64 {
     let users = baseline.roster.users.values();
-    let students = users
-        .filter(|user| user.active && user.roles.iter().any(|it| it.role == RoleName::Student));
+    let students = users.filter(|user| user.active && user.roles.iter().any(|it| it.role == RoleName::Student));
     u64::try_from(students.count()).unwrap_or(u64::MAX)
 }
 
@@ -176,16 +174,11 @@ struct Shown<'a, 'b> {
 impl Shown<'_, '_> {
     fn rows(&self, by_school: bool) -> Vec<License> {
         let tallies = self.tallies();
-        let sites: BTreeSet<&Pool> =
-            self.capacity.rooms.iter().filter(|it| !it.counted).map(|it| &it.pool).collect();
+        let sites: BTreeSet<&Pool> = self.capacity.rooms.iter().filter(|it| !it.counted).map(|it| &it.pool).collect();
         let mut sum = Tally::default();
         for (pool, tally) in &tallies {
             let outside = sites.contains(pool);
-            sum.add(if outside {
-                Tally { waiting: tally.waiting, ..Tally::default() }
-            } else {
-                *tally
-            });
+            sum.add(if outside { Tally { waiting: tally.waiting, ..Tally::default() } } else { *tally });
         }
         let total = number(self.capacity.total);
         let threshold = self.threshold();
@@ -199,8 +192,7 @@ impl Shown<'_, '_> {
     /// One row per allotment and one for the rest; a pool that lost its allotment since the last allocation is shown while
     /// it has seats.
     fn pools(&self, tallies: &BTreeMap<Pool, Tally>, threshold: u64) -> Vec<License> {
-        let mut pools: BTreeMap<&Pool, Seats> =
-            tallies.keys().map(|pool| (pool, Seats::Count(0))).collect();
+        let mut pools: BTreeMap<&Pool, Seats> = tallies.keys().map(|pool| (pool, Seats::Count(0))).collect();
         pools.extend(self.capacity.rooms.iter().map(|room| (&room.pool, room.seats)));
         let whole = number(self.capacity.total);
         pools
@@ -214,9 +206,7 @@ impl Shown<'_, '_> {
                     _ => 0,
                 };
                 match pool {
-                    Pool::School(id) => {
-                        self.row(Scope::School, Some(id.clone()), total, tally, share)
-                    }
+                    Pool::School(id) => self.row(Scope::School, Some(id.clone()), total, tally, share),
                     Pool::District => self.row(Scope::District, None, total, tally, share),
                 }
             })
@@ -249,14 +239,7 @@ impl Shown<'_, '_> {
         self.capacity.alert_remaining.map_or_else(default, u64::from)
     }
 
-    fn row(
-        &self,
-        pool: Scope,
-        school: Option<SourceId>,
-        total: Option<u64>,
-        tally: Tally,
-        threshold: u64,
-    ) -> License {
+    fn row(&self, pool: Scope, school: Option<SourceId>, total: Option<u64>, tally: Tally, threshold: u64) -> License {
         let Tally { assigned, bridged, recent, waiting } = tally;
         let ended = matches!(self.capacity.coverage, Coverage::Suspended | Coverage::Lapsed);
         let left = total.map(|total| total.saturating_sub(assigned));

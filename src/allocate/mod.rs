@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
-    ReleaseReason, Roster, Seat, SourceId, Timestamp, Waiting,
+    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason, Roster, Seat,
+    SourceId, Timestamp, Waiting,
 };
 
 pub use check::{Violation, check};
@@ -64,9 +64,12 @@ pub struct Input<'a> {
     pub overrides: &'a BTreeMap<SeatKey, Override>,
     /// Educators whose access is not the default.
     pub educator_access: &'a BTreeMap<SeatKey, EducatorAccess>,
-    /// Seats that a held change would end: they take no room (licensing.md, step 7).
+    /// Seats that the whole plan would end: those still in demand in `roster` are bridged and take no room (licensing.md,
+    /// step 7), the others end like any. So all releases of the first call may stand here.
     pub bridged: &'a BTreeSet<SeatKey>,
-    /// Users with a held change: without a seat they keep the place in line but are granted none.
+    /// Users with a held change: without a seat they keep the place in line but are granted none. A seat that stands in
+    /// `bridged` and whose user stands here is kept even without demand, unless a person ended it by hand: then the release
+    /// itself is what is held.
     pub held_users: &'a BTreeSet<SourceId>,
     /// The complete snapshot this allocation follows; none for a change of dates, catalog or overrides alone.
     pub pull: Option<&'a Pull>,
@@ -171,10 +174,7 @@ pub fn allocate(input: Input<'_>) -> Allocation {
     all
 }
 
-fn entries<T: Clone>(
-    map: &BTreeMap<SeatKey, T>,
-    wanted: impl Fn(&SeatKey) -> bool,
-) -> Vec<(SeatKey, T)> {
+fn entries<T: Clone>(map: &BTreeMap<SeatKey, T>, wanted: impl Fn(&SeatKey) -> bool) -> Vec<(SeatKey, T)> {
     let some = map.iter().filter(|(key, _)| wanted(key));
     some.map(|(key, it)| (key.clone(), it.clone())).collect()
 }

@@ -38,12 +38,7 @@ pub(super) struct Order<'a, 'b> {
 
 impl<'a, 'b> Order<'a, 'b> {
     /// The order of `product` in the district `id` at `as_of`.
-    pub(super) fn new(
-        id: &DistrictId,
-        district: &'b District<'a>,
-        product: &'a Product,
-        as_of: Timestamp,
-    ) -> Self {
+    pub(super) fn new(id: &DistrictId, district: &'b District<'a>, product: &'a Product, as_of: Timestamp) -> Self {
         let entries = product.order.iter().map(|it| (it.as_str(), canonical_grade(it))).collect();
         let shuffle = Sha256::new().chain_update(format!("{id}/{}/", product.code));
         Self { district, entries, shuffle, as_of }

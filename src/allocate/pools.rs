@@ -86,9 +86,10 @@ impl Placement {
     /// Finds a pool for one more occupant, moving others if it must. Moves as few kept seats as possible.
     pub(super) fn seat(&mut self, occupant: usize, sort: usize) -> bool {
         let kept = self.total.is_none();
-        let direct = self.choices.get(sort).and_then(|choice| {
-            choice.iter().copied().find(|pool| self.has_room(*pool) && self.total_allows(*pool))
-        });
+        let direct = self
+            .choices
+            .get(sort)
+            .and_then(|choice| choice.iter().copied().find(|pool| self.has_room(*pool) && self.total_allows(*pool)));
         if let Some(pool) = direct {
             self.enter(occupant, sort, pool, kept);
             return true;

@@ -1,11 +1,10 @@
 //! One allocation: all steps for one product.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::iter::Peekable;
 
 use crate::model::{
-    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId,
-    Timestamp, User, Waiting,
+    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId, Timestamp, User, Waiting,
 };
 
 use super::capacity::{self, Capacity, Coverage, range};
@@ -50,6 +49,8 @@ struct Desk<'a, 'b> {
     product: &'a Product,
     /// Users who have a bundle that contains the product.
     bundled: &'b BTreeSet<SourceId>,
+    /// Users whose seat the whole plan would end.
+    bridged: BTreeSet<&'a SourceId>,
     rule: Rule<'a, 'b>,
     capacity: Capacity<'a>,
     sorts: Sorts,
@@ -67,11 +68,14 @@ pub(super) fn allocate<'a>(
     bundled: &BTreeSet<SourceId>,
 ) -> Outcome {
     let capacity = capacity::of(input, &product.code);
+    let first = (product.code.clone(), SourceId::new(""));
+    let bridged = input.bridged.range(first..).take_while(|(code, _)| *code == product.code);
     let mut desk = Desk {
         input,
         district,
         product,
         bundled,
+        bridged: bridged.map(|(_, user)| user).collect(),
         rule: Rule::new(input, district, product),
         sorts: Sorts::new(&capacity),
         capacity,
@@ -107,40 +111,34 @@ impl<'a> Desk<'a, '_> {
         let mut ended = range(input.ended, code).peekable();
         self.waited = range(input.waiting, code).map(|(user, _)| user).collect();
         let district = self.district;
-        let mut enrollments = district.enrollments.as_slice();
         let mut orphans = Vec::new();
-        for (id, user) in &roster.users {
-            let skip = enrollments.iter().take_while(|it| it.user < *id).count();
-            enrollments = enrollments.get(skip..).unwrap_or_default();
-            let own = enrollments.iter().take_while(|it| it.user == *id).count();
-            let (of_user, rest) = enrollments.split_at(own);
-            enrollments = rest;
+        for (index, (id, user)) in roster.users.iter().enumerate() {
             let seat = advance(&mut seats, id, |orphan| orphans.push(orphan));
             let place = advance(&mut waiting, id, |_| ());
             let last = advance(&mut ended, id, |_| ());
-            let subject = Subject { user, enrollments: of_user, view: View::Present };
+            let enrollments = district.enrollments(index);
+            let subject = Subject { user, enrollments, view: View::Present };
             let demand = self.demand(subject);
             match seat {
-                Some(seat) => self.judge(seat, demand),
+                Some(seat) => self.judge(seat, Some(user), demand),
                 None => self.line_up(user, demand, place, last.cloned()),
             }
         }
         orphans.extend(seats.map(|(_, seat)| seat));
         for seat in orphans {
-            self.judge(seat, Demand::None(ReleaseReason::Tombstone));
+            self.judge(seat, None, Demand::None(ReleaseReason::Tombstone));
         }
     }
 
     fn demand(&self, subject: Subject<'a, '_>) -> Demand {
         match self.rule.demand(subject) {
-            wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => {
-                Demand::None(ReleaseReason::Bundled)
-            }
+            wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => Demand::None(ReleaseReason::Bundled),
             demand => demand,
         }
     }
 
-    fn judge(&mut self, seat: &'a Seat, present: Demand) {
+    /// Decides on a seat; `user` is its user in the roster.
+    fn judge(&mut self, seat: &'a Seat, user: Option<&'a User>, present: Demand) {
         let put_back = match present {
             Demand::None(ReleaseReason::Bundled) => present,
             Demand::None(_) => self.put_back(&seat.user),
@@ -152,7 +150,7 @@ impl<'a> Desk<'a, '_> {
                 self.released.push((seat, reason));
                 // Without a subscription seats end although their users want them; so they wait, as returning.
                 if reason == ReleaseReason::Expired
-                    && let Some((user, true)) = self.district.user(&seat.user)
+                    && let Some(user) = user
                 {
                     let ended = Some(Ended { at: self.input.as_of, reason });
                     self.line_up(user, present, None, ended);
@@ -164,9 +162,10 @@ impl<'a> Desk<'a, '_> {
             // The release itself is held: nothing about the seat changes.
             Fate::Kept => seat.leaving.clone(),
         };
-        let bridged = self.input.bridged.contains(&(seat.product.clone(), seat.user.clone()));
-        let sort = match self.district.user(&seat.user) {
-            Some((user, _)) => self.sorts.of_user(user),
+        let bridged = self.bridged.contains(&seat.user);
+        let departed = || self.district.user(&seat.user).map(|(user, _)| user);
+        let sort = match user.or_else(departed) {
+            Some(user) => self.sorts.of_user(user),
             None => self.sorts.of_pool(&seat.pool),
         };
         self.kept.push(Keeper { seat, leaving, bridged, sort });
@@ -181,13 +180,7 @@ impl<'a> Desk<'a, '_> {
         self.demand(Subject { user, enrollments: &enrollments, view: View::PutBack })
     }
 
-    fn line_up(
-        &mut self,
-        user: &'a User,
-        demand: Demand,
-        place: Option<&'a Waiting>,
-        ended: Option<Ended>,
-    ) {
+    fn line_up(&mut self, user: &'a User, demand: Demand, place: Option<&'a Waiting>, ended: Option<Ended>) {
         if self.capacity.coverage == Coverage::NotActivated || !demand.waits(place.is_some()) {
             return;
         }
@@ -201,46 +194,41 @@ impl<'a> Desk<'a, '_> {
         });
     }
 
-    /// Step 4: the candidates in the published order.
-    fn in_order(&mut self) -> Vec<Candidate<'a>> {
+    /// Step 4: the candidates in the published order, by index; they themselves stand by user.
+    fn in_order(&self) -> Vec<usize> {
         let order = Order::new(&self.input.state.id, self.district, self.product, self.input.as_of);
-        let mut ranked: Vec<(Rank, Candidate<'a>)> = std::mem::take(&mut self.candidates)
-            .into_iter()
-            .map(|it| {
-                let claim = Claim {
-                    user: it.user,
-                    pinned: it.pinned,
-                    ended: it.ended.as_ref(),
-                    since: it.since,
-                };
-                (order.rank(claim), it)
-            })
-            .collect();
-        ranked
-            .sort_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.user.id.cmp(&b.user.id)));
-        ranked.into_iter().map(|(_, it)| it).collect()
+        let rank = |it: &Candidate<'a>| {
+            let (user, pinned, ended, since) = (it.user, it.pinned, it.ended.as_ref(), it.since);
+            order.rank(Claim { user, pinned, ended, since })
+        };
+        let mut ranked: Vec<(Rank, usize)> =
+            self.candidates.iter().enumerate().map(|(index, it)| (rank(it), index)).collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, index)| index).collect()
     }
 
     /// Steps 3 to 8.
     fn place(mut self) -> Outcome {
+        self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
         let covered = self.capacity.coverage == Coverage::Covered;
-        let candidates = self.in_order();
         let mut placement = Placement::new(self.sorts.slots(), self.sorts.choices());
         let pools = if covered { self.keep(&mut placement) } else { vec![None; self.kept.len()] };
-        let granted: Vec<bool> = candidates
-            .iter()
-            .enumerate()
-            .map(|(index, it)| {
-                covered && !it.held && placement.seat(self.kept.len() + index, it.sort)
-            })
-            .collect();
-        let pools =
-            pools.iter().enumerate().map(|(index, unplaced)| placement.place(index).or(*unplaced));
-        let pools: Vec<Option<usize>> = pools.collect();
-        let places = (0..candidates.len())
-            .map(|index| placement.place(self.kept.len() + index))
-            .collect::<Vec<_>>();
-        self.outcome(&candidates, &granted, &pools, &places)
+        let mut positions = vec![None; self.candidates.len()];
+        let mut next: u32 = 1;
+        for index in self.in_order() {
+            let Some(it) = self.candidates.get(index) else { continue };
+            if covered && !it.held && placement.seat(self.kept.len() + index, it.sort) {
+                continue;
+            }
+            if let Some(position) = positions.get_mut(index) {
+                *position = Some(next);
+                next = next.saturating_add(1);
+            }
+        }
+        let kept = pools.iter().enumerate().map(|(index, home)| placement.place(index).or(*home));
+        let new = (0..self.candidates.len()).map(|index| placement.place(self.kept.len() + index));
+        let pools: Vec<Option<usize>> = kept.chain(new).collect();
+        self.outcome(&pools, &positions)
     }
 
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some. Gives, for the
@@ -273,23 +261,17 @@ impl<'a> Desk<'a, '_> {
         let taken = taken.count();
         let limit = match self.capacity.total {
             Seats::Unlimited => None,
-            Seats::Count(total) => {
-                usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok()
-            }
+            Seats::Count(total) => usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok(),
         };
         placement.limit(limit, taken);
         homes
     }
 
-    fn outcome(
-        self,
-        candidates: &[Candidate<'a>],
-        granted: &[bool],
-        pools: &[Option<usize>],
-        places: &[Option<usize>],
-    ) -> Outcome {
+    /// What it comes to. `pools` are those of kept seats, then of candidates; who has a position in line has no seat.
+    fn outcome(self, pools: &[Option<usize>], positions: &[Option<u32>]) -> Outcome {
+        let (pools, places) = pools.split_at(self.kept.len());
         let suspended = self.capacity.coverage != Coverage::Covered;
-        let mut seats = Vec::with_capacity(self.kept.len() + candidates.len());
+        let mut seats = Vec::with_capacity(self.kept.len() + places.len());
         let mut moves = Vec::new();
         let mut marks = Vec::new();
         for (keeper, pool) in self.kept.iter().zip(pools) {
@@ -301,8 +283,7 @@ impl<'a> Desk<'a, '_> {
             }
             match (&old.leaving, &keeper.leaving) {
                 (None, Some(leaving)) => {
-                    marks
-                        .push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
+                    marks.push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
                 }
                 (Some(_), None) => marks.push(self.change(&old.user, SeatAction::Stayed)),
                 _ => {}
@@ -321,13 +302,8 @@ impl<'a> Desk<'a, '_> {
         }
         let mut grants = Vec::new();
         let mut waiting = Vec::new();
-        for ((it, granted), place) in candidates.iter().zip(granted).zip(places) {
-            if *granted {
-                let pool = place.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
-                grants.push(self.change(&it.user.id, SeatAction::Granted { pool: pool.clone() }));
-                seats.push(self.new_seat(&it.user.id, pool));
-            } else {
-                let position = u32::try_from(waiting.len()).unwrap_or(u32::MAX).saturating_add(1);
+        for ((it, position), place) in self.candidates.iter().zip(positions).zip(places) {
+            if let Some(position) = *position {
                 let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool));
                 waiting.push(Waiting {
                     product: self.product.code.clone(),
@@ -336,10 +312,13 @@ impl<'a> Desk<'a, '_> {
                     position,
                     short_of: short_of.unwrap_or(&Pool::District).clone(),
                 });
+            } else {
+                let pool = place.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
+                grants.push(self.change(&it.user.id, SeatAction::Granted { pool: pool.clone() }));
+                seats.push(self.new_seat(&it.user.id, pool));
             }
         }
         seats.sort_by(|one, other| one.user.cmp(&other.user));
-        waiting.sort_by(|one, other| one.user.cmp(&other.user));
         let released = self.released.iter().map(|(seat, reason)| {
             let (pool, since) = (seat.pool.clone(), seat.since);
             self.change(&seat.user, SeatAction::Released { pool, since, reason: *reason })
@@ -353,15 +332,12 @@ impl<'a> Desk<'a, '_> {
         Outcome { changes, seats, waiting }
     }
 
-    /// Who joins the line, then who leaves it.
+    /// Who joins the line, then who leaves it; both lines stand by user.
     fn line(&self, waiting: &[Waiting]) -> Vec<SeatChange> {
-        let now: BTreeMap<&SourceId, &Waiting> = waiting.iter().map(|it| (&it.user, it)).collect();
-        let before: BTreeSet<&SourceId> = self.waited.iter().copied().collect();
-        let joined = waiting
-            .iter()
-            .filter(|it| !before.contains(&it.user))
-            .map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
-        let left = before.iter().filter(|user| !now.contains_key(*user));
+        let joined = waiting.iter().filter(|it| self.waited.binary_search(&&it.user).is_err());
+        let joined = joined.map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
+        let gone = |user: &&&SourceId| waiting.binary_search_by(|it| it.user.cmp(user)).is_err();
+        let left = self.waited.iter().filter(gone);
         joined.chain(left.map(|user| self.change(user, SeatAction::WaitingEnded))).collect()
     }
 

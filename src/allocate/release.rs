@@ -30,28 +30,17 @@ pub(super) struct Seen {
 ///
 /// A seat in `bridged` whose user wants it no more ends like any other, unless the user is in `held_users`: then the release
 /// itself is what waits for a person. What a person did by hand is never held.
-pub(super) fn fate(
-    input: Input<'_>,
-    product: &Product,
-    coverage: Coverage,
-    seat: &Seat,
-    seen: Seen,
-) -> Fate {
+pub(super) fn fate(input: Input<'_>, product: &Product, coverage: Coverage, seat: &Seat, seen: Seen) -> Fate {
     let fate = match (seen.present, seen.put_back) {
         (present, _) if present.keeps() => Fate::Kept,
         (_, Demand::None(reason)) => Fate::Released(reason),
         _ => absent(input.pull, product, seat, input),
     };
-    let by_hand =
-        matches!(fate, Fate::Released(ReleaseReason::Excluded | ReleaseReason::Unassigned));
-    let held = || {
-        input.held_users.contains(&seat.user)
-            && input.bridged.contains(&(seat.product.clone(), seat.user.clone()))
-    };
+    let by_hand = matches!(fate, Fate::Released(ReleaseReason::Excluded | ReleaseReason::Unassigned));
+    let held =
+        || input.held_users.contains(&seat.user) && input.bridged.contains(&(seat.product.clone(), seat.user.clone()));
     match fate {
-        Fate::Kept | Fate::Leaving(_) if coverage == Coverage::Lapsed => {
-            Fate::Released(ReleaseReason::Expired)
-        }
+        Fate::Kept | Fate::Leaving(_) if coverage == Coverage::Lapsed => Fate::Released(ReleaseReason::Expired),
         Fate::Released(_) if !by_hand && held() => Fate::Kept,
         other => other,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Pool, Seats, User};
+use crate::model::{Pool, Seats, SourceId, User};
 
 use super::capacity::{Capacity, Room};
 use super::district::schools_of;
@@ -14,6 +14,8 @@ pub(super) struct Sorts {
     slots: Vec<Slot>,
     pools: Vec<Pool>,
     by_pool: BTreeMap<Pool, usize>,
+    /// Sorts of users of one school only, which most are.
+    by_school: BTreeMap<SourceId, usize>,
     choices: Vec<Choice>,
     known: BTreeMap<Choice, usize>,
 }
@@ -34,6 +36,7 @@ impl Sorts {
             slots: capacity.rooms.iter().map(slot).collect(),
             by_pool: pools.iter().cloned().zip(0..).collect(),
             pools,
+            by_school: BTreeMap::new(),
             choices: Vec::new(),
             known: BTreeMap::new(),
         }
@@ -46,16 +49,25 @@ impl Sorts {
 
     /// The allotments of the user's schools, primary first, then by id, then the district's rest.
     pub(super) fn of_user(&mut self, user: &User) -> usize {
+        let only = match user.roles.as_slice() {
+            [role] => Some(&role.org),
+            _ => None,
+        };
+        if let Some(known) = only.and_then(|school| self.by_school.get(school)) {
+            return *known;
+        }
         let district = self.pools.len().saturating_sub(1);
         let mut choice = Choice::new();
         if district > 0 {
             let schools = schools_of(user).into_iter();
-            choice.extend(
-                schools.filter_map(|id| self.by_pool.get(&Pool::School(id.clone())).copied()),
-            );
+            choice.extend(schools.filter_map(|id| self.by_pool.get(&Pool::School(id.clone())).copied()));
         }
         choice.push(district);
-        self.number(choice)
+        let sort = self.number(choice);
+        if let Some(school) = only {
+            self.by_school.insert(school.clone(), sort);
+        }
+        sort
     }
 
     /// Someone of whom nothing is known but their pool.

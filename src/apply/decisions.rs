@@ -51,7 +51,12 @@ pub fn superseded(open: &[OpenRun], cleared: &Cleared, at: Timestamp) -> Decided
     spread(open, |change| (!held.contains(&version(change))).then_some(Outcome::Superseded), None, at)
 }
 
-fn spread(open: &[OpenRun], decide: impl Fn(&HeldChange) -> Option<Outcome>, by: Option<&str>, at: Timestamp) -> Decided {
+fn spread(
+    open: &[OpenRun],
+    decide: impl Fn(&HeldChange) -> Option<Outcome>,
+    by: Option<&str>,
+    at: Timestamp,
+) -> Decided {
     let mut decided = Decided::default();
     for (run, changes) in open {
         let mut outcomes: Vec<(&HeldChange, Option<String>)> = Vec::with_capacity(changes.len());

@@ -127,7 +127,14 @@ pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -
 }
 
 /// What a person said of a held run.
-pub fn decision_entry(run: &RunId, verb: &str, author: &Author, groups: &[String], hash: &str, reason: Option<String>) -> Draft {
+pub fn decision_entry(
+    run: &RunId,
+    verb: &str,
+    author: &Author,
+    groups: &[String],
+    hash: &str,
+    reason: Option<String>,
+) -> Draft {
     Draft {
         actor: author.actor.clone(),
         category: Category::Administrative,

@@ -28,7 +28,12 @@ pub struct Order<'a> {
 }
 
 /// Turns a cleared plan into rows. The second part of `Order` adds what a person decided, if that is what this is about.
-pub fn writes(cleared: &Cleared, baseline: &Baseline, order: Order<'_>, decided: Decided) -> Result<Writes, serde_json::Error> {
+pub fn writes(
+    cleared: &Cleared,
+    baseline: &Baseline,
+    order: Order<'_>,
+    decided: Decided,
+) -> Result<Writes, serde_json::Error> {
     let Order { mut run, fence, source, author, shown } = order;
     let plan = cleared.plan();
     match run.status {

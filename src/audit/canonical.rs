@@ -42,7 +42,7 @@ fn write_value(value: &Value, out: &mut String) -> Result<(), NotAnInteger> {
         }
         Value::Object(fields) => {
             let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_by(|(left, _), (right, _)| left.cmp(right));
+            sorted.sort_by_key(|(name, _)| *name);
             out.push('{');
             for (index, (name, field)) in sorted.into_iter().enumerate() {
                 if index > 0 {
@@ -70,7 +70,12 @@ fn write_text(text: &str, out: &mut String) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\u{7f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if c < ' ' || c == '\u{7f}' => {
+                let code = u32::from(c);
+                out.push_str("\\u00");
+                out.push(char::from_digit(code / 16, 16).unwrap_or('0'));
+                out.push(char::from_digit(code % 16, 16).unwrap_or('0'));
+            }
             c => out.push(c),
         }
     }

@@ -51,9 +51,7 @@ impl Category {
 
     /// The category of a word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Role, Self::License, Self::Administrative, Self::System]
-            .into_iter()
-            .find(|it| it.as_str() == text)
+        [Self::Role, Self::License, Self::Administrative, Self::System].into_iter().find(|it| it.as_str() == text)
     }
 }
 

@@ -63,18 +63,13 @@ fn jq(lines: &str) -> Option<String> {
 
 #[test]
 fn a_chain_is_checked_by_jq_and_sha256_alone() {
-    let odd: String =
-        (1..0x20u8).chain([0x7f]).map(char::from).chain("é\u{2028}😀\"\\/".chars()).collect();
+    let odd: String = (1..0x20u8).chain([0x7f]).map(char::from).chain("é\u{2028}😀\"\\/".chars()).collect();
     let mut after = serde_json::Map::new();
     after.insert("z".to_owned(), json!([1, -2, true, null, {"b": 1, "a": odd}]));
     after.insert("é".to_owned(), json!(1));
     after.insert("Z".to_owned(), json!(9_007_199_254_740_992_i64));
-    let entries = chain(vec![
-        draft("user.added", &odd, Some(Value::Object(after))),
-        draft("user.removed", "u", None),
-    ]);
-    let lines: Vec<String> =
-        entries.iter().map(|it| serde_json::to_string(it).unwrap() + "\n").collect();
+    let entries = chain(vec![draft("user.added", &odd, Some(Value::Object(after))), draft("user.removed", "u", None)]);
+    let lines: Vec<String> = entries.iter().map(|it| serde_json::to_string(it).unwrap() + "\n").collect();
     let Some(printed) = jq(&lines.concat()) else {
         assert!(std::env::var_os("CI").is_none(), "jq is missing");
         return;
@@ -90,11 +85,10 @@ fn a_chain_is_checked_by_jq_and_sha256_alone() {
 fn an_entry_is_written_with_its_keys_in_the_published_order() {
     let line = serde_json::to_string(&chain(vec![draft("user.added", "u", None)])[0]).unwrap();
     let keys = [
-        "seq", "district", "run", "at", "actor", "category", "action", "entity", "id", "before",
-        "after", "reason", "prev", "hash",
+        "seq", "district", "run", "at", "actor", "category", "action", "entity", "id", "before", "after", "reason",
+        "prev", "hash",
     ];
-    let places: Vec<_> =
-        keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
+    let places: Vec<_> = keys.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
     assert!(places.is_sorted(), "{line}");
 }
 
@@ -174,7 +168,9 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
         draft("run.approved", "01RUN", None),
     ]);
     let mut fold = Fold::new(b"key");
-    entries.iter().for_each(|entry| fold.push(entry));
+    for entry in &entries {
+        fold.push(entry);
+    }
     let seat = ("reading".into(), fold.name("u-1"));
     assert_eq!(fold.seats.get(&seat).map(String::as_str), Some("district"));
     assert_eq!((fold.seats.len(), fold.waiting.len(), fold.odd.len()), (1, 0, 0));
@@ -187,7 +183,9 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
 fn the_fold_says_which_entry_cannot_follow() {
     let entries = chain(vec![draft("user.added", "u", None), draft("user.added", "u", None)]);
     let mut fold = Fold::new(b"key");
-    entries.iter().for_each(|entry| fold.push(entry));
+    for entry in &entries {
+        fold.push(entry);
+    }
     assert_eq!(fold.odd.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), [2]);
 }
 

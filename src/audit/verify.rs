@@ -75,9 +75,7 @@ pub enum Fault {
         by: &'static str,
     },
     /// The chain was written anew: it holds together but is not the one of the checkpoint.
-    #[error(
-        "audit entry {seq} of `{district}` is not the one that {by} knows: the chain was written anew"
-    )]
+    #[error("audit entry {seq} of `{district}` is not the one that {by} knows: the chain was written anew")]
     Rewritten {
         /// The district.
         district: DistrictId,

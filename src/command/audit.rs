@@ -224,7 +224,11 @@ impl Check {
     }
 }
 
-async fn walk(session: &Session, district: &DistrictId, kept: Option<Checkpoint>) -> Result<Option<String>, CommandError> {
+async fn walk(
+    session: &Session,
+    district: &DistrictId,
+    kept: Option<Checkpoint>,
+) -> Result<Option<String>, CommandError> {
     let end = session.store().audit_head(district).await?;
     let mut verifier = Verifier::new(district.clone(), kept);
     let filter = AuditFilter { district: Some(district.clone()), ..AuditFilter::default() };
@@ -251,7 +255,10 @@ fn checkpoints(path: &std::path::Path) -> Result<Vec<Checkpoint>, CommandError> 
         .map_err(|error| CommandError::Usage(format!("cannot read the checkpoint {shown}: {}", error.kind())))?;
     let one = |(index, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|_| {
-            CommandError::Usage(format!("{shown}:{}: not a checkpoint; expected a line of `rosterd audit checkpoint`", index + 1))
+            CommandError::Usage(format!(
+                "{shown}:{}: not a checkpoint; expected a line of `rosterd audit checkpoint`",
+                index + 1
+            ))
         })
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(one).collect()

@@ -1,4 +1,270 @@
+//! `rosterd doctor`: finds the mistakes of an installation, each with its remedy.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::catalog;
+use crate::clock;
+use crate::command::output::{Output, Tone};
 use crate::command::{CommandError, Common};
-#[derive(Debug, clap::Args)]
-pub(super) struct Doctor {}
-impl Doctor { pub(super) async fn run(&self, _: &Common) -> Result<u8, CommandError> { Ok(0) } }
+use crate::config::{self, Settings};
+use crate::directory::Directory;
+use crate::feed;
+use crate::model::{Catalog, DistrictId};
+use crate::store::{Queue, Store};
+
+/// Checks an installation: configuration, store, clock, catalog, feeds
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Leave the feeds alone
+    #[arg(long)]
+    offline: bool,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Warning,
+    Failing,
+}
+
+/// One thing looked at.
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    subject: String,
+    state: State,
+    /// What is wrong and what to do about it; empty where all is well.
+    message: String,
+}
+
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn note(&mut self, check: &'static str, subject: &str, state: State, message: impl Into<String>) {
+        self.0.push(Finding { check, subject: subject.to_owned(), state, message: message.into() });
+    }
+
+    fn ok(&mut self, check: &'static str, subject: &str) {
+        self.note(check, subject, State::Ok, "");
+    }
+
+    fn result(&mut self, check: &'static str, subject: &str, result: Result<(), String>) {
+        match result {
+            Ok(()) => self.ok(check, subject),
+            Err(message) => self.note(check, subject, State::Failing, message),
+        }
+    }
+}
+
+impl Doctor {
+    pub(super) async fn run(&self, common: &Common) -> Result<u8, CommandError> {
+        let out = Output::new(common.json);
+        let mut findings = Findings(Vec::new());
+        match config::read(&common.config) {
+            Ok(settings) => self.examine(&settings, &mut findings).await,
+            Err(error) => findings.note("configuration", "files", State::Failing, error.to_string()),
+        }
+        let failing = findings.0.iter().any(|it| it.state == State::Failing);
+        if common.json {
+            out.document(&findings.0)?;
+        } else {
+            for it in &findings.0 {
+                let (tone, word) = match it.state {
+                    State::Ok => (Tone::Good, "ok"),
+                    State::Warning => (Tone::Attention, "warning"),
+                    State::Failing => (Tone::Bad, "FAILING"),
+                };
+                out.line(&format!("{:<9} {} {}", out.tone(tone, word), it.check, it.subject))?;
+                if !it.message.is_empty() {
+                    out.line(&format!("          {}", it.message))?;
+                }
+            }
+        }
+        Ok(u8::from(failing))
+    }
+
+    async fn examine(&self, settings: &Settings, findings: &mut Findings) {
+        files(settings, findings);
+        secrets(settings, findings);
+        let catalog = contract(settings, findings);
+        let store = store(settings, findings).await;
+        if let (Some(store), Some(catalog)) = (&store, &catalog) {
+            allotments(store, catalog, findings).await;
+        }
+        if !self.offline {
+            feeds(settings, findings).await;
+        }
+        if let Some(store) = store {
+            store.close().await;
+        }
+    }
+}
+
+fn files(settings: &Settings, findings: &mut Findings) {
+    if settings.files.is_empty() {
+        let message = format!(
+            "no configuration file: the built-in defaults are in force and there is no district; write {} or name one with \
+             --config",
+            config::DEFAULT_FILES.join(" or ")
+        );
+        findings.note("configuration", "files", State::Warning, message);
+    }
+    for path in &settings.files {
+        findings.ok("configuration", &path.display().to_string());
+    }
+    if !settings.guard.enabled {
+        let message =
+            "`guard.enabled` is false: nothing is held, whatever a feed sends; take the line out after the rehearsal";
+        findings.note("guard", "enabled", State::Warning, message);
+    }
+}
+
+fn secrets(settings: &Settings, findings: &mut Findings) {
+    let of_districts = settings
+        .district
+        .iter()
+        .flat_map(|it| it.feed.secrets().into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret)));
+    let of_apps = settings.clever_app.iter().flat_map(|it| {
+        let keys = [("client_id", &it.client_id), ("client_secret", &it.client_secret)];
+        keys.into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret))
+    });
+    for (subject, secret) in of_districts.chain(of_apps) {
+        if let Err(error) = secret.reveal(crate::secret::process_environment) {
+            findings.note("secret", &subject, State::Failing, error.to_string());
+        } else if secret.is_plain() {
+            let message = "stands in the configuration in plain text; use { env = \"NAME\" } or { file = \"PATH\" }";
+            findings.note("secret", &subject, State::Warning, message);
+        } else {
+            findings.ok("secret", &subject);
+        }
+    }
+}
+
+fn contract(settings: &Settings, findings: &mut Findings) -> Option<Catalog> {
+    let path = &settings.catalog.path;
+    let subject = path.display().to_string();
+    if !path.exists() && *path == catalog::Settings::default().path {
+        let message = "there is no catalog: rosters are synced, and no one has a seat; write it, or set `catalog.path`";
+        findings.note("catalog", &subject, State::Warning, message);
+        return None;
+    }
+    let catalog = match catalog::read(path) {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            findings.note("catalog", &subject, State::Failing, error.to_string());
+            return None;
+        }
+    };
+    findings.ok("catalog", &subject);
+    let known: BTreeSet<DistrictId> = settings.district.iter().map(crate::district::District::id).collect();
+    if settings.clever_app.is_empty() {
+        for it in catalog.subscriptions.values().filter(|it| !known.contains(&it.district)) {
+            let message = format!(
+                "is for district `{}`, which is not configured: it waits until it is; check the spelling",
+                it.district
+            );
+            findings.note("subscription", it.id.as_str(), State::Warning, message);
+        }
+    }
+    Some(catalog)
+}
+
+async fn store(settings: &Settings, findings: &mut Findings) -> Option<Store> {
+    let shown = settings.store.shown();
+    let opened = Store::open(&settings.store).await;
+    let store = match opened {
+        Ok(store) => store,
+        Err(error) => {
+            findings.note("store", &shown, State::Failing, error.to_string());
+            return None;
+        }
+    };
+    findings.ok("store", &shown);
+    match Queue::open(&settings.store).await {
+        Ok(queue) => queue.close().await,
+        Err(error) => findings.note("queue", &shown, State::Failing, error.to_string()),
+    }
+    if let Some(path) = settings.store.url.strip_prefix("sqlite:") {
+        findings.result("disk", path, room_beside(Path::new(path)));
+    }
+    let now = clock::real_now();
+    match store.latest_at().await {
+        Ok(Some(last)) if last > now => {
+            let message = format!(
+                "the store's last entry is of {last}, and the clock says {now}: set the clock right, or this store was used \
+                 with a later --now"
+            );
+            findings.note("clock", "machine", State::Failing, message);
+        }
+        Ok(_) => findings.ok("clock", "machine"),
+        Err(error) => findings.note("clock", "machine", State::Failing, error.to_string()),
+    }
+    Some(store)
+}
+
+/// Writes 16 MiB beside the store and takes them away again.
+fn room_beside(store: &Path) -> Result<(), String> {
+    let probe = store.with_extension(format!("probe-{}", std::process::id()));
+    let written = std::fs::write(&probe, vec![0_u8; 16 << 20]);
+    let removed = std::fs::remove_file(&probe);
+    written.and(removed).map_err(|error| {
+        format!("cannot write 16 MiB beside the store: {}; make room, or let this user write there", error.kind())
+    })
+}
+
+/// Allotments must name schools that the roster has; without a roster there is nothing to compare with yet.
+async fn allotments(store: &Store, catalog: &Catalog, findings: &mut Findings) {
+    for subscription in catalog.subscriptions.values() {
+        let Ok(baseline) = store.baseline(&subscription.district).await else { continue };
+        if baseline.roster.schools.is_empty() {
+            continue;
+        }
+        for allotment in &subscription.allotments {
+            let known = baseline.roster.schools.values().any(|org| {
+                let names = [Some(org.id.as_str()), org.identifier.as_deref(), org.nces.as_deref()];
+                names.contains(&Some(allotment.school.as_str()))
+            });
+            if !known {
+                let message = format!(
+                    "allots seats to school `{}`, which the roster of `{}` does not have: use its source id, identifier or \
+                     NCES number",
+                    allotment.school, subscription.district
+                );
+                findings.note("subscription", subscription.id.as_str(), State::Failing, message);
+            }
+        }
+    }
+}
+
+async fn feeds(settings: &Settings, findings: &mut Findings) {
+    let directory = Directory::discover(settings).await;
+    for problem in &directory.problems {
+        findings.note("clever_app", &problem.app, State::Failing, problem.message.clone());
+    }
+    for district in directory.all() {
+        if district.feed.kind() == "manual" {
+            findings.ok("feed", &district.id);
+            continue;
+        }
+        let context = feed::Context {
+            district: district.id(),
+            now: clock::real_now(),
+            last: None,
+            clever_apps: settings.clever_app.clone(),
+            environment: crate::secret::process_environment,
+            progress: Arc::new(feed::Progress::default()),
+        };
+        let probed = match feed::open(&district.feed, context) {
+            Ok(feed) => feed.probe().await,
+            Err(error) => Err(error),
+        };
+        findings.result("feed", &district.id, probed.map_err(|error| error.told()));
+    }
+}

@@ -8,7 +8,7 @@ use crate::command::{CommandError, Session};
 use crate::model::Level;
 
 /// Seats of each product: total, assigned, available, waiting
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Licenses {
     /// Of one district
     #[arg(long, value_name = "D")]
@@ -33,8 +33,12 @@ impl Licenses {
             if let Some(product) = &self.product
                 && !baseline.catalog.products.keys().any(|code| code.as_str() == product)
             {
-                let known: Vec<&str> = baseline.catalog.products.keys().map(crate::model::ProductCode::as_str).collect();
-                return Err(CommandError::Usage(format!("there is no product `{product}`; known are: {}", known.join(", "))));
+                let known: Vec<&str> =
+                    baseline.catalog.products.keys().map(crate::model::ProductCode::as_str).collect();
+                return Err(CommandError::Usage(format!(
+                    "there is no product `{product}`; known are: {}",
+                    known.join(", ")
+                )));
             }
             let wanted = |row: &License| self.product.as_ref().is_none_or(|code| row.product.as_str() == code);
             rows.extend(licenses(&baseline, session.as_of(), self.by_school).into_iter().filter(wanted));

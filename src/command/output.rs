@@ -65,6 +65,9 @@ impl Output {
         for row in rows {
             table.add_row(row);
         }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
         let text = table.to_string();
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
         self.line(&lines.join("\n"))

@@ -17,7 +17,8 @@ pub(super) struct Roster {
 }
 
 fn kind(text: &str) -> Result<Kind, String> {
-    Kind::from_plural(text).ok_or_else(|| "expected schools, sessions, courses, classes, users or enrollments".to_owned())
+    Kind::from_plural(text)
+        .ok_or_else(|| "expected schools, sessions, courses, classes, users or enrollments".to_owned())
 }
 
 impl Roster {

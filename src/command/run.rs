@@ -25,7 +25,7 @@ use crate::{systemd, telemetry};
 ///
 /// The address it listens on is told in the log line `listening on http://…` on standard error, field `address`; with port
 /// 0 the system chooses one.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Run {}
 
 /// How long a command at work on an SQLite store is waited for.

@@ -115,7 +115,8 @@ impl List {
             None => None,
         };
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        let filter = RunFilter { district: district.clone(), status: self.status, before: None, limit: Some(self.limit) };
+        let filter =
+            RunFilter { district: district.clone(), status: self.status, before: None, limit: Some(self.limit) };
         let mut runs = session.store().runs(&filter).await?;
         let open = session.office.queue.list(true).await?.into_iter().map(|request| queued_record(&request));
         let wanted = |it: &RunRecord| {
@@ -124,8 +125,7 @@ impl List {
                 && !runs.iter().any(|run| run.run == it.run)
         };
         let open: Vec<RunRecord> = open.filter(wanted).collect();
-        runs.extend(open);
-        runs.sort_by(|a, b| b.run.cmp(&a.run));
+        runs.splice(0..0, open.into_iter().rev());
         runs.truncate(limit);
         if session.output.json {
             session.output.document(&runs)?;
@@ -153,10 +153,8 @@ impl List {
 impl Show {
     async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let record = find(session, &self.run).await?;
-        let affected = match self.affected || self.format.is_some() {
-            true => affected(session, &record).await?,
-            false => Vec::new(),
-        };
+        let listed = self.affected || self.format.is_some();
+        let affected = if listed { affected(session, &record).await? } else { Vec::new() };
         if self.format == Some(Format::Csv) {
             return csv(session, &affected);
         }
@@ -222,10 +220,12 @@ fn csv(session: &Session, affected: &[Affected]) -> Result<u8, CommandError> {
     writer.write_record(["kind", "id", "change", "groups", "decision", "seats"]).map_err(broken)?;
     for it in affected {
         let decision = it.decision.clone().unwrap_or_default();
-        let cells = [it.kind.to_string(), it.id.clone(), it.change.clone(), it.groups.join(" "), decision, it.seats.join(" ")];
+        let cells =
+            [it.kind.to_string(), it.id.clone(), it.change.clone(), it.groups.join(" "), decision, it.seats.join(" ")];
         writer.write_record(cells.map(|cell| safe_cell(&cell))).map_err(broken)?;
     }
-    let bytes = writer.into_inner().map_err(|_| CommandError::Failed("the list cannot be written as CSV".to_owned()))?;
+    let bytes =
+        writer.into_inner().map_err(|_| CommandError::Failed("the list cannot be written as CSV".to_owned()))?;
     session.output.line(String::from_utf8_lossy(&bytes).trim_end())?;
     Ok(0)
 }
@@ -239,7 +239,8 @@ pub(super) fn safe_cell(cell: &str) -> String {
 impl Decide {
     async fn run(&self, session: &Session, approve: bool) -> Result<u8, CommandError> {
         session.writable().await?;
-        let ask = Ask { run: RunId::new(self.run.as_str()), approve, groups: self.groups.clone(), hash: self.hash.clone() };
+        let ask =
+            Ask { run: RunId::new(self.run.as_str()), approve, groups: self.groups.clone(), hash: self.hash.clone() };
         let checked = decide::check(session.store(), &ask).await.map_err(|refused| match refused {
             Refused::Unknown(_) | Refused::UnknownGroup { .. } => CommandError::Usage(refused.to_string()),
             Refused::NothingHeld(_) | Refused::WrongHash { .. } | Refused::Store(_) => {

@@ -4,7 +4,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::command::{CommandError, Session};
-use crate::model::{Pool, ProductCode, SeatState, SourceId, Timestamp};
+use crate::model::{Pool, ProductCode, SeatState, SourceId, Timestamp, Waiting};
 
 /// Who has a seat of a product, and who waits
 #[derive(Debug, Args)]
@@ -48,10 +48,12 @@ impl Seats {
         let catalog = session.store().catalog().await?;
         if !catalog.products.contains_key(&product) {
             let known: Vec<&str> = catalog.products.keys().map(ProductCode::as_str).collect();
-            return Err(CommandError::Usage(format!("there is no product `{product}`; known are: {}", known.join(", "))));
+            return Err(CommandError::Usage(format!(
+                "there is no product `{product}`; known are: {}",
+                known.join(", ")
+            )));
         }
-        let (seats, mut waiting) = session.store().seats(&district, &product).await?;
-        waiting.sort_by_key(|it| it.position);
+        let (seats, waiting) = session.store().seats(&district, &product).await?;
         let document = Document {
             holders: seats
                 .into_iter()
@@ -63,10 +65,7 @@ impl Seats {
                     state: it.state,
                 })
                 .collect(),
-            waitlist: waiting
-                .into_iter()
-                .map(|it| Place { user: it.user, position: it.position, since: it.since, short_of: it.short_of })
-                .collect(),
+            waitlist: places(waiting),
         };
         if session.output.json {
             session.output.document(&document)?;
@@ -79,11 +78,27 @@ impl Seats {
         session.output.table(&["USER", "POOL", "SINCE", "STATE"], holders.collect())?;
         if !document.waitlist.is_empty() {
             session.output.line("")?;
-            let places = document.waitlist.iter().map(|it| {
-                vec![it.position.to_string(), it.user.to_string(), it.since.to_string(), it.short_of.to_string()]
-            });
-            session.output.table(&["PLACE", "WAITING", "SINCE", "SHORT OF"], places.collect())?;
+            table(session, &document.waitlist)?;
         }
         Ok(0)
     }
+}
+
+/// The waitlist alone, as a table.
+pub(super) async fn waitlist(session: &Session, district: &str, product: &str) -> Result<(), CommandError> {
+    let places = places(session.store().seats(&district.into(), &product.into()).await?.1);
+    table(session, &places)
+}
+
+fn places(mut waiting: Vec<Waiting>) -> Vec<Place> {
+    waiting.sort_by_key(|it| it.position);
+    let place = |it: Waiting| Place { user: it.user, position: it.position, since: it.since, short_of: it.short_of };
+    waiting.into_iter().map(place).collect()
+}
+
+fn table(session: &Session, places: &[Place]) -> Result<(), CommandError> {
+    let rows = places
+        .iter()
+        .map(|it| vec![it.position.to_string(), it.user.to_string(), it.since.to_string(), it.short_of.to_string()]);
+    session.output.table(&["PLACE", "WAITING", "SINCE", "SHORT OF"], rows.collect())
 }

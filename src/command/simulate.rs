@@ -27,9 +27,11 @@ impl SimulateFeed {
         let quirks = Quirks::parse(&self.quirks).map_err(|error| CommandError::Usage(error.to_string()))?;
         let world = World::load(&self.fixtures).map_err(|error| CommandError::Usage(error.to_string()))?;
         let options = Options { listen: self.listen, quirks, ..Options::default() };
-        let server =
-            Server::start(world, options).await.map_err(|error| CommandError::Failed(error.to_string()))?;
-        output::tell(&format!("simulated feeds at {}; districts, urls and credentials: GET /_simulate/", server.base_url()));
+        let server = Server::start(world, options).await.map_err(|error| CommandError::Failed(error.to_string()))?;
+        output::tell(&format!(
+            "simulated feeds at {}; districts, urls and credentials: GET /_simulate/",
+            server.base_url()
+        ));
         tokio::signal::ctrl_c().await?;
         server.stop().await;
         Ok(0)

@@ -40,9 +40,10 @@ impl Sync {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         session.writable().await?;
         session.take_up_catalog().await?;
-        let directory = match self.all || self.names_unknown(session) {
-            true => Directory::discover(&session.office.settings).await,
-            false => Directory::configured(&session.office.settings),
+        let directory = if self.all || self.names_unknown(session) {
+            Directory::discover(&session.office.settings).await
+        } else {
+            Directory::configured(&session.office.settings)
         };
         for problem in &directory.problems {
             output::complain(&format!("clever_app `{}`: {}", problem.app, problem.message));
@@ -88,14 +89,21 @@ impl Sync {
 
     fn wanted(&self, directory: &Directory) -> Result<Vec<DistrictId>, CommandError> {
         if self.all {
-            return Ok(directory.all().filter(|it| it.feed.kind() != "manual").map(crate::district::District::id).collect());
+            return Ok(directory
+                .all()
+                .filter(|it| it.feed.kind() != "manual")
+                .map(crate::district::District::id)
+                .collect());
         }
         let mut wanted = Vec::new();
         for id in &self.districts {
             let id = DistrictId::new(id.as_str());
             if directory.get(&id).is_none() {
                 let known: Vec<&str> = directory.all().map(|it| it.id.as_str()).collect();
-                return Err(CommandError::Usage(format!("there is no district `{id}`; known are: {}", known.join(", "))));
+                return Err(CommandError::Usage(format!(
+                    "there is no district `{id}`; known are: {}",
+                    known.join(", ")
+                )));
             }
             if !wanted.contains(&id) {
                 wanted.push(id);
@@ -129,6 +137,9 @@ impl Session {
             return Ok(());
         }
         let read = catalog::read(path)?;
+        for it in &self.office.settings.district {
+            self.store().ensure_district(&it.id(), it.name(), it.time_zone, it.feed.end_dates()).await?;
+        }
         schedule::catalog::take_up(self.store(), &read, &operator(), self.as_of()).await?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::allocate;
 use crate::command::{CommandError, Session, output};
 
 /// Checks audit chain, fold and invariants
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Verify {
     /// Of one district
     #[arg(long, value_name = "D")]
@@ -26,7 +26,11 @@ impl Verify {
             let checked = session.store().check(&district, None).await?;
             let baseline = session.store().baseline(&district).await?;
             let mut faults = checked.faults;
-            faults.extend(allocate::check(&baseline, baseline.state.allocated_at.unwrap_or_else(|| session.as_of())).iter().map(ToString::to_string));
+            faults.extend(
+                allocate::check(&baseline, baseline.state.allocated_at.unwrap_or_else(|| session.as_of()))
+                    .iter()
+                    .map(ToString::to_string),
+            );
             broken |= !faults.is_empty();
             if !session.output.json {
                 let entries = checked.end.as_ref().map_or(0, |end| end.size);

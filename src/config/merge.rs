@@ -41,11 +41,14 @@ mod tests {
 
     #[test]
     fn a_later_file_changes_one_district_and_adds_another() {
-        let mut base: Table = "[http]\nlisten = 1\n[[district]]\nid = \"a\"\nname = \"A\"\nzone = \"X\"".parse().unwrap();
+        let mut base: Table =
+            "[http]\nlisten = 1\n[[district]]\nid = \"a\"\nname = \"A\"\nzone = \"X\"".parse().unwrap();
         let top = "[[district]]\nid = \"a\"\nname = \"B\"\n[[district]]\nid = \"c\"".parse().unwrap();
         over(&mut base, top);
         let expected: Table =
-            "[http]\nlisten = 1\n[[district]]\nid = \"a\"\nname = \"B\"\nzone = \"X\"\n[[district]]\nid = \"c\"".parse().unwrap();
+            "[http]\nlisten = 1\n[[district]]\nid = \"a\"\nname = \"B\"\nzone = \"X\"\n[[district]]\nid = \"c\""
+                .parse()
+                .unwrap();
         assert_eq!(base, expected);
     }
 }

@@ -103,7 +103,11 @@ fn table(path: &Path) -> Result<toml::Table, ConfigError> {
     })
 }
 
-fn assemble(merged: &toml::Table, environment: config::Environment, files: Vec<PathBuf>) -> Result<Settings, ConfigError> {
+fn assemble(
+    merged: &toml::Table,
+    environment: config::Environment,
+    files: Vec<PathBuf>,
+) -> Result<Settings, ConfigError> {
     let invalid = |message: String| ConfigError::Invalid {
         files: files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "),
         message,
@@ -156,7 +160,10 @@ impl Settings {
                 && let Some(app) = &clever.app
                 && !self.clever_app.iter().any(|it| &it.id == app)
             {
-                return Err(format!("district `{}`: `feed.app` names `{app}`, which no [[clever_app]] has as `id`", district.id));
+                return Err(format!(
+                    "district `{}`: `feed.app` names `{app}`, which no [[clever_app]] has as `id`",
+                    district.id
+                ));
             }
         }
         for app in &self.clever_app {
@@ -203,6 +210,19 @@ mod tests {
     fn a_wrong_value_is_told_by_its_key_and_never_quoted() {
         let error = read_text("[http]\nlisten = \"canary\"", &[]).unwrap_err().to_string();
         assert!(!error.contains("canary"), "{error}");
+    }
+
+    #[test]
+    fn the_shipped_configuration_names_every_setting_with_its_default() {
+        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/rosterd.toml")).unwrap();
+        let shipped = read_text(&text, &[]).unwrap();
+        let built_in = read_text("", &[]).unwrap();
+        assert_eq!(format!("{shipped:?}"), format!("{built_in:?}"));
+        for key in ["common_from", "lease_seconds", "refresh_minutes", "zero_from", "school_changed"] {
+            assert!(text.lines().any(|line| line.starts_with(key)), "{key}");
+        }
+        let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/catalog.example.toml");
+        assert_eq!(crate::catalog::read(Path::new(example)).unwrap().products.len(), 1);
     }
 
     #[test]

@@ -62,9 +62,7 @@ pub enum FeedError {
     #[error("district `{0}` is kept by hand and has no feed: use `rosterd import`")]
     Manual(DistrictId),
     /// No answer at all, or one that broke off.
-    #[error(
-        "{place}: {problem}; check that the server is up and can be reached from here, then sync again"
-    )]
+    #[error("{place}: {problem}; check that the server is up and can be reached from here, then sync again")]
     Unreachable {
         /// Where.
         place: Place,
@@ -108,9 +106,7 @@ pub enum FeedError {
         place: Place,
     },
     /// The district no longer shares (F31). Silence is never a departure.
-    #[error(
-        "{place}: {problem}; the district is disconnected and keeps everything it has. Ask it to share again"
-    )]
+    #[error("{place}: {problem}; the district is disconnected and keeps everything it has. Ask it to share again")]
     Disconnected {
         /// Where.
         place: Place,
@@ -174,9 +170,7 @@ pub enum FeedError {
         problem: &'static str,
     },
     /// It kept moving, or its counts never matched.
-    #[error(
-        "{place}: {problem}, and again after {restarts} restarts; sync later, when the source is at rest"
-    )]
+    #[error("{place}: {problem}, and again after {restarts} restarts; sync later, when the source is at rest")]
     Moved {
         /// Where.
         place: Place,
@@ -211,9 +205,7 @@ pub enum FeedError {
         problem: String,
     },
     /// A needed column is missing.
-    #[error(
-        "{file}: the column `{column}` is missing; export the file with all columns of the specification"
-    )]
+    #[error("{file}: the column `{column}` is missing; export the file with all columns of the specification")]
     Column {
         /// The file.
         file: &'static str,
@@ -231,17 +223,13 @@ pub enum FeedError {
         problem: &'static str,
     },
     /// A file of changes where whole files are needed.
-    #[error(
-        "manifest.csv says `delta` for {file}: only bulk files are read; have the export set to bulk"
-    )]
+    #[error("manifest.csv says `delta` for {file}: only bulk files are read; have the export set to bulk")]
     Delta {
         /// The file.
         file: String,
     },
     /// An upload from before the last one applied.
-    #[error(
-        "the upload is of {uploaded_at}, older than the one applied last, of {applied}; put a newer one there"
-    )]
+    #[error("the upload is of {uploaded_at}, older than the one applied last, of {applied}; put a newer one there")]
     OlderUpload {
         /// When it was made.
         uploaded_at: Timestamp,
@@ -260,6 +248,14 @@ pub enum FeedError {
 }
 
 impl FeedError {
+    /// The whole message: this layer's, and the cause where it names a place and no value.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Secret { cause, .. } => format!("{self}: {cause}"),
+            _ => self.to_string(),
+        }
+    }
+
     /// Whether the same pull may succeed later with nobody doing anything.
     pub fn is_transient(&self) -> bool {
         match self {

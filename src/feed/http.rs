@@ -11,6 +11,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTE
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::clock;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::pace::Pace;
 use crate::feed::settings::Transport;
@@ -30,6 +31,9 @@ pub fn install_crypto() {
         drop(rustls::crypto::ring::default_provider().install_default());
     }
 }
+
+/// A rate limit's window, and a little more.
+const LONGEST_RESET: Duration = Duration::from_secs(75);
 
 /// What to send. Made anew for each attempt, so that signatures are fresh.
 pub(crate) struct Ask {
@@ -58,11 +62,7 @@ pub(crate) struct Http {
 
 impl Http {
     /// `tls` says whether any of the feed's addresses is https; without one no certificates are loaded.
-    pub(crate) fn new(
-        transport: &Transport,
-        per_second: u32,
-        tls: bool,
-    ) -> Result<Self, FeedError> {
+    pub(crate) fn new(transport: &Transport, per_second: u32, tls: bool) -> Result<Self, FeedError> {
         install_crypto();
         let wait = Duration::from_secs(u64::from(transport.timeout_seconds.unwrap_or(60)));
         let mut builder = reqwest::Client::builder()
@@ -79,7 +79,8 @@ impl Http {
         }
         let client = builder.build().map_err(|_| FeedError::Setting {
             key: "ca_file",
-            problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file".to_owned(),
+            problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file"
+                .to_owned(),
         })?;
         Ok(Self {
             client,
@@ -120,11 +121,9 @@ impl Http {
         let ask = make().map_err(Failure::Final)?;
         let request = match ask.form {
             None => self.client.get(ask.url),
-            Some(form) => self
-                .client
-                .post(ask.url)
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(form),
+            Some(form) => {
+                self.client.post(ask.url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+            }
         };
         let answer = request
             .header(ACCEPT, "application/json")
@@ -135,14 +134,12 @@ impl Http {
         let status = answer.status().as_u16();
         match status {
             200..=299 | 400 | 401 | 403 | 404 | 413 => self.receive(place, status, answer).await,
-            300..=399 => {
-                Err(Failure::Final(FeedError::Redirected { place: place.clone(), status }))
-            }
-            429 => Err(limited(place, answer.headers(), Utc::now())),
+            300..=399 => Err(Failure::Final(FeedError::Redirected { place: place.clone(), status })),
+            429 => Err(limited(place, answer.headers(), clock::real_now().instant())),
             408 | 425 | 500 | 502..=504 => {
                 let advice = "it was asked several times; sync again later";
                 let error = FeedError::Status { place: place.clone(), status, advice };
-                Err(match asked_wait(answer.headers(), Utc::now()) {
+                Err(match retry_after(answer.headers(), clock::real_now().instant()) {
                     Some(wait) if wait <= LONGEST_ASKED => Failure::After(error, wait),
                     _ => Failure::Again(error),
                 })
@@ -160,13 +157,8 @@ impl Http {
         status: u16,
         answer: reqwest::Response,
     ) -> Result<Reply, Failure<FeedError>> {
-        let text = |name: &str| {
-            answer
-                .headers()
-                .get(name)
-                .and_then(|it| it.to_str().ok())
-                .map(|it| it.trim().to_owned())
-        };
+        let text =
+            |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok()).map(|it| it.trim().to_owned());
         let total = text("x-total-count").and_then(|it| it.parse().ok());
         let permissions = text("x-perm-rev");
         let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
@@ -179,10 +171,7 @@ impl Http {
             let page = u64::try_from(body.len()).unwrap_or(u64::MAX).saturating_add(length);
             for (bytes, limit) in [(page, self.page_bytes), (pulled, PULL_BYTES)] {
                 if bytes > limit {
-                    return Err(Failure::Final(FeedError::TooLarge {
-                        place: place.clone(),
-                        limit,
-                    }));
+                    return Err(Failure::Final(FeedError::TooLarge { place: place.clone(), limit }));
                 }
             }
             body.extend_from_slice(&chunk);
@@ -193,13 +182,11 @@ impl Http {
 }
 
 fn authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, FeedError> {
-    let problem = |problem: &str| FeedError::Setting {
-        key: "ca_file",
-        problem: format!("{} {problem}", path.display()),
-    };
+    let problem =
+        |problem: &str| FeedError::Setting { key: "ca_file", problem: format!("{} {problem}", path.display()) };
     let pem = std::fs::read(path).map_err(|_| problem("cannot be read"))?;
-    let found = reqwest::Certificate::from_pem_bundle(&pem)
-        .map_err(|_| problem("is not a PEM file of certificates"))?;
+    let found =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| problem("is not a PEM file of certificates"))?;
     if found.is_empty() { Err(problem("holds no certificate")) } else { Ok(found) }
 }
 
@@ -230,20 +217,26 @@ fn limited(place: &Place, headers: &HeaderMap, now: DateTime<Utc>) -> Failure<Fe
     }
 }
 
-/// `Retry-After` in seconds or as a date, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
+/// `Retry-After`, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
 fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok()).map(str::trim);
-    if let Some(after) = text(RETRY_AFTER.as_str()) {
-        if let Ok(seconds) = after.parse::<u64>() {
-            return Some(Duration::from_secs(seconds));
-        }
-        if let Ok(date) = DateTime::parse_from_rfc2822(after) {
-            return Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default());
-        }
+    retry_after(headers, now).or_else(|| reset_wait(headers, now))
+}
+
+/// `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let after = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = after.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
     }
-    let reset = text("x-ratelimit-reset")?.parse::<i64>().ok()?;
-    let reset = DateTime::from_timestamp(reset, 0)?;
-    Some((reset - now).to_std().unwrap_or_default())
+    let date = DateTime::parse_from_rfc2822(after).ok()?;
+    Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
+}
+
+/// Clever's counter starts anew each minute, so a reset further away than that is a clock that is wrong, theirs or ours.
+fn reset_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let reset = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse::<i64>().ok()?;
+    let wait = (DateTime::from_timestamp(reset, 0)? - now).to_std().unwrap_or_default();
+    Some(wait.min(LONGEST_RESET))
 }
 
 #[cfg(test)]
@@ -265,6 +258,7 @@ mod tests {
         assert_eq!(wait("retry-after", "Tue, 14 Nov 2000 22:13:30 GMT"), Some(0));
         assert_eq!(wait("retry-after", "-5"), None);
         assert_eq!(wait("x-ratelimit-reset", "1700000042"), Some(42));
+        assert_eq!(wait("x-ratelimit-reset", "1700009999"), Some(75));
         assert_eq!(wait("x-ratelimit-reset", "soon"), None);
     }
 
@@ -272,13 +266,20 @@ mod tests {
     fn a_wait_without_end_is_refused() {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1000000000"));
-        let place = Place {
-            district: "d".to_owned(),
-            kind: "clever",
-            collection: "users".to_owned(),
-            at: None,
-        };
-        let outcome = limited(&place, &headers, Utc::now());
+        let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
+        let outcome = limited(&place, &headers, clock::real_now().instant());
         assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
+    }
+
+    #[test]
+    fn a_file_of_authorities_that_cannot_be_used_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let empty = dir.path().join("empty.pem");
+        std::fs::write(&empty, "no certificate here").unwrap();
+        for path in [dir.path().join("missing.pem"), empty] {
+            let transport = Transport { ca_file: Some(path.clone()), ..Transport::default() };
+            let error = Http::new(&transport, 1, true).err().unwrap().to_string();
+            assert!(error.contains("`ca_file`") && error.contains(path.to_str().unwrap()), "{error}");
+        }
     }
 }

@@ -10,14 +10,15 @@ mod oneroster;
 mod pace;
 mod progress;
 mod settings;
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use settings::{
-    Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings,
-    SignatureMethod,
+    Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod,
 };
 
 use crate::model::{DistrictId, SourceMark, Timestamp};
@@ -68,6 +69,15 @@ impl Feed {
             Kind::Clever(it) => it.pull().await,
             Kind::OneRoster(it) => it.pull().await,
             Kind::Csv(it) => it.pull().await,
+        }
+    }
+
+    /// Asks for as little as shows that the source is there and takes the credential, for `rosterd doctor`.
+    pub async fn probe(&self) -> Result<(), FeedError> {
+        match &self.0 {
+            Kind::Clever(it) => it.probe().await,
+            Kind::OneRoster(it) => it.probe().await,
+            Kind::Csv(it) => it.probe().await,
         }
     }
 

@@ -299,6 +299,11 @@ impl CleverSettings {
 }
 
 impl CleverApp {
+    /// The secrets in it, with their keys, for `doctor`.
+    pub fn secrets(&self) -> [(&'static str, &Secret); 2] {
+        [("client_id", &self.client_id), ("client_secret", &self.client_secret)]
+    }
+
     /// Checks what can be checked without asking anyone; the error names the key.
     pub fn check(&self) -> Result<(), FeedError> {
         checked_url("url", &self.url, self.allow_insecure)?;
@@ -339,8 +344,7 @@ impl OneRosterSettings {
 }
 
 fn limits(rows: Option<u32>, seconds: Option<u32>, rate: Option<u32>) -> Result<(), FeedError> {
-    let numbers =
-        [("page_size", rows), ("timeout_seconds", seconds), ("max_requests_per_second", rate)];
+    let numbers = [("page_size", rows), ("timeout_seconds", seconds), ("max_requests_per_second", rate)];
     match numbers.into_iter().find(|(_, number)| *number == Some(0)) {
         Some((key, _)) => Err(setting(key, "is 0; give at least 1")),
         None => Ok(()),
@@ -352,18 +356,10 @@ fn setting(key: &'static str, problem: &str) -> FeedError {
 }
 
 /// The URL, if credentials may be sent there: `https`, or `http` to this machine, or `http` where that was asked for.
-pub(crate) fn checked_url(
-    key: &'static str,
-    text: &str,
-    allow_insecure: bool,
-) -> Result<Url, FeedError> {
-    let url = Url::parse(text)
-        .map_err(|_| setting(key, "is not a URL; write it whole, with https://"))?;
+pub(crate) fn checked_url(key: &'static str, text: &str, allow_insecure: bool) -> Result<Url, FeedError> {
+    let url = Url::parse(text).map_err(|_| setting(key, "is not a URL; write it whole, with https://"))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(setting(
-            key,
-            "holds a user name or password; give credentials by their own keys",
-        ));
+        return Err(setting(key, "holds a user name or password; give credentials by their own keys"));
     }
     if url.fragment().is_some() {
         return Err(setting(key, "holds a `#`; leave the fragment out"));
@@ -408,8 +404,7 @@ mod tests {
         assert!(oneroster.secrets().iter().all(|(_, secret)| !secret.is_plain()));
         let csv = read(r#"feed = { kind = "oneroster-csv", path = "/srv/drop/shelbyville" }"#);
         csv.unwrap().check().unwrap();
-        let clever =
-            read(r#"feed = { kind = "clever", app = "main", district = "58da" }"#).unwrap();
+        let clever = read(r#"feed = { kind = "clever", app = "main", district = "58da" }"#).unwrap();
         clever.check().unwrap();
         assert_eq!(clever.end_dates(), EndDates::Inclusive);
         read(r#"feed = { kind = "manual" }"#).unwrap().check().unwrap();
@@ -430,18 +425,11 @@ mod tests {
 
     #[test]
     fn plain_http_is_for_this_machine_only_unless_asked_for() {
-        for url in
-            ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost/x", "https://a.example"]
-        {
+        for url in ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost/x", "https://a.example"] {
             checked_url("url", url, false).unwrap();
         }
-        for url in
-            ["http://a.example", "http://127.0.0.1.a.example", "ftp://a.example", "a.example"]
-        {
-            assert!(
-                checked_url("url", url, false).unwrap_err().to_string().contains("`url`"),
-                "{url}"
-            );
+        for url in ["http://a.example", "http://127.0.0.1.a.example", "ftp://a.example", "a.example"] {
+            assert!(checked_url("url", url, false).unwrap_err().to_string().contains("`url`"), "{url}");
         }
         checked_url("url", "http://a.example", true).unwrap();
         assert!(checked_url("url", "https://me:canary@a.example", true).is_err());

@@ -207,7 +207,9 @@ impl Watch<'_> {
 
     fn unenrolled(&mut self) {
         let losses = std::mem::take(&mut self.losses.unenrolled);
+        let users = &self.baseline.roster.users;
         let enrolled: BTreeSet<&SourceId> = self.baseline.roster.enrollments.keys().map(|key| &key.user).collect();
+        let enrolled: BTreeSet<&SourceId> = enrolled.into_iter().filter(|user| users.contains_key(*user)).collect();
         let mut of: BTreeMap<SourceId, u64> = BTreeMap::new();
         for user in &enrolled {
             for school in self.schools.of_user_id(user) {
@@ -219,7 +221,7 @@ impl Watch<'_> {
         let mut schools: BTreeMap<SourceId, Tally> = BTreeMap::new();
         for Loss { user, causes } in losses {
             let causes: BTreeSet<usize> = causes.difference(&self.plan.approved).copied().collect();
-            if causes.is_empty() {
+            if causes.is_empty() || !users.contains_key(&user) {
                 continue;
             }
             district.add(&causes);
@@ -258,7 +260,9 @@ impl Watch<'_> {
             let (district, schools) = products.entry(product.clone()).or_default();
             let mine = self.schools.of_user_id(user);
             district.add(&causes);
-            mine.into_iter().for_each(|school| schools.entry(school).or_default().add(&causes));
+            for school in mine {
+                schools.entry(school).or_default().add(&causes);
+            }
         }
         let mut of_district: BTreeMap<&ProductCode, u64> = BTreeMap::new();
         let mut of_school: BTreeMap<(&ProductCode, SourceId), u64> = BTreeMap::new();

@@ -13,10 +13,13 @@ use std::collections::BTreeMap;
 
 pub use limits::{Limit, Settings};
 
-use crate::allocate::Allocation;
-use crate::model::{Baseline, Counts, HoldRecord, Kind, SeatCounts, SourceMark, Verb};
+use crate::allocate::{self, Allocation};
+use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, SeatCounts, SourceMark, Verb};
 use crate::plan::{self, Change, Plan};
 use crate::snapshot::Snapshot;
+
+/// The group of a first sync in review.
+pub const FIRST_SYNC: &str = "district/first_sync";
 
 /// What the guard must know beyond the plan.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +51,7 @@ pub fn review(
     let first = circumstances.snapshot.is_some_and(|snapshot| is_first_sync(baseline, &snapshot.source));
     let mut tripped = Vec::new();
     if first && circumstances.review_first_sync {
-        tripped.push(groups::Group::everything("district/first_sync", &plan, "the first sync is reviewed by a person"));
+        tripped.push(groups::Group::everything(FIRST_SYNC, &plan, "the first sync is reviewed by a person"));
     } else if let Some(snapshot) = circumstances.snapshot.filter(|_| settings.enabled) {
         tripped = groups::tripped(&plan, baseline, settings, snapshot, first);
     }
@@ -158,6 +161,31 @@ impl Cleared {
             }
         }
         counts
+    }
+
+    /// Every change and seat change, one line each; what waits says so.
+    pub fn view(&self) -> PlanView {
+        let roster = self.plan.changes.iter().enumerate().map(|(index, change)| {
+            let held = if self.held.contains_key(&index) { "  [held]" } else { "" };
+            format!("{change}{held}")
+        });
+        let mut lines: Vec<String> = roster.chain(self.seats.changes.iter().map(ToString::to_string)).collect();
+        let omitted = lines.len().saturating_sub(PlanView::LONGEST);
+        lines.truncate(PlanView::LONGEST);
+        PlanView { lines, omitted: u64::try_from(omitted).unwrap_or(u64::MAX) }
+    }
+
+    /// Seats needed if everything applied, against those bought (safety.md, First sync).
+    pub fn needs(&self, baseline: &Baseline) -> Vec<Need> {
+        let (seats, waiting) = (self.plan.seats.seats.clone(), self.plan.seats.waiting.clone());
+        let after = Baseline { seats, waiting, ..baseline.clone() };
+        let rows = allocate::licenses(&after, self.plan.as_of, false);
+        let need = |row: allocate::License| Need {
+            needed: row.assigned + row.waiting,
+            bought: row.total,
+            product: row.product,
+        };
+        rows.into_iter().map(need).collect()
     }
 
     /// Whether applying it would write nothing but the run itself.

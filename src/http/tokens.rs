@@ -27,16 +27,8 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 8] = [
-        Self::Read,
-        Self::People,
-        Self::Sync,
-        Self::Approve,
-        Self::Manage,
-        Self::Activity,
-        Self::Access,
-        Self::Admin,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Read, Self::People, Self::Sync, Self::Approve, Self::Manage, Self::Activity, Self::Access, Self::Admin];
 
     /// The word.
     pub fn as_str(self) -> &'static str {

@@ -46,8 +46,8 @@ pub struct SourceMark {
     pub pulled_at: Timestamp,
 }
 
-/// One change that a run held, as the store keeps it for review.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One change that a run held, as the store keeps it for review. `Debug` leaves out the bodies, which hold names.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldChange {
     /// The groups that hold it; it waits while any of them is undecided.
     pub groups: BTreeSet<String>,
@@ -61,6 +61,20 @@ pub struct HeldChange {
     pub after: Option<String>,
     /// Whether a removal rests on a tombstone rather than on absence.
     pub tombstone: bool,
+}
+
+impl std::fmt::Debug for HeldChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { groups, kind, id, before, after, tombstone } = self;
+        f.debug_struct("HeldChange")
+            .field("groups", groups)
+            .field("kind", kind)
+            .field("id", id)
+            .field("before", &before.is_some())
+            .field("after", &after.is_some())
+            .field("tombstone", tombstone)
+            .finish()
+    }
 }
 
 impl HeldChange {

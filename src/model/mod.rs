@@ -31,8 +31,8 @@ pub use record::{
 };
 pub use roster::Roster;
 pub use run::{
-    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, RunRecord, RunStatus, SeatCounts, SnapshotSummary, Trigger,
-    Warning,
+    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, Need, PlanView, RunRecord, RunStatus, SeatCounts,
+    SnapshotSummary, Trigger, Warning,
 };
 pub use seat::{EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Seat, SeatState, Waiting};
 pub use time::{Date, EndDates, Timestamp};

@@ -547,7 +547,7 @@ mod tests {
     use super::*;
 
     fn day(text: &str) -> Option<Date> {
-        Some(text.parse().unwrap())
+        text.parse().ok()
     }
 
     fn enrollment(periods: &[(Option<Date>, Option<Date>)]) -> Enrollment {

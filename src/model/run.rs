@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DistrictId, Kind, RunId, SourceMark, Timestamp};
+use crate::model::{DistrictId, Kind, ProductCode, RunId, SourceMark, Timestamp};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -185,6 +185,31 @@ pub struct AuditSpan {
     pub head: String,
 }
 
+/// Seats of a product that a first sync would need, against those bought.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Need {
+    /// The product.
+    pub product: ProductCode,
+    /// Users who would have a seat or wait for one.
+    pub needed: u64,
+    /// Seats bought; null for unlimited.
+    pub bought: Option<u64>,
+}
+
+/// A plan, readable before it happens: every change, or as many as [`PlanView::LONGEST`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// Roster changes and seat changes, one line each.
+    pub lines: Vec<String>,
+    /// Lines left out.
+    pub omitted: u64,
+}
+
+impl PlanView {
+    /// Lines kept in a run's record.
+    pub const LONGEST: usize = 10_000;
+}
+
 /// A run (interface.md, JSON).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -218,6 +243,12 @@ pub struct RunRecord {
     pub seats: SeatCounts,
     /// Held groups.
     pub holds: Vec<HoldRecord>,
+    /// Of a first sync in review: seats needed against bought.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// Of a plan: what it would do, line by line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanView>,
     /// The audit entries it wrote; null for none.
     pub audit: Option<AuditSpan>,
     /// Why it failed, and what to do.
@@ -243,6 +274,8 @@ impl RunRecord {
             changes: Kind::ALL.into_iter().map(|kind| (kind, Changed::default())).collect(),
             seats: SeatCounts::default(),
             holds: Vec::new(),
+            needs: Vec::new(),
+            plan: None,
             audit: None,
             error: None,
         }

@@ -19,11 +19,7 @@ pub(super) struct Differences {
 }
 
 /// All kinds of a snapshot.
-pub(super) fn against_snapshot(
-    baseline: &Baseline,
-    snapshot: &Snapshot,
-    as_of: Timestamp,
-) -> Result<Differences, UnreadableRecord> {
+pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: Timestamp) -> Differences {
     let mut scan = Scan { baseline, snapshot, as_of, found: Differences::default(), refused: BTreeMap::new() };
     scan.kind(&snapshot.schools, &baseline.roster.schools);
     scan.kind(&snapshot.sessions, &baseline.roster.sessions);
@@ -43,7 +39,7 @@ pub(super) fn against_snapshot(
             ids: ids.into_iter().take(5).collect(),
         });
     }
-    Ok(found)
+    found
 }
 
 struct Scan<'a> {
@@ -119,7 +115,7 @@ pub(super) fn still_as_shown(baseline: &Baseline, held: &[HeldChange]) -> Result
             found.changes.extend(Change::between(now, after, archived, change.tombstone));
         }
     }
-    found.changes.sort_by(|a, b| (a.kind, sort_key(a)).cmp(&(b.kind, sort_key(b))));
+    found.changes.sort_by_key(|change| (change.kind, sort_key(change)));
     found.approved = (0..found.changes.len()).collect();
     Ok(found)
 }

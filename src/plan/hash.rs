@@ -26,7 +26,7 @@ pub fn plan_hash(
     }
     #[derive(Serialize)]
     struct Group<'a> {
-        group: &'a str,
+        name: &'a str,
         count: u64,
         affected: u64,
     }
@@ -45,7 +45,7 @@ pub fn plan_hash(
         part(serde_json::to_string(seat)?);
     }
     for HoldRecord { group, count, affected, .. } in holds {
-        part(serde_json::to_string(&Group { group, count: *count, affected: *affected })?);
+        part(serde_json::to_string(&Group { name: group, count: *count, affected: *affected })?);
     }
     Ok(hex::encode(digest.finalize()))
 }

@@ -71,7 +71,7 @@ pub struct UnreadableRecord {
 /// Compares and allocates. The same baseline, cause and instant give the same plan.
 pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<Plan, UnreadableRecord> {
     let found = match cause {
-        Cause::Snapshot(snapshot) => diff::against_snapshot(baseline, snapshot, as_of)?,
+        Cause::Snapshot(snapshot) => diff::against_snapshot(baseline, snapshot, as_of),
         Cause::Approved(held) => diff::still_as_shown(baseline, held)?,
         Cause::Standing => diff::Differences::default(),
     };

@@ -60,9 +60,13 @@ pub async fn take_up(
     at: Timestamp,
 ) -> Result<BTreeSet<DistrictId>, StoreError> {
     let old = store.catalog().await?;
-    let drafts = drafts(&old, new, actor);
+    // A district that is not known yet gets its subscriptions when it is: their entries belong into its chain.
+    let known: BTreeSet<DistrictId> = store.districts().await?.into_iter().map(|it| it.id).collect();
+    let mut new = new.clone();
+    new.subscriptions.retain(|_, it| known.contains(&it.district));
+    let drafts = drafts(&old, &new, actor);
     let concerned = drafts.keys().cloned().collect();
-    store.put_catalog(new, None, at, drafts).await?;
+    store.put_catalog(&new, None, at, drafts).await?;
     Ok(concerned)
 }
 

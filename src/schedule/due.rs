@@ -48,16 +48,16 @@ impl Nightly {
             Self::At(time) => {
                 let today = now.with_timezone(&zone).date_naive();
                 let days = [Some(today), today.checked_sub_days(Days::new(1))];
-                let nights = days.into_iter().flatten().map(|date| Night {
-                    due: first_instant(zone, date, *time) + spread,
-                    key: date.to_string(),
-                });
+                let nights = days
+                    .into_iter()
+                    .flatten()
+                    .map(|date| Night { due: first_instant(zone, date, *time) + spread, key: date.to_string() });
                 nights.filter(|night| night.due <= now).max()
             }
             Self::Cron(cron) => {
                 let until = (now - spread).with_timezone(&zone);
                 let mut found = None;
-                let mut from = until.clone() - TimeDelta::hours(36);
+                let mut from = until - TimeDelta::hours(36);
                 while let Ok(next) = cron.find_next_occurrence(&from, false) {
                     if next > until || next <= from {
                         break;
@@ -154,7 +154,10 @@ mod tests {
         let nightly = Nightly::parse("15 3 * * 1-5").unwrap();
         let monday = Utc.with_ymd_and_hms(2026, 11, 23, 12, 0, 0).unwrap();
         let night = nightly.latest(chrono_tz::America::Chicago, TimeDelta::zero(), monday).unwrap();
-        assert_eq!((night.key.as_str(), night.due.to_rfc3339().as_str()), ("2026-11-23 03:15", "2026-11-23T09:15:00+00:00"));
+        assert_eq!(
+            (night.key.as_str(), night.due.to_rfc3339().as_str()),
+            ("2026-11-23 03:15", "2026-11-23T09:15:00+00:00")
+        );
         let sunday = Utc.with_ymd_and_hms(2026, 11, 22, 23, 0, 0).unwrap();
         assert_eq!(nightly.latest(chrono_tz::America::Chicago, TimeDelta::zero(), sunday), None);
     }

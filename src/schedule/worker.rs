@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::clock::{self, Clock};
 use crate::config::Settings;
 use crate::decide::{self, Ask};
@@ -46,11 +48,20 @@ impl Office {
 
     /// Carries out a claimed request. Whatever goes wrong becomes a `failed` record; only a store that does not answer at
     /// all is an error, and then the lease runs out and the run is taken up again from its start.
+    ///
+    /// A lease that is lost meanwhile stops nothing here: the fence refuses every write (safety.md, Crash), and a future that
+    /// is dropped while it talks to the database could leave a transaction open.
     pub async fn carry_out(&self, claimed: Claimed, progress: Arc<feed::Progress>) -> Result<RunRecord, QueueError> {
-        let record = tokio::select! {
-            record = self.attempt(&claimed, progress) => record?,
-            lost = self.keep_lease(&claimed) => return Err(lost),
-        };
+        let done = CancellationToken::new();
+        let beating = tokio::spawn(self.clone().keep_lease(claimed.clone(), done.clone()));
+        // Also where this future is dropped, as the daemon does with a run that is not to be finished.
+        let ends_it = done.drop_guard();
+        let outcome = Box::pin(self.attempt(&claimed, progress)).await;
+        drop(ends_it);
+        if beating.await.is_err() {
+            tracing::error!(run.id = %claimed.request.run, "the heartbeat of run {} broke down", claimed.request.run);
+        }
+        let record = outcome?;
         self.queue.finish(&record.run, claimed.fence, record.status).await?;
         Ok(record)
     }
@@ -143,18 +154,21 @@ impl Office {
         }
     }
 
-    /// Renews the lease until it is lost; a run that lost it must stop, since another process may have taken it up.
-    async fn keep_lease(&self, claimed: &Claimed) -> QueueError {
-        let mut beat = tokio::time::interval(self.lease() / 3);
-        beat.tick().await;
+    /// Renews the lease until the run is done, or the lease is lost.
+    async fn keep_lease(self, claimed: Claimed, done: CancellationToken) {
+        let run = &claimed.request.run;
         loop {
-            beat.tick().await;
-            let held = self.queue.heartbeat(&claimed.request.run, claimed.fence, clock::real_now(), self.lease()).await;
-            match held {
+            tokio::select! {
+                () = done.cancelled() => return,
+                () = tokio::time::sleep(self.lease() / 3) => {}
+            }
+            match self.queue.heartbeat(run, claimed.fence, clock::real_now(), self.lease()).await {
                 Ok(()) => {}
-                Err(lost @ QueueError::LeaseLost(_)) => return lost,
+                Err(QueueError::LeaseLost(_)) => {
+                    tracing::warn!(run.id = %run, "run {run} was taken over by another process; nothing more is written here");
+                    return;
+                }
                 Err(error) => {
-                    let run = &claimed.request.run;
                     tracing::warn!(run.id = %run, %error, "cannot renew the lease of run {run}, trying again");
                 }
             }

@@ -57,20 +57,22 @@
 //! | `html-502=N`, `error-500=N` | the first N requests fail so |
 //! | `rate-limit=N` | over N requests in two seconds: 429 |
 //! | `retry-after=S` | failures and 429 carry `Retry-After: S` |
-//! | `expire-token=N` | a bearer is refused after N requests, until a new one was fetched |
+//! | `expire-token=N` | a bearer is refused after N requests, until a new one was fetched; a district's fixed bearer for good |
 //! | `empty=COLLECTION` | it is empty (repeatable) |
 //! | `truncate=COLLECTION` | its JSON is cut in the middle (repeatable) |
 //! | `html-login` | 200 with an HTML login page |
 //! | `no-content`, `empty-object` | an empty page is a 204, or `{}` (OneRoster) |
 //! | `drift=N` | after N pages of users, enrollments, classes or sections two rows go and one comes; `last_sync` and total move |
 //! | `district-state=STATE` | Clever's district is `paused`, `pending` or `error` |
-//! | `vanished` | the district is gone from Clever's list, its data answer 403 |
+//! | `vanished` | Clever: gone from the list, data answer 403. OneRoster: every collection is empty, ClassLink: not enabled |
 //! | `slow=MS` | every answer waits |
 //! | `redirect` | data answer 302 to another address |
 //! | `reorder-keys` | keys come in reverse order |
 //! | `extra-fields` | unknown keys everywhere |
 //! | `tombstones` | OneRoster keeps removed records as `tobedeleted` |
 //! | `inactive` | as `tombstones`, with the status `inactive` |
+//!
+//! CSV packages have defects of their own: [`Defects`].
 
 use std::path::PathBuf;
 
@@ -79,6 +81,7 @@ mod classlink;
 mod clever;
 mod clock;
 mod control;
+mod defects;
 mod disturb;
 pub mod generate;
 mod http;
@@ -94,6 +97,7 @@ mod tests;
 mod world;
 
 pub use auth::Credentials;
+pub use defects::Defects;
 pub use oneroster::Version;
 pub use quirks::{QuirkError, Quirks};
 pub use server::{LoggedRequest, Options, Server};

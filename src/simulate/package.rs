@@ -164,6 +164,17 @@ pub(crate) fn write_folder(files: Vec<PackageFile<'_>>, target: &Path) -> Result
     Ok(())
 }
 
+/// Writes a file so that it appears whole.
+pub(crate) fn write_whole(target: &Path, bytes: &[u8]) -> Result<(), SimulateError> {
+    let half = part_of(target);
+    let unwritten = |source| SimulateError::Write { path: half.clone(), source };
+    if let Some(parent) = target.parent() {
+        std::fs::create_dir_all(parent).map_err(unwritten)?;
+    }
+    std::fs::write(&half, bytes).map_err(unwritten)?;
+    std::fs::rename(&half, target).map_err(|source| SimulateError::Write { path: target.to_owned(), source })
+}
+
 /// Writes the files into the root of a zip, which appears whole and is the same bytes for the same content.
 pub(crate) fn write_zip(files: Vec<PackageFile<'_>>, target: &Path) -> Result<(), SimulateError> {
     let half = part_of(target);

@@ -123,7 +123,7 @@ impl Quirks {
     fn switch_on(&mut self, name: &str, value: Option<&str>) -> Result<(), QuirkError> {
         let known = SPELLINGS.iter().find(|(known, _)| *known == name);
         let Some((name, usage)) = known.copied() else {
-            return Err(QuirkError::Unknown { name: name.to_owned(), nearest: nearest(name) });
+            return Err(QuirkError::Unknown { name: name.to_owned(), nearest: nearest(Quirks::names(), name) });
         };
         let wrong = || QuirkError::Value { name: name.to_owned(), usage };
         let word = || value.filter(|value| !value.is_empty()).map(str::to_owned).ok_or_else(wrong);
@@ -193,6 +193,7 @@ impl std::str::FromStr for Quirks {
     }
 }
 
-fn nearest(name: &str) -> &'static str {
-    Quirks::names().min_by_key(|known| strsim::damerau_levenshtein(known, name)).unwrap_or("no-total")
+/// The name that differs least from what was written.
+pub(crate) fn nearest(names: impl Iterator<Item = &'static str>, written: &str) -> &'static str {
+    names.min_by_key(|known| strsim::damerau_levenshtein(known, written)).unwrap_or("")
 }

@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 use serde_json::Value;
 
 use super::SimulateError;
+use super::defects::Defects;
 use super::generate;
 use super::oneroster::Version;
 use super::package;
@@ -156,6 +157,28 @@ impl World {
     /// As [`World::csv_zip`], in the version asked for.
     pub fn csv_zip_as(&self, district: &str, day: u32, version: Version, target: &Path) -> Result<(), SimulateError> {
         self.write_package(district, day, version, target, package::write_zip)
+    }
+
+    /// As [`World::csv_folder`], with defects.
+    pub fn csv_folder_with(
+        &self,
+        district: &str,
+        day: u32,
+        defects: &Defects,
+        target: &Path,
+    ) -> Result<(), SimulateError> {
+        self.write_package(district, day, Version::V1p1, target, |files, target| defects.write_folder(files, target))
+    }
+
+    /// As [`World::csv_zip`], with defects.
+    pub fn csv_zip_with(
+        &self,
+        district: &str,
+        day: u32,
+        defects: &Defects,
+        target: &Path,
+    ) -> Result<(), SimulateError> {
+        self.write_package(district, day, Version::V1p1, target, |files, target| defects.write_zip(files, target))
     }
 
     fn write_package(

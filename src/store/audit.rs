@@ -6,8 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::audit::{
-    Category, Checkpoint, Checkpointed, Draft, Entry, Fault, Fold, Verifier, canonical, pseudonym,
-    seal, span,
+    Category, Checkpoint, Checkpointed, Draft, Entry, Fault, Fold, Verifier, canonical, pseudonym, seal, span,
 };
 use crate::model::{AuditSpan, DistrictId, RunId, SourceId, Timestamp};
 use crate::store::column::Table;
@@ -138,8 +137,7 @@ type EntryColumns = (
 
 /// A column that is not exactly as this program writes it makes the entry an altered one, even where it would read alike.
 fn entry(district: &DistrictId, columns: EntryColumns) -> Result<Entry, StoreError> {
-    let (seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash) =
-        columns;
+    let (seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash) = columns;
     let corrupt = |field| StoreError::CorruptEntry { district: district.clone(), seq, field };
     let json = |field, text: Option<String>| -> Result<Option<Value>, StoreError> {
         let Some(text) = text else { return Ok(None) };
@@ -201,11 +199,7 @@ impl UserNames {
         let ids = [user.as_str().to_owned(), pseudonym(key, user.as_str())];
         let [raw, shown] = &ids;
         let prefix = |id: &String| Ok::<_, StoreError>(format!("[{},", TABLE.to_json(id)?));
-        Ok(Self {
-            enrollments: [prefix(raw)?, prefix(shown)?],
-            seats: [format!("/{raw}"), format!("/{shown}")],
-            ids,
-        })
+        Ok(Self { enrollments: [prefix(raw)?, prefix(shown)?], seats: [format!("/{raw}"), format!("/{shown}")], ids })
     }
 }
 
@@ -282,12 +276,11 @@ pub struct Checked {
 impl Store {
     /// Entries that pass the filter.
     pub async fn audit_stream(&self, filter: AuditFilter) -> Result<AuditStream<'_>, StoreError> {
-        let districts = match &filter.district {
-            Some(district) => vec![district.clone()],
-            None => {
-                let mut tx = self.db.read().await?;
-                read_states(&mut tx).await?.into_iter().rev().map(|it| it.id).collect()
-            }
+        let districts = if let Some(district) = &filter.district {
+            vec![district.clone()]
+        } else {
+            let mut tx = self.db.read().await?;
+            read_states(&mut tx).await?.into_iter().rev().map(|it| it.id).collect()
         };
         Ok(AuditStream { store: self, filter, districts, after: 0 })
     }
@@ -300,11 +293,7 @@ impl Store {
 
     /// Walks a district's chain and compares what it amounts to with the store, in one consistent read: seats, waitlist,
     /// active records (safety.md, Crash: the fold of the audit equals the store).
-    pub async fn check(
-        &self,
-        district: &DistrictId,
-        checkpoint: Option<&Checkpoint>,
-    ) -> Result<Checked, StoreError> {
+    pub async fn check(&self, district: &DistrictId, checkpoint: Option<&Checkpoint>) -> Result<Checked, StoreError> {
         let mut tx = self.db.read().await?;
         let state = read_state(&mut tx, district).await?;
         let mut verifier = Verifier::new(district.clone(), checkpoint.cloned());
@@ -324,7 +313,9 @@ impl Store {
             if let Err(fault) = walked {
                 return Ok(broken(fault.to_string()));
             }
-            page.iter().for_each(|it| fold.push(it));
+            for it in &page {
+                fold.push(it);
+            }
         }
         let end = match verifier.finish(Some((state.audit_seq, &state.audit_head))) {
             Ok(end) => end,
@@ -336,11 +327,7 @@ impl Store {
 }
 
 /// Where the fold and the store differ, counted: ids would be pseudonyms.
-async fn compare(
-    tx: &mut Tx,
-    district: &DistrictId,
-    fold: &Fold,
-) -> Result<Vec<String>, StoreError> {
+async fn compare(tx: &mut Tx, district: &DistrictId, fold: &Fold) -> Result<Vec<String>, StoreError> {
     let mut faults: Vec<String> = Vec::new();
     for (seq, what) in &fold.odd {
         faults.push(format!("audit entry {seq} of `{district}` cannot follow: {what}"));
@@ -358,14 +345,11 @@ async fn compare(
     differ(&mut faults, district, "seats", &in_audit, &in_store);
 
     let places = seats::read_waiting(tx, district).await?;
-    let places: BTreeSet<_> = places
-        .into_keys()
-        .map(|(product, user)| (product, fold.stored_name(user.as_str())))
-        .collect();
+    let places: BTreeSet<_> =
+        places.into_keys().map(|(product, user)| (product, fold.stored_name(user.as_str()))).collect();
     differ(&mut faults, district, "places in line", &fold.waiting, &places);
 
-    let mut ids: BTreeMap<_, BTreeSet<String>> =
-        fold.active.keys().map(|kind| (*kind, BTreeSet::new())).collect();
+    let mut ids: BTreeMap<_, BTreeSet<String>> = fold.active.keys().map(|kind| (*kind, BTreeSet::new())).collect();
     for (kind, id) in records::read_active_ids(tx, district).await? {
         ids.entry(kind).or_default().insert(fold.stored_record_name(kind, &id));
     }
@@ -387,8 +371,6 @@ fn differ<T: Ord>(
     let only_audit = in_audit.difference(in_store).count();
     let only_store = in_store.difference(in_audit).count();
     if only_audit + only_store > 0 {
-        faults.push(format!(
-            "{what} of `{district}`: {only_audit} only in the audit, {only_store} only in the store"
-        ));
+        faults.push(format!("{what} of `{district}`: {only_audit} only in the audit, {only_store} only in the store"));
     }
 }

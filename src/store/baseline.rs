@@ -39,16 +39,14 @@ async fn read_departed(
     district: &DistrictId,
     seats: impl Iterator<Item = &Seat>,
 ) -> Result<Roster, StoreError> {
-    let leaving: BTreeSet<&SourceId> =
-        seats.filter(|seat| seat.leaving.is_some()).map(|seat| &seat.user).collect();
+    let leaving: BTreeSet<&SourceId> = seats.filter(|seat| seat.leaving.is_some()).map(|seat| &seat.user).collect();
     if leaving.is_empty() {
         return Ok(Roster::default());
     }
     let mut departed = records::read_departed(tx, district).await?;
     departed.users.retain(|user, _| leaving.contains(user));
     departed.enrollments.retain(|EnrollmentKey { user, .. }, _| leaving.contains(user));
-    let classes: BTreeSet<SourceId> =
-        departed.enrollments.keys().map(|key| key.class.clone()).collect();
+    let classes: BTreeSet<SourceId> = departed.enrollments.keys().map(|key| key.class.clone()).collect();
     departed.classes.retain(|class, _| classes.contains(class));
     Ok(departed)
 }

@@ -63,11 +63,8 @@ impl Store {
             district::lock(&mut tx, id).await?;
         }
         let present = read(&mut tx).await?;
-        let changed: Vec<&Subscription> = catalog
-            .subscriptions
-            .values()
-            .filter(|it| present.subscriptions.get(&it.id) != Some(it))
-            .collect();
+        let changed: Vec<&Subscription> =
+            catalog.subscriptions.values().filter(|it| present.subscriptions.get(&it.id) != Some(it)).collect();
         let products_changed = present.products != catalog.products;
         if !products_changed && changed.is_empty() && drafts.is_empty() {
             return Ok(false);
@@ -91,9 +88,7 @@ impl Store {
                 .execute_exactly(1)
                 .await?;
             let before = present.subscriptions.get(&it.id).map(|old| old.district.clone());
-            moved.extend(
-                before.into_iter().chain([it.district.clone()]).filter(|id| districts.contains(id)),
-            );
+            moved.extend(before.into_iter().chain([it.district.clone()]).filter(|id| districts.contains(id)));
         }
         for id in moved {
             let mut locked = district::lock(&mut tx, &id).await?;

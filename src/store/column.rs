@@ -22,28 +22,16 @@ impl Table {
         Timestamp::from_millis(millis).ok_or_else(|| self.corrupt(field))
     }
 
-    pub(super) fn instant_if(
-        self,
-        field: &'static str,
-        millis: Option<i64>,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn instant_if(self, field: &'static str, millis: Option<i64>) -> Result<Option<Timestamp>, StoreError> {
         millis.map(|it| self.instant(field, it)).transpose()
     }
 
-    pub(super) fn date_if(
-        self,
-        field: &'static str,
-        text: Option<String>,
-    ) -> Result<Option<Date>, StoreError> {
+    pub(super) fn date_if(self, field: &'static str, text: Option<String>) -> Result<Option<Date>, StoreError> {
         text.map(|it| it.parse().map_err(|_| self.corrupt(field))).transpose()
     }
 
     /// A fieldless enum from the word serde gives it.
-    pub(super) fn word<T: DeserializeOwned>(
-        self,
-        field: &'static str,
-        text: &str,
-    ) -> Result<T, StoreError> {
+    pub(super) fn word<T: DeserializeOwned>(self, field: &'static str, text: &str) -> Result<T, StoreError> {
         let reader: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
         T::deserialize(reader).map_err(|_| self.corrupt(field))
     }
@@ -53,11 +41,7 @@ impl Table {
     }
 
     /// A value from its JSON.
-    pub(super) fn json<T: DeserializeOwned>(
-        self,
-        field: &'static str,
-        text: &str,
-    ) -> Result<T, StoreError> {
+    pub(super) fn json<T: DeserializeOwned>(self, field: &'static str, text: &str) -> Result<T, StoreError> {
         serde_json::from_str(text).map_err(|_| self.corrupt(field))
     }
 

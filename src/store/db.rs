@@ -5,9 +5,7 @@
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
-use sqlx::{
-    Arguments, Column, Encode, Executor, FromRow, Postgres, Sqlite, Statement, Transaction, Type,
-};
+use sqlx::{Arguments, Column, Encode, Executor, FromRow, Postgres, Sqlite, Statement, Transaction, Type};
 
 use crate::store::StoreError;
 
@@ -92,22 +90,12 @@ macro_rules! bulk {
 pub(crate) use bulk;
 
 /// A value that both databases can bind. Nothing to implement.
-pub(crate) trait Param<'v>:
-    Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres>
-{
-}
-impl<'v, T> Param<'v> for T where
-    T: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres>
-{
-}
+pub(crate) trait Param<'v>: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres> {}
+impl<'v, T> Param<'v> for T where T: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres> {}
 
 /// A row that both databases can decode: a tuple of columns.
-pub(crate) trait Row:
-    for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
-{
-}
-impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin
-{}
+pub(crate) trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
+impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
 /// An open database.
 #[derive(Clone, Debug)]
@@ -126,12 +114,10 @@ pub(crate) enum Tx {
 }
 
 impl Db {
-    /// A transaction that writes. On SQLite it has the write lock from its start.
+    /// A transaction that writes. On `SQLite` it has the write lock from its start.
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         let begun = match self {
-            Self::Sqlite { writer, .. } => {
-                writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite)
-            }
+            Self::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
             Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
         };
         begun.map_err(|error| StoreError::of("BEGIN", &error))
@@ -140,13 +126,10 @@ impl Db {
     /// A transaction whose reads agree with one another.
     pub(crate) async fn read(&self) -> Result<Tx, StoreError> {
         let begun = match self {
-            Self::Sqlite { readers, .. } => {
-                readers.begin_with("BEGIN DEFERRED").await.map(Tx::Sqlite)
+            Self::Sqlite { readers, .. } => readers.begin_with("BEGIN DEFERRED").await.map(Tx::Sqlite),
+            Self::Postgres(pool) => {
+                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await.map(Tx::Postgres)
             }
-            Self::Postgres(pool) => pool
-                .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                .await
-                .map(Tx::Postgres),
         };
         begun.map_err(|error| StoreError::of("BEGIN", &error))
     }
@@ -168,21 +151,11 @@ impl Db {
         let (parameters, columns) = match self {
             Self::Sqlite { readers, .. } => {
                 let mut conn: PoolConnection<Sqlite> = readers.acquire().await.map_err(failed)?;
-                parts(
-                    &(&mut *conn)
-                        .prepare(sqlx::SqlSafeStr::into_sql_str(sql.sqlite))
-                        .await
-                        .map_err(failed)?,
-                )
+                parts(&(&mut *conn).prepare(sqlx::SqlSafeStr::into_sql_str(sql.sqlite)).await.map_err(failed)?)
             }
             Self::Postgres(pool) => {
                 let mut conn: PoolConnection<Postgres> = pool.acquire().await.map_err(failed)?;
-                parts(
-                    &(&mut *conn)
-                        .prepare(sqlx::SqlSafeStr::into_sql_str(sql.postgres))
-                        .await
-                        .map_err(failed)?,
-                )
+                parts(&(&mut *conn).prepare(sqlx::SqlSafeStr::into_sql_str(sql.postgres)).await.map_err(failed)?)
             }
         };
         Ok(Described { name: sql.name, arity: sql.arity, parameters, columns })
@@ -261,27 +234,22 @@ impl Query<'_> {
             return Err(StoreError::Unwritable { table: self.sql.name });
         }
         if self.given != self.sql.arity {
-            return Err(StoreError::Arity {
-                statement: self.sql.name,
-                takes: self.sql.arity,
-                given: self.given,
-            });
+            return Err(StoreError::Arity { statement: self.sql.name, takes: self.sql.arity, given: self.given });
         }
         Ok(())
     }
 
     /// Runs it; the number of rows it touched.
+    #[expect(clippy::disallowed_methods, reason = "this file is the door")]
     pub(crate) async fn execute(self) -> Result<u64, StoreError> {
         self.check()?;
         let done = match self.target {
-            Target::Sqlite(tx, args) => sqlx::query_with(self.sql.sqlite, args)
-                .execute(&mut **tx)
-                .await
-                .map(|it| it.rows_affected()),
-            Target::Postgres(tx, args) => sqlx::query_with(self.sql.postgres, args)
-                .execute(&mut **tx)
-                .await
-                .map(|it| it.rows_affected()),
+            Target::Sqlite(tx, args) => {
+                sqlx::query_with(self.sql.sqlite, args).execute(&mut **tx).await.map(|it| it.rows_affected())
+            }
+            Target::Postgres(tx, args) => {
+                sqlx::query_with(self.sql.postgres, args).execute(&mut **tx).await.map(|it| it.rows_affected())
+            }
         };
         done.map_err(|error| StoreError::of(self.sql.name, &error))
     }
@@ -291,11 +259,7 @@ impl Query<'_> {
         let statement = self.sql.name;
         let expected = u64::try_from(expected).unwrap_or(u64::MAX);
         let actual = self.execute().await?;
-        if actual == expected {
-            Ok(())
-        } else {
-            Err(StoreError::RowsAffected { statement, expected, actual })
-        }
+        if actual == expected { Ok(()) } else { Err(StoreError::RowsAffected { statement, expected, actual }) }
     }
 
     /// All rows.
@@ -303,14 +267,10 @@ impl Query<'_> {
         self.check()?;
         let rows = match self.target {
             Target::Sqlite(tx, args) => {
-                sqlx::query_as_with::<Sqlite, T, _>(self.sql.sqlite, args)
-                    .fetch_all(&mut **tx)
-                    .await
+                sqlx::query_as_with::<Sqlite, T, _>(self.sql.sqlite, args).fetch_all(&mut **tx).await
             }
             Target::Postgres(tx, args) => {
-                sqlx::query_as_with::<Postgres, T, _>(self.sql.postgres, args)
-                    .fetch_all(&mut **tx)
-                    .await
+                sqlx::query_as_with::<Postgres, T, _>(self.sql.postgres, args).fetch_all(&mut **tx).await
             }
         };
         rows.map_err(|error| StoreError::of(self.sql.name, &error))
@@ -321,14 +281,10 @@ impl Query<'_> {
         self.check()?;
         let row = match self.target {
             Target::Sqlite(tx, args) => {
-                sqlx::query_as_with::<Sqlite, T, _>(self.sql.sqlite, args)
-                    .fetch_optional(&mut **tx)
-                    .await
+                sqlx::query_as_with::<Sqlite, T, _>(self.sql.sqlite, args).fetch_optional(&mut **tx).await
             }
             Target::Postgres(tx, args) => {
-                sqlx::query_as_with::<Postgres, T, _>(self.sql.postgres, args)
-                    .fetch_optional(&mut **tx)
-                    .await
+                sqlx::query_as_with::<Postgres, T, _>(self.sql.postgres, args).fetch_optional(&mut **tx).await
             }
         };
         row.map_err(|error| StoreError::of(self.sql.name, &error))
@@ -337,10 +293,6 @@ impl Query<'_> {
     /// The one row there must be.
     pub(crate) async fn fetch_one<T: Row>(self) -> Result<T, StoreError> {
         let statement = self.sql.name;
-        self.fetch_optional().await?.ok_or(StoreError::RowsAffected {
-            statement,
-            expected: 1,
-            actual: 0,
-        })
+        self.fetch_optional().await?.ok_or(StoreError::RowsAffected { statement, expected: 1, actual: 0 })
     }
 }

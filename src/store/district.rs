@@ -67,12 +67,8 @@ fn state(row: DistrictRow) -> Result<DistrictState, StoreError> {
 }
 
 /// The district in a read that must agree with others.
-pub(super) async fn read_state(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<DistrictState, StoreError> {
-    let row: Option<DistrictRow> =
-        tx.query(DISTRICT).bind(district.as_str()).fetch_optional().await?;
+pub(super) async fn read_state(tx: &mut Tx, district: &DistrictId) -> Result<DistrictState, StoreError> {
+    let row: Option<DistrictRow> = tx.query(DISTRICT).bind(district.as_str()).fetch_optional().await?;
     state(row.ok_or_else(|| StoreError::NoDistrict { district: district.clone() })?)
 }
 
@@ -93,8 +89,7 @@ pub(super) struct Locked {
 }
 
 pub(super) async fn lock(tx: &mut Tx, district: &DistrictId) -> Result<Locked, StoreError> {
-    let row: Option<(i64, i64, i64, String)> =
-        tx.query(LOCK_DISTRICT).bind(district.as_str()).fetch_optional().await?;
+    let row: Option<(i64, i64, i64, String)> = tx.query(LOCK_DISTRICT).bind(district.as_str()).fetch_optional().await?;
     let (revision, fence, audit_seq, audit_head) =
         row.ok_or_else(|| StoreError::NoDistrict { district: district.clone() })?;
     Ok(Locked { district: district.clone(), revision, fence, audit_seq, audit_head })
@@ -125,11 +120,7 @@ impl Locked {
             .await
     }
 
-    pub(super) async fn set_source(
-        &self,
-        tx: &mut Tx,
-        source: &SourceMark,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn set_source(&self, tx: &mut Tx, source: &SourceMark) -> Result<(), StoreError> {
         let source = TABLE.to_json(source)?;
         tx.query(SET_SOURCE).bind(self.district.as_str()).bind(source).execute_exactly(1).await
     }
@@ -186,10 +177,8 @@ impl Store {
 
     /// `at` of the latest audit entry of any district: commands that write refuse an earlier `--now`.
     pub async fn latest_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let (latest,): (Option<String>,) =
-            self.db.read().await?.query(LATEST_AT).fetch_one().await?;
-        let parse =
-            |text: String| Timestamp::parse(&text).map_err(|_| Table("audit").corrupt("at"));
+        let (latest,): (Option<String>,) = self.db.read().await?.query(LATEST_AT).fetch_one().await?;
+        let parse = |text: String| Timestamp::parse(&text).map_err(|_| Table("audit").corrupt("at"));
         latest.map(parse).transpose()
     }
 }

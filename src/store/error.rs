@@ -7,10 +7,8 @@ use crate::model::{DistrictId, RunId};
 /// A failure of the store or the queue; nothing is half done after any of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// The URL is neither SQLite nor PostgreSQL.
-    #[error(
-        "`store.url` is `{url}`, which names no database: write `sqlite:PATH` or `postgres://USER@HOST/NAME`"
-    )]
+    /// The URL is neither `SQLite` nor `PostgreSQL`.
+    #[error("`store.url` is `{url}`, which names no database: write `sqlite:PATH` or `postgres://USER@HOST/NAME`")]
     Url {
         /// The URL without its password.
         url: String,
@@ -25,13 +23,13 @@ pub enum StoreError {
         /// What to do.
         remedy: &'static str,
     },
-    /// The bundled SQLite is one that can corrupt a WAL database (reliability.md 0.1).
+    /// The bundled `SQLite` is one that can corrupt a WAL database (reliability.md 0.1).
     #[error("SQLite {found} can corrupt the store: build with 3.51.3 or later")]
     OldSqlite {
         /// Its version.
         found: String,
     },
-    /// SQLite did not take a setting that durability rests on (reliability.md 0.2).
+    /// `SQLite` did not take a setting that durability rests on (reliability.md 0.2).
     #[error(
         "SQLite set `{pragma}` to `{found}` instead of `{wanted}`: the file system of the store may not support it; put the store on a local disk"
     )]
@@ -43,7 +41,7 @@ pub enum StoreError {
         /// What it is.
         found: String,
     },
-    /// The schema is older than this program, on PostgreSQL, where migrating is a step of its own.
+    /// The schema is older than this program, on `PostgreSQL`, where migrating is a step of its own.
     #[error("the schema of the store is at version {found} of {wanted}: run `rosterd migrate`")]
     NotMigrated {
         /// Its version, 0 for an empty database.
@@ -76,9 +74,7 @@ pub enum StoreError {
         code: String,
     },
     /// No room.
-    #[error(
-        "the disk of the store is full during {during} ({code}): free some space and sync again"
-    )]
+    #[error("the disk of the store is full during {during} ({code}): free some space and sync again")]
     DiskFull {
         /// The statement or step.
         during: &'static str,
@@ -86,9 +82,7 @@ pub enum StoreError {
         code: String,
     },
     /// Someone else keeps the store locked.
-    #[error(
-        "the store is locked by another process during {during} ({code}): wait for it or stop it, and try again"
-    )]
+    #[error("the store is locked by another process during {during} ({code}): wait for it or stop it, and try again")]
     Locked {
         /// The statement or step.
         during: &'static str,
@@ -96,9 +90,7 @@ pub enum StoreError {
         code: String,
     },
     /// The store cannot be written.
-    #[error(
-        "the store is read-only during {during} ({code}): check the permissions of its file or user"
-    )]
+    #[error("the store is read-only during {during} ({code}): check the permissions of its file or user")]
     ReadOnly {
         /// The statement or step.
         during: &'static str,
@@ -168,9 +160,7 @@ pub enum StoreError {
         field: &'static str,
     },
     /// An audit entry cannot be understood or is not written as this program writes it.
-    #[error(
-        "audit entry {seq} of `{district}` was altered: its {field} is not what this program writes"
-    )]
+    #[error("audit entry {seq} of `{district}` was altered: its {field} is not what this program writes")]
     CorruptEntry {
         /// The district.
         district: DistrictId,
@@ -223,21 +213,13 @@ impl StoreError {
         match error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or_default().into_owned();
-                by_code(
-                    during,
-                    code,
-                    database.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some(),
-                )
+                by_code(during, code, database.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some())
             }
             sqlx::Error::Io(io) => Self::Unreachable { during, code: io.kind().to_string() },
             sqlx::Error::Tls(_) => Self::Unreachable { during, code: "TLS".to_owned() },
-            sqlx::Error::PoolTimedOut => {
-                Self::Locked { during, code: "no connection came free in time".to_owned() }
-            }
+            sqlx::Error::PoolTimedOut => Self::Locked { during, code: "no connection came free in time".to_owned() },
             sqlx::Error::PoolClosed => Self::Unreachable { during, code: "closed".to_owned() },
-            sqlx::Error::WorkerCrashed => {
-                Self::Unreachable { during, code: "worker gone".to_owned() }
-            }
+            sqlx::Error::WorkerCrashed => Self::Unreachable { during, code: "worker gone".to_owned() },
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
                 Self::CorruptRow { table: during, field: "column" }
             }

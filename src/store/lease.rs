@@ -117,22 +117,12 @@ impl Queue {
     }
 
     /// Says where a run is.
-    pub async fn progress(
-        &self,
-        run: &RunId,
-        fence: i64,
-        status: RunStatus,
-    ) -> Result<(), QueueError> {
+    pub async fn progress(&self, run: &RunId, fence: i64, status: RunStatus) -> Result<(), QueueError> {
         self.of_holder(run, fence, SET_STATUS, status, false).await
     }
 
     /// The run has ended: its request is closed and the district is free. Call it after the store has the run's row.
-    pub async fn finish(
-        &self,
-        run: &RunId,
-        fence: i64,
-        status: RunStatus,
-    ) -> Result<(), QueueError> {
+    pub async fn finish(&self, run: &RunId, fence: i64, status: RunStatus) -> Result<(), QueueError> {
         self.of_holder(run, fence, CLOSE_REQUEST, status, true).await
     }
 
@@ -149,15 +139,14 @@ impl Queue {
         status: RunStatus,
         free: bool,
     ) -> Result<(), QueueError> {
+        // the request before the lease, as a claim takes them: in another order two processes could wait for one another
         let mut tx = self.db.write().await?;
-        if tx.query(HOLDS).bind(run.as_str()).bind(fence).execute().await? != 1 {
-            return Err(QueueError::LeaseLost(run.clone()));
-        }
         let query = tx.query(sql).bind(run.as_str()).bind(status.as_str());
-        query.execute_exactly(1).await?;
-        if free {
-            let query = tx.query(FREE_LEASE).bind(run.as_str()).bind(fence);
-            query.execute_exactly(1).await?;
+        let touched = query.execute().await?;
+        let lease = if free { FREE_LEASE } else { HOLDS };
+        let held = tx.query(lease).bind(run.as_str()).bind(fence).execute().await?;
+        if (touched, held) != (1, 1) {
+            return Err(QueueError::LeaseLost(run.clone()));
         }
         Ok(tx.commit().await?)
     }

@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::path::PathBuf;
 
 use crate::store::settings::{Place, beside};
 use crate::store::{Settings, StoreError};
@@ -22,7 +21,7 @@ impl WorkerLock {
     /// [`StoreError::InUse`] names the holder if there is one.
     pub fn acquire(settings: &Settings, what: &str) -> Result<Self, StoreError> {
         let Place::Sqlite(store) = settings.place()? else { return Ok(Self { _file: None }) };
-        let path = PathBuf::from(beside(&store, "worker").with_extension("lock"));
+        let path = beside(&store, "worker").with_extension("lock");
         let failed = |error: std::io::Error| StoreError::Open {
             store: settings.shown(),
             code: error.kind().to_string(),
@@ -31,13 +30,8 @@ impl WorkerLock {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -71,8 +71,7 @@ pub(super) async fn read_access(
     tx: &mut Tx,
     district: &DistrictId,
 ) -> Result<BTreeMap<SeatKey, EducatorAccess>, StoreError> {
-    let rows: Vec<(String, String, bool)> =
-        tx.query(ACCESS).bind(district.as_str()).fetch_all().await?;
+    let rows: Vec<(String, String, bool)> = tx.query(ACCESS).bind(district.as_str()).fetch_all().await?;
     let read = |(product, educator, on): (String, String, bool)| {
         let it = EducatorAccess { product: product.into(), educator: educator.into(), on };
         ((it.product.clone(), it.educator.clone()), it)
@@ -81,11 +80,7 @@ pub(super) async fn read_access(
 }
 
 /// Appends an act's entries and makes plans stale.
-pub(super) async fn record(
-    tx: &mut Tx,
-    locked: &mut Locked,
-    act: Act,
-) -> Result<Option<AuditSpan>, StoreError> {
+pub(super) async fn record(tx: &mut Tx, locked: &mut Locked, act: Act) -> Result<Option<AuditSpan>, StoreError> {
     let entries = audit::sealed(locked, act.run.as_ref(), act.at, act.audit)?;
     let span = audit::append(tx, locked, &entries).await?;
     locked.moved(tx, true).await?;
@@ -94,11 +89,7 @@ pub(super) async fn record(
 
 impl Store {
     /// Sets or replaces a pin or exclude.
-    pub async fn set_override(
-        &self,
-        act: Act,
-        it: &Override,
-    ) -> Result<Option<AuditSpan>, StoreError> {
+    pub async fn set_override(&self, act: Act, it: &Override) -> Result<Option<AuditSpan>, StoreError> {
         let mut tx = self.db.write().await?;
         let mut locked = district::lock(&mut tx, &act.district).await?;
         tx.query(PUT_OVERRIDE)
@@ -131,11 +122,7 @@ impl Store {
     }
 
     /// Switches one educator's access to a product (S2.5).
-    pub async fn set_educator_access(
-        &self,
-        act: Act,
-        it: &EducatorAccess,
-    ) -> Result<Option<AuditSpan>, StoreError> {
+    pub async fn set_educator_access(&self, act: Act, it: &EducatorAccess) -> Result<Option<AuditSpan>, StoreError> {
         let mut tx = self.db.write().await?;
         let mut locked = district::lock(&mut tx, &act.district).await?;
         tx.query(PUT_ACCESS)

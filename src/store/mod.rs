@@ -28,6 +28,9 @@ mod statements;
 mod token;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use audit::{AuditFilter, AuditStream, Checked};
 pub use db::Described;
 pub use error::{StoreError, WriteError};

@@ -60,17 +60,13 @@ declare! {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueueError {
     /// The idempotency key was used with another body.
-    #[error(
-        "this idempotency key was used with another request, which became run `{0}`: use a new key"
-    )]
+    #[error("this idempotency key was used with another request, which became run `{0}`: use a new key")]
     KeyReused(RunId),
     /// The lease ran out and another process took the run up, or the run was closed.
     #[error("this process lost run `{0}`: stop working on it")]
     LeaseLost(RunId),
     /// There is a token of that name.
-    #[error(
-        "there is a token named `{0}` already: revoked names are not used again, choose another"
-    )]
+    #[error("there is a token named `{0}` already: revoked names are not used again, choose another")]
     TokenExists(String),
     /// The queue failed.
     #[error(transparent)]
@@ -178,24 +174,11 @@ fn run_id(district: &DistrictId, trigger: Trigger, ordinal: i64, at: Timestamp) 
     RunId::from(ulid::Ulid::from_parts(millis, chance).to_string())
 }
 
-type RequestColumns = (
-    String,
-    String,
-    String,
-    String,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    i64,
-    String,
-    bool,
-    i64,
-    bool,
-);
+type RequestColumns =
+    (String, String, String, String, Option<String>, Option<String>, Option<String>, i64, String, bool, i64, bool);
 
 fn read_request(columns: RequestColumns) -> Result<Request, StoreError> {
-    let (run, district, mode, cause, by, reason, payload, as_of, status, open, attempts, asked) =
-        columns;
+    let (run, district, mode, cause, by, reason, payload, as_of, status, open, attempts, asked) = columns;
     Ok(Request {
         run: run.into(),
         district: district.into(),
@@ -220,16 +203,11 @@ pub(super) async fn read_one(tx: &mut Tx, run: &RunId) -> Result<Option<Request>
 /// The run that meets the request already, if any.
 async fn met(tx: &mut Tx, new: &NewRequest) -> Result<Option<(RunId, Filed)>, QueueError> {
     if let Some((key, body_hash)) = &new.idempotency_key {
-        let row: Option<(String, String)> =
-            tx.query(BY_IDEMPOTENCY_KEY).bind(key.as_str()).fetch_optional().await?;
+        let row: Option<(String, String)> = tx.query(BY_IDEMPOTENCY_KEY).bind(key.as_str()).fetch_optional().await?;
         if let Some((run, hash)) = row {
             let run = RunId::from(run);
             let same = hash == *body_hash;
-            return if same {
-                Ok(Some((run, Filed::SameKey)))
-            } else {
-                Err(QueueError::KeyReused(run))
-            };
+            return if same { Ok(Some((run, Filed::SameKey))) } else { Err(QueueError::KeyReused(run)) };
         }
     }
     if let Some(night) = &new.night {
@@ -248,8 +226,7 @@ async fn met(tx: &mut Tx, new: &NewRequest) -> Result<Option<(RunId, Filed)>, Qu
 }
 
 async fn put(tx: &mut Tx, new: &NewRequest) -> Result<RunId, StoreError> {
-    let (ordinal,): (i64,) =
-        tx.query(COUNT_ORDINAL).bind(new.district.as_str()).fetch_one().await?;
+    let (ordinal,): (i64,) = tx.query(COUNT_ORDINAL).bind(new.district.as_str()).fetch_one().await?;
     let (filed,): (i64,) = tx.query(COUNT_ORDINAL).bind(ALL).fetch_one().await?;
     let run = run_id(&new.district, new.trigger, ordinal, new.at);
     tx.query(PUT_REQUEST)
@@ -288,8 +265,7 @@ impl Queue {
     pub async fn request(&self, new: NewRequest) -> Result<Requested, QueueError> {
         let mut tx = self.db.write().await?;
         let tx_ref = &mut tx;
-        let _locked: (i64,) =
-            tx_ref.query(NEXT_IN_DISTRICT).bind(new.district.as_str()).fetch_one().await?;
+        let _locked: (i64,) = tx_ref.query(NEXT_IN_DISTRICT).bind(new.district.as_str()).fetch_one().await?;
         let (run, filed) = match met(tx_ref, &new).await? {
             Some(met) => met,
             None => (put(tx_ref, &new).await?, Filed::New),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::model::Verb;
 use crate::model::{DistrictId, Fingerprint, Kind, Record, Roster, RunId};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
-use crate::model::Verb;
 use crate::store::write::{BATCH, RecordWrite};
 use crate::store::{Store, StoreError};
 
@@ -131,32 +131,19 @@ pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Ro
 }
 
 /// Users, classes and enrollments that left by mere absence, all that there ever were.
-pub(super) async fn read_departed(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<Roster, StoreError> {
+pub(super) async fn read_departed(tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
     roster_of(tx.query(DEPARTED).bind(district.as_str()).fetch_all().await?)
 }
 
-pub(super) async fn read_archived(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<Vec<(Kind, String)>, StoreError> {
+pub(super) async fn read_archived(tx: &mut Tx, district: &DistrictId) -> Result<Vec<(Kind, String)>, StoreError> {
     read_ids(tx, ARCHIVED, district).await
 }
 
-pub(super) async fn read_active_ids(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<Vec<(Kind, String)>, StoreError> {
+pub(super) async fn read_active_ids(tx: &mut Tx, district: &DistrictId) -> Result<Vec<(Kind, String)>, StoreError> {
     read_ids(tx, ACTIVE_IDS, district).await
 }
 
-async fn read_ids(
-    tx: &mut Tx,
-    sql: Sql,
-    district: &DistrictId,
-) -> Result<Vec<(Kind, String)>, StoreError> {
+async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(Kind, String)>, StoreError> {
     let rows: Vec<(String, String)> = tx.query(sql).bind(district.as_str()).fetch_all().await?;
     rows.into_iter().map(|(kind, id)| Ok((TABLE.kind(&kind)?, id))).collect()
 }
@@ -165,8 +152,7 @@ impl Store {
     /// Number of active records of each kind.
     pub async fn counts(&self, district: &DistrictId) -> Result<BTreeMap<Kind, u64>, StoreError> {
         let mut tx = self.db.read().await?;
-        let rows: Vec<(String, i64)> =
-            tx.query(RECORD_COUNTS).bind(district.as_str()).fetch_all().await?;
+        let rows: Vec<(String, i64)> = tx.query(RECORD_COUNTS).bind(district.as_str()).fetch_all().await?;
         let mut counts: BTreeMap<Kind, u64> = Kind::ALL.into_iter().map(|kind| (kind, 0)).collect();
         for (kind, n) in rows {
             let n = u64::try_from(n).map_err(|_| TABLE.corrupt("count"))?;
@@ -176,22 +162,14 @@ impl Store {
     }
 
     /// Active records of a kind, sorted by key.
-    pub async fn roster(
-        &self,
-        district: &DistrictId,
-        kind: Kind,
-    ) -> Result<Vec<Record>, StoreError> {
+    pub async fn roster(&self, district: &DistrictId, kind: Kind) -> Result<Vec<Record>, StoreError> {
         let mut tx = self.db.read().await?;
         let query = tx.query(ACTIVE_OF_KIND).bind(district.as_str()).bind(kind.plural());
         Ok(roster_of(query.fetch_all().await?)?.records().collect())
     }
 
     /// What a run did to records, with the bodies before and after, by kind and id.
-    pub async fn versions(
-        &self,
-        district: &DistrictId,
-        run: &RunId,
-    ) -> Result<Vec<RecordWrite>, StoreError> {
+    pub async fn versions(&self, district: &DistrictId, run: &RunId) -> Result<Vec<RecordWrite>, StoreError> {
         const TABLE: Table = Table("record_version");
         type VersionColumns = (String, String, String, String, Option<String>, Option<String>);
         let mut tx = self.db.read().await?;

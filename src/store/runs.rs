@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::model::{
-    Decision, DistrictId, Fingerprint, HeldChange, Kind, PendingReview, RunId, RunRecord,
-    RunStatus, Timestamp, Verdict,
+    Decision, DistrictId, Fingerprint, HeldChange, Kind, PendingReview, RunId, RunRecord, RunStatus, Timestamp, Verdict,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -180,11 +179,7 @@ pub(super) async fn put_held(
     Ok(())
 }
 
-pub(super) async fn decide_held(
-    tx: &mut Tx,
-    district: &DistrictId,
-    updates: &[HoldUpdate],
-) -> Result<(), StoreError> {
+pub(super) async fn decide_held(tx: &mut Tx, district: &DistrictId, updates: &[HoldUpdate]) -> Result<(), StoreError> {
     for it in updates {
         tx.query(DECIDE_HELD)
             .bind(it.run.as_str())
@@ -234,8 +229,7 @@ pub(super) async fn clear_decisions(
     keys: &[(Kind, String)],
 ) -> Result<(), StoreError> {
     for batch in keys.chunks(BATCH) {
-        let rows: Vec<_> =
-            batch.iter().map(|(kind, id)| KeyRow { kind: kind.plural(), id }).collect();
+        let rows: Vec<_> = batch.iter().map(|(kind, id)| KeyRow { kind: kind.plural(), id }).collect();
         let rows = DECISION.to_json(&rows)?;
         tx.query(CLEAR_DECISIONS).bind(district.as_str()).bind(rows).execute().await?;
     }
@@ -265,10 +259,7 @@ async fn read_undecided(tx: &mut Tx, district: &DistrictId) -> Result<Vec<RunRec
     rows.into_iter().map(read_run).collect()
 }
 
-async fn read_held(
-    tx: &mut Tx,
-    run: &RunId,
-) -> Result<Vec<(HeldChange, Option<String>)>, StoreError> {
+async fn read_held(tx: &mut Tx, run: &RunId) -> Result<Vec<(HeldChange, Option<String>)>, StoreError> {
     type Columns = (String, String, String, Option<String>, Option<String>, bool, Option<String>);
     let rows: Vec<Columns> = tx.query(HELD_CHANGES).bind(run.as_str()).fetch_all().await?;
     let read = |(kind, id, groups, before, after, tombstone, decision): Columns| {
@@ -282,10 +273,7 @@ async fn read_held(
 }
 
 /// The latest review with anything undecided.
-pub(super) async fn read_review(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<Option<PendingReview>, StoreError> {
+pub(super) async fn read_review(tx: &mut Tx, district: &DistrictId) -> Result<Option<PendingReview>, StoreError> {
     let Some(run) = read_undecided(tx, district).await?.into_iter().next() else {
         return Ok(None);
     };
@@ -333,18 +321,12 @@ impl Store {
     }
 
     /// What a run held, by kind and id, each with its decision: `approved`, `rejected`, `superseded`, or none yet.
-    pub async fn held_changes(
-        &self,
-        run: &RunId,
-    ) -> Result<Vec<(HeldChange, Option<String>)>, StoreError> {
+    pub async fn held_changes(&self, run: &RunId) -> Result<Vec<(HeldChange, Option<String>)>, StoreError> {
         read_held(&mut self.db.read().await?, run).await
     }
 
     /// Runs of a district with a hold that nobody decided yet, newest first.
-    pub async fn undecided_runs(
-        &self,
-        district: &DistrictId,
-    ) -> Result<Vec<RunRecord>, StoreError> {
+    pub async fn undecided_runs(&self, district: &DistrictId) -> Result<Vec<RunRecord>, StoreError> {
         read_undecided(&mut self.db.read().await?, district).await
     }
 }

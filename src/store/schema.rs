@@ -7,17 +7,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection, SqlSafeStr};
 
 use crate::store::StoreError;
 use crate::store::db::{Db, Sql};
 use crate::store::settings::{Place, Settings, beside};
 
-/// The two files of an SQLite store; on PostgreSQL one database holds both.
+/// The two files of an `SQLite` store; on `PostgreSQL` one database holds both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     /// Districts, records, seats, runs, audit.
@@ -48,43 +46,26 @@ macro_rules! step {
 
 const STEPS: &[Step] = &[step!(Store, 1, "0001_store"), step!(Queue, 2, "0002_queue")];
 
-/// The first SQLite without the WAL-reset corruption (reliability.md 0.1).
+/// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 
-const SQLITE_VERSION: Sql =
-    Sql::portable("SELECT sqlite_version() AS version").named("SQLITE_VERSION");
+const SQLITE_VERSION: Sql = Sql::portable("SELECT sqlite_version() AS version").named("SQLITE_VERSION");
 
-/// Settings that are asked back after opening, with what SQLite must answer.
+/// Settings that are asked back after opening, with what `SQLite` must answer.
 const PRAGMAS: &[(&str, &str, Sql)] = &[
     ("journal_mode", "wal", Sql::portable("SELECT journal_mode AS value FROM pragma_journal_mode")),
-    (
-        "synchronous",
-        "2",
-        Sql::portable("SELECT CAST(synchronous AS TEXT) AS value FROM pragma_synchronous"),
-    ),
-    (
-        "foreign_keys",
-        "1",
-        Sql::portable("SELECT CAST(foreign_keys AS TEXT) AS value FROM pragma_foreign_keys"),
-    ),
+    ("synchronous", "2", Sql::portable("SELECT CAST(synchronous AS TEXT) AS value FROM pragma_synchronous")),
+    ("foreign_keys", "1", Sql::portable("SELECT CAST(foreign_keys AS TEXT) AS value FROM pragma_foreign_keys")),
     (
         "recursive_triggers",
         "1",
-        Sql::portable(
-            "SELECT CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers",
-        ),
+        Sql::portable("SELECT CAST(recursive_triggers AS TEXT) AS value FROM pragma_recursive_triggers"),
     ),
-    (
-        "secure_delete",
-        "1",
-        Sql::portable("SELECT CAST(secure_delete AS TEXT) AS value FROM pragma_secure_delete"),
-    ),
+    ("secure_delete", "1", Sql::portable("SELECT CAST(secure_delete AS TEXT) AS value FROM pragma_secure_delete")),
 ];
 
 /// The latest applied version, 0 for a database without any.
-const LATEST: Sql =
-    Sql::portable("SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations")
-        .named("LATEST");
+const LATEST: Sql = Sql::portable("SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations").named("LATEST");
 const HAS_MIGRATIONS: Sql = Sql::per_backend(
     // the two databases keep their tables in different places
     "SELECT COUNT(*) AS n FROM sqlite_schema WHERE name = '_sqlx_migrations'",
@@ -113,23 +94,19 @@ fn migrate_error(error: &sqlx::migrate::MigrateError) -> StoreError {
     match error {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => {
             match StoreError::of("MIGRATE", cause) {
-                StoreError::Failed { code, .. } | StoreError::Refused { code, .. } => {
-                    StoreError::Migrate { code }
-                }
+                StoreError::Failed { code, .. } | StoreError::Refused { code, .. } => StoreError::Migrate { code },
                 named => named,
             }
         }
         MigrateError::VersionMismatch(version) => {
             StoreError::Migrate { code: format!("migration {version} is not the one applied") }
         }
-        MigrateError::VersionMissing(version) => {
-            StoreError::NewerSchema { found: *version, known: latest(None) }
-        }
+        MigrateError::VersionMissing(version) => StoreError::NewerSchema { found: *version, known: latest(None) },
         _ => StoreError::Migrate { code: "migrations".to_owned() },
     }
 }
 
-/// Opens one part. An SQLite file is made and migrated; a PostgreSQL database must have been migrated.
+/// Opens one part. An `SQLite` file is made and migrated; a `PostgreSQL` database must have been migrated.
 pub(crate) async fn open(settings: &Settings, part: Part) -> Result<Db, StoreError> {
     match settings.place()? {
         Place::Sqlite(store) => {
@@ -195,7 +172,7 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(30))
+        .busy_timeout(Duration::from_mins(1))
         .pragma("recursive_triggers", "ON")
         .pragma("secure_delete", "ON")
         .disable_statement_logging();
@@ -203,7 +180,12 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
         StoreError::Unreachable { code, .. } => cannot_open(settings, code, CHECK_FOLDER),
         named => named,
     };
-    let one = SqlitePoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+    // a writer of this process waits for the one before it, however large that one's district
+    let one = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_mins(10))
+        .idle_timeout(None)
+        .max_lifetime(None);
     let writer = one.connect_with(options.clone()).await.map_err(opened)?;
     let readers: SqlitePool = SqlitePoolOptions::new()
         .max_connections(4)
@@ -224,8 +206,7 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
             Ok(file)
         });
         let held = held.await.map_err(|_| StoreError::Migrate { code: "lock".to_owned() })?;
-        let held =
-            held.map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))?;
+        let held = held.map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))?;
         let run = migrator(Some(part), |step| step.sqlite).run(&writer).await;
         drop(held);
         run.map_err(|error| migrate_error(&error))?;
@@ -235,7 +216,11 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
 
 /// Version and settings are asked back: a build or a file system may have taken others.
 async fn check_sqlite(db: &Db) -> Result<(), StoreError> {
-    for mut tx in [db.read().await?, db.write().await?] {
+    let Db::Sqlite { writer, readers } = db else { return Ok(()) };
+    for pool in [writer, readers] {
+        // never the write lock: a store is opened while another process applies
+        let reading = Db::Sqlite { writer: pool.clone(), readers: pool.clone() };
+        let mut tx = reading.read().await?;
         let (found,): (String,) = tx.query(SQLITE_VERSION).fetch_one().await?;
         let mut numbers = found.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
         if [(); 3].map(|()| numbers.next().unwrap_or(0)) < OLDEST_SQLITE {
@@ -252,23 +237,33 @@ async fn check_sqlite(db: &Db) -> Result<(), StoreError> {
 }
 
 fn postgres_options(settings: &Settings, url: &str) -> Result<PgConnectOptions, StoreError> {
-    let options =
-        PgConnectOptions::from_str(url).map_err(|_| StoreError::Url { url: settings.shown() })?;
+    let options = PgConnectOptions::from_str(url).map_err(|_| StoreError::Url { url: settings.shown() })?;
     Ok(options.application_name("rosterd").disable_statement_logging())
 }
 
-const CHECK_SERVER: &str =
-    "check that the server is up, that the database exists and that the user may connect";
+const CHECK_SERVER: &str = "check that the server is up, that the database exists and that the user may connect";
 
-async fn connect_postgres(settings: &Settings, url: &str) -> Result<sqlx::PgPool, StoreError> {
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One connection first: a pool would try a server that refuses for as long as its patience lasts.
+async fn connect_once(settings: &Settings, url: &str) -> Result<PgConnection, StoreError> {
     let options = postgres_options(settings, url)?;
-    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(30));
-    pool.connect_with(options).await.map_err(|error| match StoreError::of("OPEN", &error) {
-        StoreError::Unreachable { code, .. }
-        | StoreError::Locked { code, .. }
-        | StoreError::Failed { code, .. } => cannot_open(settings, code, CHECK_SERVER),
+    let connected = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options)).await;
+    let connected = connected.map_err(|_| cannot_open(settings, "no answer in 10 s".to_owned(), CHECK_SERVER))?;
+    connected.map_err(|error| match StoreError::of("OPEN", &error) {
+        StoreError::Unreachable { code, .. } | StoreError::Failed { code, .. } => {
+            cannot_open(settings, code, CHECK_SERVER)
+        }
         named => named,
     })
+}
+
+async fn connect_postgres(settings: &Settings, url: &str) -> Result<PgPool, StoreError> {
+    let first = connect_once(settings, url).await?;
+    first.close().await.map_err(|error| StoreError::of("CLOSE", &error))?;
+    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(30));
+    Ok(pool.connect_lazy_with(postgres_options(settings, url)?))
 }
 
 /// sqlx takes an advisory lock for the whole of it, on this one connection.
@@ -277,16 +272,13 @@ async fn migrate_postgres(settings: &Settings, url: &str) -> Result<(), StoreErr
     let db = Db::Postgres(pool);
     refuse_newer(version(&db).await?, latest(None))?;
     db.close().await;
-    let options = postgres_options(settings, url)?;
-    let mut conn = PgConnection::connect_with(&options)
-        .await
-        .map_err(|error| StoreError::of("OPEN", &error))?;
+    let mut conn = connect_once(settings, url).await?;
     let run = migrator(None, |step| step.postgres).run(&mut conn).await;
     conn.close().await.map_err(|error| StoreError::of("CLOSE", &error))?;
     run.map_err(|error| migrate_error(&error))
 }
 
-/// Version and name of every migration, and its text for SQLite and PostgreSQL.
+/// Version and name of every migration, and its text for `SQLite` and `PostgreSQL`.
 pub fn migrations() -> Vec<(i64, &'static str, &'static str, &'static str)> {
     STEPS.iter().map(|it| (it.version, it.name, it.sqlite, it.postgres)).collect()
 }

@@ -75,22 +75,11 @@ statements! {
     );
 }
 
-type SeatColumns = (
-    String,
-    String,
-    String,
-    i64,
-    Option<i64>,
-    Option<i64>,
-    Option<String>,
-    Option<String>,
-    bool,
-    String,
-);
+type SeatColumns =
+    (String, String, String, i64, Option<i64>, Option<i64>, Option<String>, Option<String>, bool, String);
 
 fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
-    let (product, user, pool, since, claimed, used, leaving_since, upload, bridged, state) =
-        columns;
+    let (product, user, pool, since, claimed, used, leaving_since, upload, bridged, state) = columns;
     let leaving = SEAT.date_if("leaving_since", leaving_since)?;
     Ok(Seat {
         product: product.into(),
@@ -170,11 +159,7 @@ async fn each_batch<'a, T, R: Serialize>(
     Ok(())
 }
 
-pub(super) async fn put_seats(
-    tx: &mut Tx,
-    district: &DistrictId,
-    seats: &[Seat],
-) -> Result<(), StoreError> {
+pub(super) async fn put_seats(tx: &mut Tx, district: &DistrictId, seats: &[Seat]) -> Result<(), StoreError> {
     each_batch(tx, PUT_SEATS, district, seats, |it| {
         Ok(SeatRow {
             product: it.product.as_str(),
@@ -192,11 +177,7 @@ pub(super) async fn put_seats(
     .await
 }
 
-pub(super) async fn put_waiting(
-    tx: &mut Tx,
-    district: &DistrictId,
-    places: &[Waiting],
-) -> Result<(), StoreError> {
+pub(super) async fn put_waiting(tx: &mut Tx, district: &DistrictId, places: &[Waiting]) -> Result<(), StoreError> {
     each_batch(tx, PUT_WAITING, district, places, |it| {
         Ok(WaitingRow {
             product: it.product.as_str(),
@@ -226,20 +207,12 @@ pub(super) async fn put_ended(
 }
 
 /// Every one of them must be there.
-pub(super) async fn remove_seats(
-    tx: &mut Tx,
-    district: &DistrictId,
-    keys: &[SeatKey],
-) -> Result<(), StoreError> {
+pub(super) async fn remove_seats(tx: &mut Tx, district: &DistrictId, keys: &[SeatKey]) -> Result<(), StoreError> {
     each_batch(tx, REMOVE_SEATS, district, keys, |it| Ok(key_row(it))).await
 }
 
 /// Every one of them must be there.
-pub(super) async fn remove_waiting(
-    tx: &mut Tx,
-    district: &DistrictId,
-    keys: &[SeatKey],
-) -> Result<(), StoreError> {
+pub(super) async fn remove_waiting(tx: &mut Tx, district: &DistrictId, keys: &[SeatKey]) -> Result<(), StoreError> {
     each_batch(tx, REMOVE_WAITING, district, keys, |it| Ok(key_row(it))).await
 }
 
@@ -247,34 +220,22 @@ fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
     KeyRow { product: product.as_str(), user_id: user.as_str() }
 }
 
-pub(super) async fn read_seats(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
+pub(super) async fn read_seats(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
     let rows: Vec<SeatColumns> = tx.query(SEATS).bind(district.as_str()).fetch_all().await?;
     let keyed = |it: Seat| ((it.product.clone(), it.user.clone()), it);
     rows.into_iter().map(|row| seat(row).map(keyed)).collect()
 }
 
-pub(super) async fn read_waiting(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
-    let rows: Vec<WaitingColumns> =
-        tx.query(WAITING_ALL).bind(district.as_str()).fetch_all().await?;
+pub(super) async fn read_waiting(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
+    let rows: Vec<WaitingColumns> = tx.query(WAITING_ALL).bind(district.as_str()).fetch_all().await?;
     let keyed = |it: Waiting| ((it.product.clone(), it.user.clone()), it);
     rows.into_iter().map(|row| waiting(row).map(keyed)).collect()
 }
 
-pub(super) async fn read_ended(
-    tx: &mut Tx,
-    district: &DistrictId,
-) -> Result<BTreeMap<SeatKey, Ended>, StoreError> {
-    let rows: Vec<(String, String, i64, String)> =
-        tx.query(ENDED_ALL).bind(district.as_str()).fetch_all().await?;
+pub(super) async fn read_ended(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Ended>, StoreError> {
+    let rows: Vec<(String, String, i64, String)> = tx.query(ENDED_ALL).bind(district.as_str()).fetch_all().await?;
     let read = |(product, user, at, reason): (String, String, i64, String)| {
-        let ended =
-            Ended { at: ENDED.instant("ended_at", at)?, reason: ENDED.word("reason", &reason)? };
+        let ended = Ended { at: ENDED.instant("ended_at", at)?, reason: ENDED.word("reason", &reason)? };
         Ok(((product.into(), user.into()), ended))
     };
     rows.into_iter().map(read).collect()

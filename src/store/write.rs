@@ -3,8 +3,8 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RunId, RunRecord, Seat, SourceMark,
-    Timestamp, Verb, Waiting,
+    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RunId, RunRecord, Seat, SourceMark, Timestamp, Verb,
+    Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::{Store, StoreError, WriteError, audit, district, records, runs, seats};
@@ -58,7 +58,7 @@ pub struct HoldUpdate {
 }
 
 /// Everything one run writes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Writes {
     /// The district.
     pub district: DistrictId,
@@ -96,6 +96,21 @@ pub struct Writes {
     pub allocated_at: Timestamp,
     /// One draft a change.
     pub audit: Vec<Draft>,
+}
+
+impl std::fmt::Debug for Writes {
+    /// Bodies hold names.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writes")
+            .field("district", &self.district)
+            .field("base_revision", &self.base_revision)
+            .field("fence", &self.fence)
+            .field("run", &self.run.run)
+            .field("records", &self.records.len())
+            .field("held", &self.held.len())
+            .field("audit", &self.audit.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Writes {
@@ -192,11 +207,7 @@ impl Store {
     }
 
     /// The answer to COMMIT is an error: the run's row tells whether it happened.
-    async fn settle(
-        &self,
-        run: &RunRecord,
-        error: StoreError,
-    ) -> Result<Option<AuditSpan>, WriteError> {
+    pub(super) async fn settle(&self, run: &RunRecord, error: StoreError) -> Result<Option<AuditSpan>, WriteError> {
         match self.run(&run.run).await {
             Ok(Some(found)) if found.audit == run.audit => Ok(run.audit.clone()),
             Ok(_) | Err(_) => Err(WriteError::Store(error)),

@@ -1,8 +1,17 @@
 //! The one integration-test binary.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and says on standard error what it skips"
+)]
 
 #[macro_use]
 mod support;
 
+mod crash;
 mod migrations;
 mod queue;
 mod store;

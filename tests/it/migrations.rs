@@ -19,10 +19,8 @@ fn both_folders_hold_the_same_migrations_and_all_are_listed() {
         .collect();
     for backend in ["sqlite", "postgres"] {
         let folder = format!("{}/migrations/{backend}", env!("CARGO_MANIFEST_DIR"));
-        let files: BTreeSet<String> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|it| it.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let files: BTreeSet<String> =
+            std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(files, listed, "{backend}");
     }
 }
@@ -41,9 +39,7 @@ async fn sqlite_columns(path: &str) -> Columns {
     .await
     .unwrap();
     conn.close().await.unwrap();
-    rows.into_iter()
-        .map(|(table, column, kind, not_null)| (table, column, kind, not_null == 0))
-        .collect()
+    rows.into_iter().map(|(table, column, kind, not_null)| (table, column, kind, not_null == 0)).collect()
 }
 
 async fn postgres_columns(url: &str) -> Columns {
@@ -64,14 +60,9 @@ async fn postgres_columns(url: &str) -> Columns {
         other => panic!("a column of type {other}"),
     };
     for (table, column, it, _, collation) in &rows {
-        assert!(
-            it != "text" || collation.as_deref() == Some("C"),
-            "{table}.{column} has no byte order"
-        );
+        assert!(it != "text" || collation.as_deref() == Some("C"), "{table}.{column} has no byte order");
     }
-    rows.into_iter()
-        .map(|(table, column, it, null, _)| (table, column, kind(&it).to_owned(), null == "YES"))
-        .collect()
+    rows.into_iter().map(|(table, column, it, null, _)| (table, column, kind(&it).to_owned(), null == "YES")).collect()
 }
 
 #[tokio::test]
@@ -118,8 +109,7 @@ async fn sqlite_migrates_when_it_is_opened_and_both_files_appear() {
 async fn many_processes_may_open_a_new_sqlite_store_at_once() {
     let fresh = Fresh::new(Backend::Sqlite).await.unwrap();
     let opened = futures_util::future::join_all((0..8).map(|_| Store::open(&fresh.settings))).await;
-    let keys: BTreeSet<Vec<u8>> =
-        opened.into_iter().map(|it| it.unwrap().pseudonym_key().to_vec()).collect();
+    let keys: BTreeSet<Vec<u8>> = opened.into_iter().map(|it| it.unwrap().pseudonym_key().to_vec()).collect();
     assert_eq!(keys.len(), 1);
 }
 
@@ -131,7 +121,9 @@ async fn an_unmigrated_postgres_is_refused_with_the_command_that_helps() {
     assert!(matches!(refused, StoreError::NotMigrated { found: 0, .. }), "{refused:?}");
     assert!(refused.to_string().contains("rosterd migrate"));
     let both = futures_util::future::join_all((0..3).map(|_| Store::migrate(&settings))).await;
-    both.into_iter().for_each(|it| it.unwrap());
+    for migrated in both {
+        migrated.unwrap();
+    }
     Store::open(&settings).await.unwrap().close().await;
     Queue::open(&settings).await.unwrap().close().await;
     postgres::drop_database(&settings.url).await;
@@ -148,12 +140,7 @@ async fn a_newer_schema_is_refused(fresh: &Fresh) {
         )
     };
     fresh.raw(&sql("x''"), &sql("''")).await.unwrap();
-    for refused in
-        [Store::open(&fresh.settings).await.err(), Store::migrate(&fresh.settings).await.err()]
-    {
-        assert!(
-            matches!(refused, Some(StoreError::NewerSchema { found: 9999, .. })),
-            "{refused:?}"
-        );
+    for refused in [Store::open(&fresh.settings).await.err(), Store::migrate(&fresh.settings).await.err()] {
+        assert!(matches!(refused, Some(StoreError::NewerSchema { found: 9999, .. })), "{refused:?}");
     }
 }

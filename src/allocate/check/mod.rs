@@ -11,8 +11,8 @@ use std::fmt;
 use chrono::Days;
 
 use crate::model::{
-    Baseline, Date, Kind, Overage, Pool, Product, ProductCode, Seat, SeatState, Seats, SourceId,
-    Subscription, SubscriptionStatus, Timestamp, Waiting,
+    Baseline, Date, Kind, Overage, Pool, Product, ProductCode, Seat, SeatState, Seats, SourceId, Subscription,
+    SubscriptionStatus, Timestamp, Waiting,
 };
 
 use wish::{Wish, Wishes};
@@ -35,8 +35,7 @@ impl fmt::Display for Violation {
 /// Checks laws 2, 3, 4, 8 and 11 of the state a district was left in at `as_of`, the instant of its last allocation
 /// (`DistrictState::allocated_at`): dates that passed since are not yet anybody's fault.
 pub fn check(baseline: &Baseline, as_of: Timestamp) -> Vec<Violation> {
-    let mut check =
-        Check { baseline, today: as_of.date_in(baseline.state.time_zone), found: Vec::new() };
+    let mut check = Check { baseline, today: as_of.date_in(baseline.state.time_zone), found: Vec::new() };
     check.keys();
     let wishes = Wishes::new(baseline, check.today);
     for product in baseline.catalog.products.values() {
@@ -76,27 +75,12 @@ impl<'a> Check<'a> {
     fn product(&mut self, product: &'a Product, wishes: &Wishes<'a>) {
         let contract = Contract::of(self.baseline, &product.code, self.today);
         let of = |code: &ProductCode| *code == product.code;
-        let seats: BTreeMap<&SourceId, &Seat> = self
-            .baseline
-            .seats
-            .values()
-            .filter(|it| of(&it.product))
-            .map(|it| (&it.user, it))
-            .collect();
-        let line: BTreeMap<&SourceId, &Waiting> = self
-            .baseline
-            .waiting
-            .values()
-            .filter(|it| of(&it.product))
-            .map(|it| (&it.user, it))
-            .collect();
-        let wishes: BTreeMap<&SourceId, Wish> = self
-            .baseline
-            .roster
-            .users
-            .values()
-            .map(|user| (&user.id, wishes.of(product, user)))
-            .collect();
+        let seats: BTreeMap<&SourceId, &Seat> =
+            self.baseline.seats.values().filter(|it| of(&it.product)).map(|it| (&it.user, it)).collect();
+        let line: BTreeMap<&SourceId, &Waiting> =
+            self.baseline.waiting.values().filter(|it| of(&it.product)).map(|it| (&it.user, it)).collect();
+        let wishes: BTreeMap<&SourceId, Wish> =
+            self.baseline.roster.users.values().map(|user| (&user.id, wishes.of(product, user))).collect();
         self.seats(product, &contract, &seats, &wishes);
         self.demand(product, &contract, &seats, &line, &wishes);
         self.positions(product, &line);
@@ -192,17 +176,13 @@ impl<'a> Check<'a> {
         let held = self.in_review();
         for user in line.keys().filter(|user| !held.contains(**user)) {
             let Some(user) = self.baseline.roster.users.get(*user) else { continue };
-            let mut mine: Vec<Pool> =
-                user.roles.iter().map(|it| Pool::School(it.org.clone())).collect();
+            let mut mine: Vec<Pool> = user.roles.iter().map(|it| Pool::School(it.org.clone())).collect();
             mine.push(Pool::District);
-            let free = mine.iter().find(|pool| {
-                pools
-                    .get(*pool)
-                    .is_some_and(|seats| taken.get(*pool).copied().unwrap_or(0) < *seats)
-            });
+            let free = mine
+                .iter()
+                .find(|pool| pools.get(*pool).is_some_and(|seats| taken.get(*pool).copied().unwrap_or(0) < *seats));
             if let Some(pool) = free {
-                let text =
-                    format!("{}/{} waits beside a free seat of {pool}", product.code, user.id);
+                let text = format!("{}/{} waits beside a free seat of {pool}", product.code, user.id);
                 self.found.push(Violation { code: "licensing.8", text });
             }
         }
@@ -228,8 +208,7 @@ impl<'a> Check<'a> {
             let (Some(total), Some(available)) = (row.total, row.available) else { continue };
             let covered = Contract::of(self.baseline, &row.product, self.today).covered();
             if covered && total + row.over != row.assigned + available {
-                let place =
-                    row.school.map_or_else(|| "the district".to_owned(), |id| id.to_string());
+                let place = row.school.map_or_else(|| "the district".to_owned(), |id| id.to_string());
                 let text = format!(
                     "{} in {place}: total {total} is not assigned {} + available {available} - over {}",
                     row.product, row.assigned, row.over
@@ -249,8 +228,7 @@ struct Contract<'a> {
 impl<'a> Contract<'a> {
     fn of(baseline: &'a Baseline, product: &ProductCode, today: Date) -> Self {
         let all = baseline.catalog.subscriptions.values();
-        let subscriptions =
-            all.filter(|it| it.district == baseline.state.id && it.product == *product).collect();
+        let subscriptions = all.filter(|it| it.district == baseline.state.id && it.product == *product).collect();
         Self { subscriptions, today }
     }
 
@@ -259,8 +237,7 @@ impl<'a> Contract<'a> {
     }
 
     fn full(&self, it: &Subscription) -> bool {
-        it.status == SubscriptionStatus::Active
-            && (it.starts_on..=it.expires_on).contains(&self.today)
+        it.status == SubscriptionStatus::Active && (it.starts_on..=it.expires_on).contains(&self.today)
     }
 
     fn grace(&self, it: &Subscription) -> bool {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, TimeDelta};
 
 use crate::model::{
-    Audience, Baseline, Basis, Class, Date, EndDates, Enrollment, LastDay, OverrideKind, Product,
-    RoleName, Roster, Session, SourceId, SubscriptionStatus, User, canonical_grade,
+    Audience, Baseline, Basis, Class, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName, Roster,
+    Session, SourceId, SubscriptionStatus, User, canonical_grade,
 };
 
 /// Whether a user wants a seat.
@@ -37,8 +37,7 @@ enum Run {
 
 impl<'a> Wishes<'a> {
     pub(super) fn new(baseline: &'a Baseline, today: Date) -> Self {
-        let mut it =
-            Self { baseline, today, enrollments: BTreeMap::new(), teachers: BTreeMap::new() };
+        let mut it = Self { baseline, today, enrollments: BTreeMap::new(), teachers: BTreeMap::new() };
         for enrollment in baseline.roster.enrollments.values() {
             it.enrollments.entry(&enrollment.user).or_default().push(enrollment);
             let user = baseline.roster.users.get(&enrollment.user);
@@ -67,8 +66,7 @@ impl<'a> Wishes<'a> {
                 && bundle.code != product.code
                 && self.baseline.seats.contains_key(&(bundle.code.clone(), user.id.clone()))
         });
-        let person =
-            product.audience == Audience::Any || user.roles.iter().any(|it| audience(it.role));
+        let person = product.audience == Audience::Any || user.roles.iter().any(|it| audience(it.role));
         if !user.active || !person || in_bundle || decision == Some(OverrideKind::Exclude) {
             return Wish::No;
         }
@@ -98,15 +96,12 @@ impl<'a> Wishes<'a> {
                 wanted == ours || wanted == theirs
             })
         };
-        let grade = |wanted: &String| {
-            user.grades.iter().any(|it| canonical_grade(it) == canonical_grade(wanted))
-        };
+        let grade = |wanted: &String| user.grades.iter().any(|it| canonical_grade(it) == canonical_grade(wanted));
         let school = |wanted: &String| {
             user.roles.iter().any(|it| {
                 let org = self.baseline.roster.schools.get(&it.org);
-                let known = org.is_some_and(|org| {
-                    org.identifier.as_ref() == Some(wanted) || org.nces.as_ref() == Some(wanted)
-                });
+                let known =
+                    org.is_some_and(|org| org.identifier.as_ref() == Some(wanted) || org.nces.as_ref() == Some(wanted));
                 it.org.as_str() == wanted || known
             })
         };
@@ -167,13 +162,9 @@ impl<'a> Wishes<'a> {
 
     fn run(&self, enrollment: &Enrollment, class: &Class) -> Run {
         let roster = &self.baseline.roster;
-        let sessions: Vec<&Session> =
-            class.sessions.iter().filter_map(|id| roster.sessions.get(id)).collect();
-        let years: Vec<Date> = sessions
-            .iter()
-            .filter_map(|it| school_year(roster, it))
-            .filter_map(|year| year.starts_on)
-            .collect();
+        let sessions: Vec<&Session> = class.sessions.iter().filter_map(|id| roster.sessions.get(id)).collect();
+        let years: Vec<Date> =
+            sessions.iter().filter_map(|it| school_year(roster, it)).filter_map(|year| year.starts_on).collect();
         let year_ends: Vec<Date> = sessions
             .iter()
             .filter_map(|it| school_year(roster, it))
@@ -186,9 +177,7 @@ impl<'a> Wishes<'a> {
         let spans: Vec<(Option<Date>, Option<Date>)> = if enrollment.periods.is_empty() {
             vec![(class_begin, class_end)]
         } else {
-            let inherit = |it: &crate::model::Period| {
-                (it.begin.or(class_begin), self.off(it.end).or(class_end))
-            };
+            let inherit = |it: &crate::model::Period| (it.begin.or(class_begin), self.off(it.end).or(class_end));
             enrollment.periods.iter().map(inherit).collect()
         };
         let now = |(begin, end): &(Option<Date>, Option<Date>)| {
@@ -197,8 +186,7 @@ impl<'a> Wishes<'a> {
         if spans.iter().any(now) {
             return Run::Now;
         }
-        let Some(since) = spans.iter().filter_map(|it| it.1).filter(|day| *day <= self.today).max()
-        else {
+        let Some(since) = spans.iter().filter_map(|it| it.1).filter(|day| *day <= self.today).max() else {
             return Run::Not;
         };
         let to_the_end = ends.contains(&since) || class_end.is_some_and(|day| day <= since);

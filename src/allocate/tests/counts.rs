@@ -116,8 +116,7 @@ fn after_expiry_the_last_total_is_shown_and_nothing_is_available() {
     let mut it = World::seats(10);
     it.students(&["ann"]);
     it.settle();
-    let row = licenses(&it.baseline(), Timestamp::parse("2027-07-01T08:00:00Z").unwrap(), false)
-        .remove(0);
+    let row = licenses(&it.baseline(), Timestamp::parse("2027-07-01T08:00:00Z").unwrap(), false).remove(0);
     assert_eq!((row.total, row.available), (Some(10), Some(0)));
     assert_eq!(serde_json::to_value(row.status).unwrap(), "Expired");
     assert_eq!(serde_json::to_value(row.access).unwrap(), "none");
@@ -132,8 +131,7 @@ fn while_a_renewal_overlaps_the_larger_counts_and_brings_its_allotments_along() 
     next.starts_on = day("2026-10-01");
     next.expires_on = day("2027-09-30");
     it.subscription(next);
-    let totals: Vec<_> =
-        licenses(&it.baseline(), it.as_of, true).iter().map(|row| row.total).collect();
+    let totals: Vec<_> = licenses(&it.baseline(), it.as_of, true).iter().map(|row| row.total).collect();
     assert_eq!(totals, [Some(12), Some(4), Some(8)]);
 }
 

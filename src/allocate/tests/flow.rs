@@ -4,14 +4,8 @@ use std::collections::BTreeMap;
 
 /// Whether all of `people`, each with the pools they may draw from, can be seated together: `rooms` by pool, a site license
 /// without limit and outside the total, everything else within `total`.
-pub(super) fn seatable(
-    people: &[Vec<String>],
-    rooms: &BTreeMap<String, u32>,
-    site: Option<&str>,
-    total: u32,
-) -> bool {
-    let mut names: Vec<&str> =
-        rooms.keys().map(String::as_str).filter(|name| Some(*name) != site).collect();
+pub(super) fn seatable(people: &[Vec<String>], rooms: &BTreeMap<String, u32>, site: Option<&str>, total: u32) -> bool {
+    let mut names: Vec<&str> = rooms.keys().map(String::as_str).filter(|name| Some(*name) != site).collect();
     names.extend(site);
     let (source, whole, sink) = (0, 1, 2);
     let person = |index: usize| 3 + index;

@@ -10,8 +10,8 @@ use super::flow::seatable;
 use super::world::{World, allotment, class, day, enrollment, session, subscription, user};
 use crate::allocate::{SeatAction, check};
 use crate::model::{
-    Allotment, Basis, Ended, HeldChange, Kind, OverrideKind, PendingReview, Pool, Record,
-    ReleaseReason, RoleName, Seat, SeatState, Seats, SourceId, Timestamp, Waiting,
+    Allotment, Basis, Ended, HeldChange, Kind, OverrideKind, PendingReview, Pool, Record, ReleaseReason, RoleName,
+    Seat, SeatState, Seats, SourceId, Timestamp, Waiting,
 };
 
 const SCHOOLS: [&str; 3] = ["s1", "s2", "s3"];
@@ -58,33 +58,13 @@ fn person() -> impl Strategy<Value = Person> {
         prop_oneof![8 => Just(None), 1 => Just(Some(OverrideKind::Pin)), 1 => Just(Some(OverrideKind::Exclude))],
         proptest::option::weighted(0.4, (pools, 1..20i64, proptest::bool::weighted(0.2))),
         proptest::option::weighted(0.3, 1..20i64),
-        proptest::option::weighted(
-            0.2,
-            select(&[ReleaseReason::Ended, ReleaseReason::Excluded][..]),
-        ),
+        proptest::option::weighted(0.2, select(&[ReleaseReason::Ended, ReleaseReason::Excluded][..])),
         proptest::bool::weighted(0.15),
         proptest::bool::weighted(0.15),
     );
-    (who, has).prop_map(
-        |(
-            (schools, role, grade, presence, class),
-            (decision, seat, waits, ended, bridged, held),
-        )| {
-            Person {
-                schools,
-                role,
-                grade,
-                presence,
-                class,
-                decision,
-                seat,
-                waits,
-                ended,
-                bridged,
-                held,
-            }
-        },
-    )
+    (who, has).prop_map(|((schools, role, grade, presence, class), (decision, seat, waits, ended, bridged, held))| {
+        Person { schools, role, grade, presence, class, decision, seat, waits, ended, bridged, held }
+    })
 }
 
 /// Contract and rules.
@@ -115,8 +95,16 @@ fn terms() -> impl Strategy<Value = Terms> {
             6 => Just("2026-10-05"), 1 => Just("2026-12-28"), 1 => Just("2027-06-20"), 1 => Just("2027-08-20")
         ],
     )
-        .prop_map(|(seats, allotments, second, site, basis, (order, grades), grace_days, date)| {
-            Terms { seats, allotments, second, site, basis, order, grades, grace_days, date }
+        .prop_map(|(seats, allotments, second, site, basis, (order, grades), grace_days, date)| Terms {
+            seats,
+            allotments,
+            second,
+            site,
+            basis,
+            order,
+            grades,
+            grace_days,
+            date,
         })
 }
 
@@ -127,8 +115,7 @@ fn days_before(at: Timestamp, days: i64) -> Timestamp {
 fn world(terms: &Terms, people: &[Person]) -> World {
     let mut it = World::new();
     it.night(terms.date);
-    let shares =
-        SCHOOLS.iter().zip(&terms.allotments).map(|(school, seats)| allotment(school, *seats));
+    let shares = SCHOOLS.iter().zip(&terms.allotments).map(|(school, seats)| allotment(school, *seats));
     let mut sub = subscription("SUB", "reading", terms.seats);
     sub.allotments = shares
         .scan(terms.seats, |left, it| {
@@ -162,9 +149,7 @@ fn world(terms: &Terms, people: &[Person]) -> World {
     ] {
         it.roster.put(Record::Session(record));
     }
-    for (id, sessions) in
-        [("c-year", &["fall", "spring"][..]), ("c-fall", &["fall"]), ("c-later", &["spring"])]
-    {
+    for (id, sessions) in [("c-year", &["fall", "spring"][..]), ("c-fall", &["fall"]), ("c-later", &["spring"])] {
         it.roster.put(Record::Class(class(id, sessions)));
     }
     for (index, person) in people.iter().enumerate() {
@@ -193,8 +178,7 @@ fn place(it: &mut World, id: &str, person: &Person) {
     }
     let key = ("reading".into(), SourceId::from(id));
     if let Some((pool, days, leaving)) = person.seat {
-        let leaving =
-            leaving.then(|| crate::model::Leaving { since: day("2026-10-01"), upload: None });
+        let leaving = leaving.then(|| crate::model::Leaving { since: day("2026-10-01"), upload: None });
         it.seats.insert(
             key.clone(),
             Seat {
@@ -214,13 +198,8 @@ fn place(it: &mut World, id: &str, person: &Person) {
         }
     } else if let Some(days) = person.waits {
         let since = days_before(it.as_of, days);
-        let place = Waiting {
-            product: "reading".into(),
-            user: id.into(),
-            since,
-            position: 1,
-            short_of: Pool::District,
-        };
+        let place =
+            Waiting { product: "reading".into(), user: id.into(), since, position: 1, short_of: Pool::District };
         it.waiting.insert(key.clone(), place);
     }
     if person.held {
@@ -244,8 +223,7 @@ fn violations(it: &World) -> Vec<String> {
         after: None,
         tombstone: false,
     });
-    baseline.review =
-        Some(PendingReview { run: "run".into(), first_sync: false, changes: held.collect() });
+    baseline.review = Some(PendingReview { run: "run".into(), first_sync: false, changes: held.collect() });
     check(&baseline, it.as_of).iter().map(ToString::to_string).collect()
 }
 
@@ -257,9 +235,9 @@ fn rank(it: &World, id: &SourceId) -> (bool, bool, Timestamp, usize, String) {
     let since = it.waiting.get(&key).map_or(it.as_of, |it| it.since);
     let user = &it.roster.users[id];
     let listed = &it.catalog.products[&"reading".into()].order;
-    let order = listed.iter().position(|entry| {
-        user.grades.contains(entry) || user.roles.iter().any(|it| it.org.as_str() == entry)
-    });
+    let order = listed
+        .iter()
+        .position(|entry| user.grades.contains(entry) || user.roles.iter().any(|it| it.org.as_str() == entry));
     let hash = hex::encode(Sha256::digest(format!("d/reading/{id}")));
     (!pinned, !returning, since, order.unwrap_or(9), hash)
 }

@@ -3,8 +3,7 @@
 use super::world::{NOTHING, World, class, day, enrollment, session};
 use crate::allocate::Pull;
 use crate::model::{
-    Basis, EducatorAccess, EndDates, LastDay, OverrideKind, Record, RoleName, SeatState,
-    SubscriptionStatus,
+    Basis, EducatorAccess, EndDates, LastDay, OverrideKind, Record, RoleName, SeatState, SubscriptionStatus,
 };
 
 #[test]
@@ -26,8 +25,7 @@ fn absence_counts_when_a_second_snapshot_of_a_later_date_agrees() {
 #[test]
 fn an_upload_seen_before_does_not_agree_with_itself() {
     let mut it = World::seats(1);
-    let pull =
-        |date: &str, upload: &str| Some(Pull { date: day(date), upload: Some(upload.to_owned()) });
+    let pull = |date: &str, upload: &str| Some(Pull { date: day(date), upload: Some(upload.to_owned()) });
     it.students(&["ann"]);
     it.settle();
     it.vanish("ann");
@@ -152,13 +150,7 @@ fn the_winter_break_ends_nothing_and_the_next_semester_does() {
 fn a_class_dropped_in_october_has_no_break_to_wait_for() {
     let mut it = year();
     it.settle();
-    it.roster.put(Record::Session(session(
-        "q2",
-        "gradingPeriod",
-        "2026-10-20",
-        "2026-12-19",
-        Some("year"),
-    )));
+    it.roster.put(Record::Session(session("q2", "gradingPeriod", "2026-10-20", "2026-12-19", Some("year"))));
     it.enroll_until("ann", "c-fall", "2026-08-17", "2026-10-05");
     assert_eq!(it.settle(), ["ann released Ended"]);
 }
@@ -204,8 +196,7 @@ fn students_of_an_educator_who_is_off_do_not_count_unless_another_is_on() {
         it.roster.put(Record::User(super::world::user(id, RoleName::Teacher, &["s1"])));
         it.enroll(id, "c-fall", RoleName::Teacher);
     }
-    let off =
-        |id: &str| EducatorAccess { product: "reading".into(), educator: id.into(), on: false };
+    let off = |id: &str| EducatorAccess { product: "reading".into(), educator: id.into(), on: false };
     it.educator_access.insert(("reading".into(), "tom".into()), off("tom"));
     assert_eq!(it.settle(), ["ann granted district"]);
     it.educator_access.insert(("reading".into(), "una".into()), off("una"));
@@ -296,8 +287,42 @@ fn in_grace_one_leaves_and_one_may_come() {
     it.students(&["cas"]);
     assert_eq!(it.settle(), ["cas waiting district"], "two seats were in use when the grace began");
     it.roster.users.remove(&"ann".into());
-    assert_eq!(
-        it.settle(),
-        ["ann released Tombstone", "cas granted district", "cas waiting ended"]
-    );
+    assert_eq!(it.settle(), ["ann released Tombstone", "cas granted district", "cas waiting ended"]);
+}
+
+#[test]
+fn terms_that_name_no_school_year_have_a_winter_break_and_a_summer() {
+    // Clever's terms stand alone and their ends are inclusive.
+    let mut it = World::seats(1);
+    it.reading().basis = Basis::Enrolled;
+    it.state.end_dates = EndDates::Inclusive;
+    it.roster.put(Record::Session(session("t1", "term", "2026-08-17", "2026-12-18", None)));
+    it.roster.put(Record::Session(session("t2", "term", "2027-01-05", "2027-06-04", None)));
+    it.roster.put(Record::Session(session("t3", "term", "2027-08-16", "2027-12-17", None)));
+    it.roster.put(Record::Class(class("c-1", &["t1"])));
+    it.roster.put(Record::Class(class("c-2", &["t2"])));
+    it.students(&["ann"]);
+    it.enroll("ann", "c-1", RoleName::Student);
+    it.night("2026-12-30");
+    assert_eq!(it.settle(), ["ann granted district"]);
+    it.enroll("ann", "c-2", RoleName::Student);
+    it.night("2027-06-30");
+    assert_eq!(it.settle(), NOTHING, "the last day of the subscription");
+    it.night("2027-07-01");
+    assert_eq!(it.settle(), ["ann released Ended"]);
+}
+
+#[test]
+fn a_release_that_is_itself_held_waits_for_the_decision_and_an_exclude_does_not() {
+    // safety.md, Guard: where no roster change causes a release, the release is held.
+    let mut it = World::seats(1);
+    it.students(&["ann"]);
+    it.settle();
+    it.reading().grades = vec!["01".to_owned()];
+    it.bridged.insert(("reading".into(), "ann".into()));
+    it.held_users.insert("ann".into());
+    assert_eq!(it.settle(), NOTHING);
+    assert_eq!(it.seats.values().next().unwrap().state, SeatState::Bridged);
+    it.decide("ann", OverrideKind::Exclude, None);
+    assert_eq!(it.settle(), ["ann released Excluded"]);
 }

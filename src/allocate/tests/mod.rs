@@ -4,5 +4,8 @@ mod counts;
 mod flow;
 mod laws;
 mod leaving;
+mod placement;
 mod serving;
+mod size;
+mod verify;
 mod world;

@@ -1,9 +1,7 @@
 //! Who is served first, and from which pool.
 
 use super::world::{World, allotment, product, subscription, user};
-use crate::model::{
-    Audience, Ended, OverrideKind, Record, ReleaseReason, RoleName, Seats, Timestamp,
-};
+use crate::model::{Audience, Ended, OverrideKind, Record, ReleaseReason, RoleName, Seats, Timestamp};
 
 #[test]
 fn a_student_product_never_seats_staff() {
@@ -95,14 +93,8 @@ fn after_four_hundred_days_nobody_is_returning() {
     it.students(&["fresh", "stale"]);
     let at = |text| Timestamp::parse(text).unwrap();
     let reason = ReleaseReason::Absent;
-    it.ended.insert(
-        ("reading".into(), "stale".into()),
-        Ended { at: at("2025-08-31T07:59:59Z"), reason },
-    );
-    it.ended.insert(
-        ("reading".into(), "fresh".into()),
-        Ended { at: at("2025-08-31T08:00:00Z"), reason },
-    );
+    it.ended.insert(("reading".into(), "stale".into()), Ended { at: at("2025-08-31T07:59:59Z"), reason });
+    it.ended.insert(("reading".into(), "fresh".into()), Ended { at: at("2025-08-31T08:00:00Z"), reason });
     it.settle();
     assert_eq!(it.line().first().map(String::as_str), Some("fresh"));
 }
@@ -138,8 +130,7 @@ fn the_seat_follows_a_child_to_a_new_school_even_over_its_allotment() {
 #[test]
 fn a_site_license_is_outside_the_total() {
     let mut it = World::seats(1);
-    it.sub().allotments =
-        vec![crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) }];
+    it.sub().allotments = vec![crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) }];
     it.students(&["ann", "ben", "cas"]);
     it.student("zoe", &["s2"]);
     assert_eq!(it.holders(), ["ann@s1", "ben@s1", "cas@s1", "zoe@district"]);
@@ -150,10 +141,23 @@ fn where_the_total_is_full_someone_moves_to_the_site_license_to_make_room() {
     let mut it = World::seats(1);
     it.student("both", &["s2", "s1"]);
     assert_eq!(it.holders(), ["both@district"]);
-    it.sub().allotments =
-        vec![crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) }];
+    it.sub().allotments = vec![crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) }];
     it.student("zoe", &["s2"]);
     assert_eq!(it.settle(), ["both moved district to s1", "zoe granted district"]);
+}
+
+#[test]
+fn in_grace_a_move_to_the_site_license_makes_room_in_the_total_though_pools_have_room() {
+    let mut it = World::seats(5);
+    it.sub().grace_days = 30;
+    it.sub().allotments = vec![allotment("s2", 2)];
+    it.student("both", &["s2", "s1"]);
+    it.settle();
+    it.night("2027-07-05");
+    it.student("zoe", &["s3"]);
+    assert_eq!(it.settle(), ["zoe waiting district"], "one seat was in use when the grace began");
+    it.sub().allotments.push(crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s1", 0) });
+    assert_eq!(it.settle(), ["both moved s2 to s1", "zoe granted district", "zoe waiting ended"]);
 }
 
 #[test]

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, Input, Pull, SeatAction, SeatKey, allocate};
 use crate::model::{
-    Allotment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState,
-    EducatorAccess, EndDates, Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind,
-    Period, Product, Record, Role, RoleName, Roster, Seat, Seats, Session, Shrink, SourceId,
-    Subscription, SubscriptionStatus, Timestamp, User, Waiting,
+    Allotment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState, EducatorAccess, EndDates,
+    Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind, Period, Product, Record, Role, RoleName, Roster,
+    Seat, Seats, Session, Shrink, SourceId, Subscription, SubscriptionStatus, Timestamp, User, Waiting,
 };
 
 /// No change.
@@ -102,14 +101,7 @@ pub(super) fn user(id: &str, role: RoleName, schools: &[&str]) -> User {
 }
 
 pub(super) fn enrollment(user: &str, class: &str, role: RoleName) -> Enrollment {
-    Enrollment {
-        user: user.into(),
-        class: class.into(),
-        school: None,
-        role,
-        primary: None,
-        periods: Vec::new(),
-    }
+    Enrollment { user: user.into(), class: class.into(), school: None, role, primary: None, periods: Vec::new() }
 }
 
 pub(super) fn session(id: &str, kind: &str, from: &str, to: &str, parent: Option<&str>) -> Session {
@@ -341,11 +333,7 @@ pub(super) fn words(outcome: &Allocation) -> Vec<String> {
             SeatAction::Waiting { short_of } => format!("waiting {short_of}"),
             SeatAction::WaitingEnded => "waiting ended".to_owned(),
         };
-        let product = if it.product.as_str() == "reading" {
-            String::new()
-        } else {
-            format!("{}/", it.product)
-        };
+        let product = if it.product.as_str() == "reading" { String::new() } else { format!("{}/", it.product) };
         format!("{product}{} {what}", it.user)
     });
     changes.collect()

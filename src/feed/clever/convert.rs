@@ -3,20 +3,20 @@
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use crate::feed::clever::wire::{
-    CourseRow, District, Head, RoleRow, School, Section, Term, UserRow,
-};
+use crate::feed::clever::wire::{CourseRow, District, Head, RoleRow, School, Section, Term, UserRow};
 use crate::feed::oneroster::convert::{bare, key, spoiled};
 use crate::feed::oneroster::date;
 use crate::model::{
-    Class, Course, Date, Enrollment, Kind, Org, Personal, Record, Role, RoleName, Session,
-    SourceId, User, canonical_grade,
+    Class, Course, Date, Enrollment, Kind, Org, Personal, Record, Role, RoleName, Session, SourceId, User,
+    canonical_grade,
 };
 use crate::snapshot::Builder;
 
 /// Fills a builder from one district's objects.
 pub(super) struct Convert {
     pub to: Builder,
+    /// Whether any school came.
+    pub schools: bool,
     district: SourceId,
     again: bool,
 }
@@ -26,7 +26,7 @@ type Fault = Option<(&'static str, &'static str)>;
 
 impl Convert {
     pub(super) fn new(district: SourceId) -> Self {
-        Self { to: Builder::new(), district, again: false }
+        Self { to: Builder::new(), schools: false, district, again: false }
     }
 
     /// The rows that follow were seen before: what is only counted is not counted twice.
@@ -125,6 +125,7 @@ impl Convert {
     }
 
     fn school(&mut self, id: SourceId, row: School) {
+        self.schools = true;
         let identifier = row.number.or(row.sis_id);
         let fault = spoiled([&row.name, &identifier, &row.nces_id], []);
         let org = Org {
@@ -169,18 +170,8 @@ impl Convert {
 
     fn section(&mut self, id: SourceId, row: Section) {
         self.members(&id, &row);
-        let fault = spoiled(
-            [
-                &row.name,
-                &row.number,
-                &row.school,
-                &row.course,
-                &row.term_id,
-                &row.grade,
-                &row.subject,
-            ],
-            [],
-        );
+        let fault =
+            spoiled([&row.name, &row.number, &row.school, &row.course, &row.term_id, &row.grade, &row.subject], []);
         let class = Class {
             id,
             title: row.name.unwrap_or_default(),
@@ -240,12 +231,10 @@ impl Convert {
         let name = row.name.unwrap_or_default();
         let student = held.get("student");
         let roles = held.iter().flat_map(|(word, role)| self.roles(word, role)).collect();
-        let student_number =
-            student.and_then(|it| it.student_number.clone().or_else(|| it.sis_id.clone()));
+        let student_number = student.and_then(|it| it.student_number.clone().or_else(|| it.sis_id.clone()));
         let order = ["student", "teacher", "staff", "district_admin"];
-        let first = |field: fn(&RoleRow) -> Option<String>| {
-            order.iter().filter_map(|word| held.get(*word)).find_map(field)
-        };
+        let first =
+            |field: fn(&RoleRow) -> Option<String>| order.iter().filter_map(|word| held.get(*word)).find_map(field);
         let state_id = first(|it| it.state_id.clone());
         let username = first(|it| it.credentials.as_ref()?.district_username.clone());
         let grade = student.and_then(|it| it.grade.clone());
@@ -303,9 +292,6 @@ fn day(text: Option<&String>) -> (Option<Date>, Fault) {
     match text.map(|it| date(it)) {
         None => (None, None),
         Some(Some(day)) => (Some(day), None),
-        Some(None) => (
-            None,
-            Some(("bad_date", "rows with a date that cannot be read; the last good state is kept")),
-        ),
+        Some(None) => (None, Some(("bad_date", "rows with a date that cannot be read; the last good state is kept"))),
     }
 }

@@ -58,10 +58,7 @@ enum Access {
 impl Clever {
     pub(super) fn open(settings: &CleverSettings, context: Context) -> Result<Self, FeedError> {
         let (access, url) = if let Some(token) = &settings.token {
-            (
-                Access::Token(bearer(&reveal("token", token, context.environment)?)),
-                CLEVER_URL.to_owned(),
-            )
+            (Access::Token(bearer(&reveal("token", token, context.environment)?)), CLEVER_URL.to_owned())
         } else {
             let app = settings.app.as_deref().unwrap_or_default();
             let found = context.clever_apps.iter().find(|it| it.id == app);
@@ -76,15 +73,13 @@ impl Clever {
             let url = app.url.clone();
             (Access::App(Box::new(app)), url)
         };
-        let insecure =
-            settings.allow_insecure || matches!(&access, Access::App(app) if app.allow_insecure);
+        let insecure = settings.allow_insecure || matches!(&access, Access::App(app) if app.allow_insecure);
         let base = checked_url("url", settings.url.as_deref().unwrap_or(&url), insecure)?;
         let mut transport = settings.transport();
         if let (None, Access::App(app)) = (&transport.ca_file, &access) {
             transport.ca_file.clone_from(&app.ca_file);
         }
-        let tls = base.scheme() == "https"
-            || matches!(&access, Access::App(app) if app.auth_url.starts_with("https"));
+        let tls = base.scheme() == "https" || matches!(&access, Access::App(app) if app.auth_url.starts_with("https"));
         Ok(Self {
             http: Http::new(&transport, PER_SECOND, tls)?,
             base,
@@ -102,6 +97,12 @@ impl Clever {
             Some(district) => format!("{KIND}:{district}"),
             None => format!("{KIND}:{}", self.base.origin().ascii_serialization()),
         }
+    }
+
+    /// Reads the district alone.
+    pub(super) async fn probe(&self) -> Result<(), FeedError> {
+        self.http.begin();
+        self.shared(&Reader::new(self, self.token().await?)).await.map(drop)
     }
 
     /// Pulls everything, and again where a sync of Clever's ran meanwhile.
@@ -132,7 +133,6 @@ impl Clever {
     async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String), Stop> {
         let (id, before) = self.shared(reader).await?;
         let mut convert = Convert::new(SourceId::from(id.as_str()));
-        convert.district(&before);
         if let Some(word @ ("paused" | "pending" | "error")) = before.state.as_deref() {
             convert.to.frozen(word);
         }
@@ -146,6 +146,10 @@ impl Clever {
                     convert.to.warn("repeated_id", Some(kind), message, None);
                 }
             }
+        }
+        // Alone it would hide that no school came at all (P1).
+        if convert.schools {
+            convert.district(&before);
         }
         let (_, after) = self.shared(reader).await?;
         if (&before.last_sync, &before.state) != (&after.last_sync, &after.state) {
@@ -182,9 +186,7 @@ impl Clever {
             (Access::App(app), district) => {
                 let place = Place::new(&self.context.district, KIND, "the token list");
                 let wanted = district.as_deref().unwrap_or_default();
-                let found =
-                    tokens::list(&self.http, app, Some(wanted), &place, self.context.environment)
-                        .await?;
+                let found = tokens::list(&self.http, app, Some(wanted), &place, self.context.environment).await?;
                 let mine = found.into_iter().find(|it| it.id == wanted);
                 let problem = "the app's token list no longer has the district";
                 mine.map(|it| bearer(&it.token)).ok_or(FeedError::Disconnected { place, problem })

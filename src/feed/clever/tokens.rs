@@ -27,10 +27,7 @@ pub struct CleverDistrict {
 }
 
 /// Every district that shares with the app, by id.
-pub async fn districts(
-    app: &CleverApp,
-    environment: Environment,
-) -> Result<Vec<CleverDistrict>, FeedError> {
+pub async fn districts(app: &CleverApp, environment: Environment) -> Result<Vec<CleverDistrict>, FeedError> {
     app.check()?;
     let transport = Transport { ca_file: app.ca_file.clone(), ..Transport::default() };
     let http = Http::new(&transport, PER_SECOND, app.auth_url.starts_with("https"))?;
@@ -56,8 +53,7 @@ pub(super) async fn list(
     url.set_query(Some(&format!("owner_type=district{only}")));
     let mut found: BTreeMap<String, (Option<String>, SecretString)> = BTreeMap::new();
     for _ in 0..PAGES {
-        let make =
-            || Ok(Ask { url: url.clone(), authorization: authorization.clone(), form: None });
+        let make = || Ok(Ask { url: url.clone(), authorization: authorization.clone(), form: None });
         let reply = http.send(place, &make).await?;
         match reply.status {
             200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),
@@ -68,8 +64,7 @@ pub(super) async fn list(
                 return Err(FeedError::Status { place: place.clone(), status, advice });
             }
         }
-        let tokens: Tokens =
-            serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
+        let tokens: Tokens = serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
         for token in tokens.data {
             keep_newest(&mut found, token);
         }
@@ -104,7 +99,6 @@ fn keep_newest(found: &mut BTreeMap<String, (Option<String>, SecretString)>, tok
 /// A link's address, if it stays where the credential belongs (T1).
 pub(super) fn same_origin(base: &Url, link: &str) -> Option<Url> {
     let url = base.join(link).ok()?;
-    let stays =
-        url.origin() == base.origin() && url.username().is_empty() && url.password().is_none();
+    let stays = url.origin() == base.origin() && url.username().is_empty() && url.password().is_none();
     stays.then_some(url)
 }

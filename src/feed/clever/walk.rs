@@ -42,26 +42,17 @@ impl<'a> Reader<'a> {
         let reply = self.page("districts", place, |_| String::new()).await?;
         let page = Page::read(&reply.body, place)?;
         let read = |raw: &str| serde_json::from_str(raw);
-        page.data
-            .iter()
-            .map(|it| read(it.data.get()).map_err(|cause| FeedError::json(place, &cause)))
-            .collect()
+        page.data.iter().map(|it| read(it.data.get()).map_err(|cause| FeedError::json(place, &cause))).collect()
     }
 
     /// Walks a collection into `convert`; says how many ids came more than once.
-    pub(super) async fn walk(
-        &self,
-        kind: Kind,
-        collection: &str,
-        convert: &mut Convert,
-    ) -> Result<u64, Stop> {
+    pub(super) async fn walk(&self, kind: Kind, collection: &str, convert: &mut Convert) -> Result<u64, Stop> {
         let place = Place::new(&self.clever.context.district, KIND, collection);
         let (mut seen, mut cursors) = (BTreeSet::new(), BTreeSet::new());
         let (mut after, mut repeated): (Option<String>, u64) = (None, 0);
         for number in 1..=PAGES {
             let place = place.clone().at(format!("page {number}"));
-            let reply =
-                self.page(collection, &place, |limit| query(limit, after.as_deref())).await?;
+            let reply = self.page(collection, &place, |limit| query(limit, after.as_deref())).await?;
             let page = Page::read(&reply.body, &place)?;
             self.clever.context.progress.add(kind, page.data.len());
             let mut last = None;
@@ -91,19 +82,13 @@ impl<'a> Reader<'a> {
     }
 
     /// One page, whatever it takes: the token read again once, fewer rows.
-    async fn page(
-        &self,
-        collection: &str,
-        place: &Place,
-        query: impl Fn(u32) -> String,
-    ) -> Result<Reply, FeedError> {
+    async fn page(&self, collection: &str, place: &Place, query: impl Fn(u32) -> String) -> Result<Reply, FeedError> {
         loop {
             let limit = self.limit.load(Ordering::Relaxed);
             let mut url = self.clever.base.clone();
             url.set_path(&format!("/{}/{collection}", self.clever.version));
             url.set_query(Some(query(limit)).filter(|it| !it.is_empty()).as_deref());
-            let make =
-                || Ok(Ask { url: url.clone(), authorization: self.authorization(), form: None });
+            let make = || Ok(Ask { url: url.clone(), authorization: self.authorization(), form: None });
             let reply = self.clever.http.send(place, &make).await?;
             let place = || place.clone();
             match reply.status {
@@ -135,9 +120,7 @@ impl<'a> Reader<'a> {
 
     /// After a 401: reads the token list again, once a pull. A token by itself cannot be renewed.
     async fn renew(&self) -> Result<bool, FeedError> {
-        if matches!(self.clever.access, Access::Token(_))
-            || self.renewed.swap(true, Ordering::Relaxed)
-        {
+        if matches!(self.clever.access, Access::Token(_)) || self.renewed.swap(true, Ordering::Relaxed) {
             return Ok(false);
         }
         let fresh = self.clever.token().await?;

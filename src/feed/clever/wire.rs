@@ -200,3 +200,18 @@ pub(super) struct Credentials {
     #[serde(deserialize_with = "text")]
     pub district_username: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_cut_off_at_any_byte_is_an_error() {
+        let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
+        let body = br#"{"data":[{"data":{"id":"a"},"uri":"/v3.0/users/a"}],"links":[{"rel":"next","uri":"/x"}]}"#;
+        for end in 0..body.len() {
+            assert!(Page::read(&body[..end], &place).is_err(), "cut at {end}");
+        }
+        assert_eq!(Page::read(body, &place).unwrap().next(), Some("/x"));
+    }
+}

@@ -22,11 +22,7 @@ const RATIO: u64 = 200;
 /// The files of an upload, by lower-case name.
 pub(super) enum Files {
     Folder(BTreeMap<String, PathBuf>),
-    Zip {
-        path: PathBuf,
-        archive: Box<ZipArchive<BufReader<File>>>,
-        entries: BTreeMap<String, usize>,
-    },
+    Zip { path: PathBuf, archive: Box<ZipArchive<BufReader<File>>>, entries: BTreeMap<String, usize> },
 }
 
 impl Files {
@@ -78,8 +74,7 @@ fn through<R: Read, T>(
 ) -> Result<(T, [u8; 32]), FeedError> {
     let mut reader = Guarded { reader, left: most, hash: Sha256::new() };
     let outcome = with(&mut reader)?;
-    io::copy(&mut reader, &mut io::sink())
-        .map_err(|cause| FeedError::Unreadable { file: name.to_owned(), cause })?;
+    io::copy(&mut reader, &mut io::sink()).map_err(|cause| FeedError::Unreadable { file: name.to_owned(), cause })?;
     Ok((outcome, reader.hash.finalize().into()))
 }
 
@@ -94,9 +89,10 @@ impl<R: Read> Read for Guarded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.reader.read(buffer)?;
         let taken = u64::try_from(count).unwrap_or(u64::MAX);
-        self.left = self.left.checked_sub(taken).ok_or_else(|| {
-            io::Error::other("it unpacks to more than 200 times its size, or over 4 GiB")
-        })?;
+        self.left = self
+            .left
+            .checked_sub(taken)
+            .ok_or_else(|| io::Error::other("it unpacks to more than 200 times its size, or over 4 GiB"))?;
         self.hash.update(buffer.get(..count).unwrap_or_default());
         Ok(count)
     }
@@ -110,8 +106,7 @@ fn open_folder(path: &Path) -> Result<Files, FeedError> {
             continue;
         }
         if files.insert(name.to_ascii_lowercase(), file.clone()).is_some() {
-            let problem =
-                "two files have the same name but for its case; keep one of them".to_owned();
+            let problem = "two files have the same name but for its case; keep one of them".to_owned();
             return Err(FeedError::NoUpload { path: path.to_owned(), problem });
         }
     }
@@ -119,11 +114,9 @@ fn open_folder(path: &Path) -> Result<Files, FeedError> {
 }
 
 fn open_zip(path: &Path) -> Result<Files, FeedError> {
-    let refuse =
-        |problem: &str| FeedError::Archive { path: path.to_owned(), problem: problem.to_owned() };
+    let refuse = |problem: &str| FeedError::Archive { path: path.to_owned(), problem: problem.to_owned() };
     let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
-    let mut archive =
-        ZipArchive::new(BufReader::new(file)).map_err(|cause| broken(path, &cause))?;
+    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|cause| broken(path, &cause))?;
     if archive.len() > ENTRIES {
         return Err(refuse("it has more entries than a roster has files"));
     }
@@ -147,10 +140,7 @@ fn open_zip(path: &Path) -> Result<Files, FeedError> {
             return Err(refuse("it is encrypted; upload it without a password"));
         }
         if entry.size() > entry.compressed_size().saturating_mul(RATIO) {
-            return Err(refuse(&format!(
-                "entry {} unpacks to more than {RATIO} times its size",
-                index + 1
-            )));
+            return Err(refuse(&format!("entry {} unpacks to more than {RATIO} times its size", index + 1)));
         }
         total = total.saturating_add(entry.size());
         if total > FILE_BYTES {
@@ -163,9 +153,7 @@ fn open_zip(path: &Path) -> Result<Files, FeedError> {
         }
     }
     if folders.len() > 1 {
-        return Err(refuse(
-            "its CSV files lie in several folders; put them into one, or into none",
-        ));
+        return Err(refuse("its CSV files lie in several folders; put them into one, or into none"));
     }
     Ok(Files::Zip { path: path.to_owned(), archive: Box::new(archive), entries })
 }
@@ -181,18 +169,13 @@ fn roster_file(name: &str) -> Option<(&str, &str)> {
 /// tries is not to be trusted.
 fn is_outside(name: &str) -> bool {
     let drive = name.chars().nth(1) == Some(':');
-    name.starts_with('/')
-        || name.contains(['\\', '\0'])
-        || drive
-        || name.split('/').any(|part| part == "..")
+    name.starts_with('/') || name.contains(['\\', '\0']) || drive || name.split('/').any(|part| part == "..")
 }
 
 fn broken(path: &Path, cause: &ZipError) -> FeedError {
     let problem = match cause {
         ZipError::InvalidArchive(_) => "it is not a zip, or it is cut off or damaged",
-        ZipError::UnsupportedArchive(_) => {
-            "it is packed in a way that is not supported; use plain deflate"
-        }
+        ZipError::UnsupportedArchive(_) => "it is packed in a way that is not supported; use plain deflate",
         _ => "it cannot be read",
     };
     FeedError::Archive { path: path.to_owned(), problem: problem.to_owned() }

@@ -23,15 +23,8 @@ pub(super) struct Manifest {
 }
 
 /// The files that are read, in the order of their hash; the rest of an upload is none of our business.
-pub(super) const READ: [&str; 7] = [
-    "orgs.csv",
-    "academicSessions.csv",
-    "courses.csv",
-    "classes.csv",
-    "users.csv",
-    "roles.csv",
-    "enrollments.csv",
-];
+pub(super) const READ: [&str; 7] =
+    ["orgs.csv", "academicSessions.csv", "courses.csv", "classes.csv", "users.csv", "roles.csv", "enrollments.csv"];
 
 impl Manifest {
     pub(super) fn read(files: &mut Files) -> Result<Self, FeedError> {

@@ -35,6 +35,11 @@ impl Csv {
         Self { path: settings.path.clone(), settle, context }
     }
 
+    /// Looks whether there is a complete upload.
+    pub(super) async fn probe(&self) -> Result<(), FeedError> {
+        upload::find(&self.path, self.settle).await.map(drop)
+    }
+
     /// Reads the upload, row by row, off the runtime's threads.
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
         let found = upload::find(&self.path, self.settle).await?;
@@ -54,8 +59,7 @@ fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapsh
         return Err(FeedError::Unsettled { path });
     }
     if found.newer_incomplete {
-        let message =
-            "a newer upload is there and is not complete; the newest complete one was read";
+        let message = "a newer upload is there and is not complete; the newest complete one was read";
         builder.warn("incomplete_upload", None, message, None);
     }
     let uploaded_at = found.uploaded_at();

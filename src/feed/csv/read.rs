@@ -10,9 +10,7 @@ use crate::feed::csv::manifest::{Manifest, Mode, READ};
 use crate::feed::csv::table::{NCES, Row, Table};
 use crate::feed::error::FeedError;
 use crate::feed::oneroster::convert::Convert;
-use crate::feed::oneroster::rows::{
-    ClassRow, CourseRow, EnrollmentRow, IdRow, OrgRow, RoleRow, SessionRow, UserRow,
-};
+use crate::feed::oneroster::rows::{ClassRow, CourseRow, EnrollmentRow, IdRow, OrgRow, RoleRow, SessionRow, UserRow};
 use crate::model::Kind;
 use crate::snapshot::Builder;
 
@@ -67,20 +65,14 @@ pub(super) fn all(files: &mut Files, progress: &Progress) -> Result<(Builder, St
 }
 
 /// Whether a file counts: not absent, not missing, and no delta.
-fn is_read(
-    manifest: &Manifest,
-    files: &Files,
-    file: &'static str,
-    convert: &mut Convert,
-) -> Result<bool, FeedError> {
+fn is_read(manifest: &Manifest, files: &Files, file: &'static str, convert: &mut Convert) -> Result<bool, FeedError> {
     let there = files.has(file);
     match (manifest.mode(file, there), there) {
         (Mode::Delta, _) => Err(FeedError::Delta { file: file.to_owned() }),
         (Mode::Bulk, true) => Ok(true),
         (Mode::Bulk, false) => {
-            let message = format!(
-                "{file} is missing though the manifest calls it bulk; what it tells is kept as it is"
-            );
+            let message =
+                format!("{file} is missing though the manifest calls it bulk; what it tells is kept as it is");
             convert.to.warn("missing_file", kind(file), &message, None);
             Ok(false)
         }
@@ -113,18 +105,8 @@ fn needed(kind: Kind, has_roles: bool) -> &'static [&'static str] {
         Kind::Sessions => &["sourcedId", "title", "type", "startDate", "endDate"],
         Kind::Courses => &["sourcedId", "title"],
         Kind::Classes => &["sourcedId", "title", "grades", "schoolSourcedId", "termSourcedIds"],
-        Kind::Users if has_roles => {
-            &["sourcedId", "enabledUser", "givenName", "familyName", "grades"]
-        }
-        Kind::Users => &[
-            "sourcedId",
-            "enabledUser",
-            "orgSourcedIds",
-            "role",
-            "givenName",
-            "familyName",
-            "grades",
-        ],
+        Kind::Users if has_roles => &["sourcedId", "enabledUser", "givenName", "familyName", "grades"],
+        Kind::Users => &["sourcedId", "enabledUser", "orgSourcedIds", "role", "givenName", "familyName", "grades"],
         Kind::Enrollments => &["classSourcedId", "schoolSourcedId", "userSourcedId", "role"],
     }
 }
@@ -163,7 +145,12 @@ fn read_roles(reader: &mut dyn std::io::Read) -> Result<Roles, FeedError> {
         if crate::feed::oneroster::is_deleted(status.as_ref()) {
             continue;
         }
-        let Some(user) = row.text("userSourcedId").filter(|_| !row.ragged) else { continue };
+        if row.ragged {
+            // Whose role it is cannot be told, and a role that is not seen is a role that is lost.
+            let problem = "the row has too few or too many fields";
+            return Err(FeedError::Line { file: "roles.csv", line: row.line, problem });
+        }
+        let Some(user) = row.text("userSourcedId") else { continue };
         roles.entry(user).or_default().push(RoleRow {
             role_type: row.text("roleType"),
             role: row.text("role"),
@@ -232,9 +219,8 @@ fn class(row: &Row<'_>) -> ClassRow {
 
 fn user(row: &Row<'_>, roles: Option<&Roles>) -> UserRow {
     let sourced_id = row.text("sourcedId");
-    let listed = roles.map(|roles| {
-        sourced_id.as_ref().and_then(|id| roles.get(id)).map(Vec::as_slice).unwrap_or_default()
-    });
+    let listed =
+        roles.map(|roles| sourced_id.as_ref().and_then(|id| roles.get(id)).map(Vec::as_slice).unwrap_or_default());
     UserRow {
         status: row.text("status"),
         date_last_modified: row.text("dateLastModified"),

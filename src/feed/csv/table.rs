@@ -31,6 +31,8 @@ pub(super) struct Row<'t> {
     utf8: bool,
     /// It has too few or too many fields, so none can be trusted but the first.
     pub ragged: bool,
+    /// Where it stands, from 1.
+    pub line: u64,
 }
 
 impl<'r> Table<'r> {
@@ -44,21 +46,10 @@ impl<'r> Table<'r> {
         let mut header = ByteRecord::new();
         let there = reader.read_byte_record(&mut header).map_err(|cause| broken(file, cause))?;
         if !there {
-            return Err(FeedError::Line {
-                file,
-                line: 1,
-                problem: "the file is empty; it needs a header",
-            });
+            return Err(FeedError::Line { file, line: 1, problem: "the file is empty; it needs a header" });
         }
-        if header
-            .get(0)
-            .is_some_and(|it| it.starts_with(b"\xff\xfe") || it.starts_with(b"\xfe\xff"))
-        {
-            return Err(FeedError::Line {
-                file,
-                line: 1,
-                problem: "the file is UTF-16; export it as UTF-8",
-            });
+        if header.get(0).is_some_and(|it| it.starts_with(b"\xff\xfe") || it.starts_with(b"\xfe\xff")) {
+            return Err(FeedError::Line { file, line: 1, problem: "the file is UTF-16; export it as UTF-8" });
         }
         let (mut columns, mut width) = (BTreeMap::new(), 0);
         for (at, name) in header.iter().enumerate() {
@@ -68,11 +59,7 @@ impl<'r> Table<'r> {
             }
             width = at + 1;
             if columns.insert(name, at).is_some() {
-                return Err(FeedError::Line {
-                    file,
-                    line: 1,
-                    problem: "a column stands there twice",
-                });
+                return Err(FeedError::Line { file, line: 1, problem: "a column stands there twice" });
             }
         }
         let lacking = needed.iter().find(|it| !columns.contains_key(&it.to_ascii_lowercase()));
@@ -90,14 +77,12 @@ impl<'r> Table<'r> {
 
     /// The next row. A file that ends in a ragged row was cut off.
     pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, FeedError> {
-        let there = self
-            .reader
-            .read_byte_record(&mut self.record)
-            .map_err(|cause| broken(self.file, cause))?;
+        let there = self.reader.read_byte_record(&mut self.record).map_err(|cause| broken(self.file, cause))?;
         if !there {
             return match self.ragged {
                 Some(line) => {
-                    let problem = "the last row has too few or too many fields: the file was cut off, or a quote is not closed";
+                    let problem =
+                        "the last row has too few or too many fields: the file was cut off, or a quote is not closed";
                     Err(FeedError::Line { file: self.file, line, problem })
                 }
                 None => Ok(None),
@@ -105,10 +90,11 @@ impl<'r> Table<'r> {
         }
         let surplus = self.record.iter().skip(self.width).any(|it| !it.trim_ascii().is_empty());
         let ragged = self.record.len() < self.width || surplus;
-        self.ragged = ragged.then(|| self.record.position().map_or(0, ::csv::Position::line));
+        let line = self.record.position().map_or(0, ::csv::Position::line);
+        self.ragged = ragged.then_some(line);
         let utf8 = self.record.iter().all(|it| std::str::from_utf8(it).is_ok());
         self.foreign += u64::from(!utf8);
-        Ok(Some(Row { columns: &self.columns, record: &self.record, utf8, ragged }))
+        Ok(Some(Row { columns: &self.columns, record: &self.record, utf8, ragged, line }))
     }
 }
 
@@ -136,11 +122,7 @@ fn decoded(bytes: &[u8], utf8: bool) -> Cow<'_, str> {
 /// A header's name in lower case, without blanks; known typos and 1.0 names become today's.
 fn canonical(file: &'static str, name: &str) -> String {
     let name = name.trim_start_matches(['\u{feff}', 'ï', '»', '¿']);
-    let name: String = name
-        .chars()
-        .filter(|it| !it.is_whitespace() && *it != '_')
-        .collect::<String>()
-        .to_lowercase();
+    let name: String = name.chars().filter(|it| !it.is_whitespace() && *it != '_').collect::<String>().to_lowercase();
     if name.strip_prefix("metadata.").is_some_and(is_nces) {
         return NCES.to_owned();
     }
@@ -169,5 +151,51 @@ fn broken(file: &'static str, cause: ::csv::Error) -> FeedError {
     match cause.into_kind() {
         ::csv::ErrorKind::Io(cause) => FeedError::Unreadable { file: file.to_owned(), cause },
         _ => FeedError::Line { file, line: 0, problem: "the file cannot be read as CSV" },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NEEDED: [&str; 3] = ["sourcedId", "name", "type"];
+
+    proptest! {
+        #[test]
+        fn whatever_stands_in_a_cell_is_read_as_it_was_written(
+            rows in prop::collection::vec(prop::array::uniform3(any::<String>()), 1..8),
+        ) {
+            let mut writer = ::csv::Writer::from_writer(Vec::new());
+            writer.write_record(NEEDED).unwrap();
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let bytes = writer.into_inner().unwrap();
+            let mut reader: &[u8] = &bytes;
+            let mut table = Table::open("orgs.csv", &mut reader, &NEEDED).unwrap();
+            let mut read = Vec::new();
+            while let Some(row) = table.next().unwrap() {
+                prop_assert!(!row.ragged);
+                read.push(NEEDED.map(|column| row.text(column)));
+            }
+            let wanted: Vec<_> = rows.into_iter().map(|row| row.map(filled)).collect();
+            prop_assert_eq!(read, wanted);
+        }
+
+        #[test]
+        fn bytes_that_are_no_table_end_in_rows_or_an_error(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let text = [b"sourcedId,name,type\n".as_slice(), &bytes].concat();
+            let mut reader: &[u8] = &text;
+            let mut table = Table::open("orgs.csv", &mut reader, &NEEDED).unwrap();
+            let mut rows = 0;
+            while let Ok(Some(row)) = table.next() {
+                rows += 1;
+                prop_assert!(row.ragged || row.text("other").is_none());
+                prop_assert!(rows <= bytes.len());
+            }
+        }
     }
 }

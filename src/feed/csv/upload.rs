@@ -74,16 +74,34 @@ impl Upload {
 
 /// Finds the upload. In a drop folder this waits `settle`, to see what is still being written.
 pub(super) async fn find(path: &Path, settle: Duration) -> Result<Found, FeedError> {
-    if let Some(upload) = itself(path)? {
-        let stamp = upload.stamp()?;
-        return Ok(Found { upload, stamp, newer_incomplete: false });
-    }
-    let before = dropped(path)?;
-    tokio::time::sleep(settle).await;
-    let after = dropped(path)?;
     let path = path.to_owned();
-    let choosing = move || choose(&path, &before, after);
-    tokio::task::spawn_blocking(choosing).await.map_err(|_| FeedError::Stopped)?
+    let first = path.clone();
+    let looking = move || match itself(&first)? {
+        Some(upload) => {
+            let stamp = upload.stamp()?;
+            Ok(Seen::Upload(Found { upload, stamp, newer_incomplete: false }))
+        }
+        None => dropped(&first).map(Seen::Drop),
+    };
+    let before = match off_the_runtime(looking).await? {
+        Seen::Upload(found) => return Ok(found),
+        Seen::Drop(uploads) => uploads,
+    };
+    tokio::time::sleep(settle).await;
+    off_the_runtime(move || choose(&path, &before, dropped(&path)?)).await
+}
+
+/// What a first look at the path shows.
+enum Seen {
+    Upload(Found),
+    Drop(BTreeMap<Upload, Stamp>),
+}
+
+/// Files may lie on a slow disk.
+async fn off_the_runtime<T: Send + 'static>(
+    look: impl FnOnce() -> Result<T, FeedError> + Send + 'static,
+) -> Result<T, FeedError> {
+    tokio::task::spawn_blocking(look).await.map_err(|_| FeedError::Stopped)?
 }
 
 /// The path as an upload: a zip, or a folder with `orgs.csv`.
@@ -96,8 +114,7 @@ fn itself(path: &Path) -> Result<Option<Upload>, FeedError> {
         return Ok(Some(Upload::Zip(path.to_owned())));
     }
     let files = list(path).map_err(|cause| unreadable(path, cause))?;
-    let is_orgs =
-        |it: &PathBuf| it.file_name().is_some_and(|name| name.eq_ignore_ascii_case("orgs.csv"));
+    let is_orgs = |it: &PathBuf| it.file_name().is_some_and(|name| name.eq_ignore_ascii_case("orgs.csv"));
     Ok(files.iter().any(is_orgs).then(|| Upload::Folder(path.to_owned())))
 }
 
@@ -120,11 +137,7 @@ fn dropped(path: &Path) -> Result<BTreeMap<Upload, Stamp>, FeedError> {
     Ok(uploads)
 }
 
-fn choose(
-    path: &Path,
-    before: &BTreeMap<Upload, Stamp>,
-    after: BTreeMap<Upload, Stamp>,
-) -> Result<Found, FeedError> {
+fn choose(path: &Path, before: &BTreeMap<Upload, Stamp>, after: BTreeMap<Upload, Stamp>) -> Result<Found, FeedError> {
     let mut uploads: Vec<(Upload, Stamp)> = after.into_iter().collect();
     uploads.sort_by(|a, b| (newest(&b.1), &b.0).cmp(&(newest(&a.1), &a.0)));
     let (count, mut moving, mut broken) = (uploads.len(), 0_usize, None);
@@ -144,12 +157,8 @@ fn choose(
         return Err(error);
     }
     let problem = match (count, moving) {
-        (0, _) => {
-            "no zip and no folder is there; check `path`, or wait for the district".to_owned()
-        }
-        (_, 0) => format!(
-            "{count} found, and each lacks its manifest or a file that the manifest calls bulk"
-        ),
+        (0, _) => "no zip and no folder is there; check `path`, or wait for the district".to_owned(),
+        (_, 0) => format!("{count} found, and each lacks its manifest or a file that the manifest calls bulk"),
         _ => format!("{count} found, {moving} still being written; sync again later"),
     };
     Err(FeedError::NoUpload { path: path.to_owned(), problem })
@@ -178,4 +187,25 @@ pub(super) fn has_extension(path: &Path, wanted: &str) -> bool {
 
 pub(super) fn unreadable(path: &Path, cause: io::Error) -> FeedError {
     FeedError::Unreadable { file: path.display().to_string(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upload_that_is_still_being_written_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let export = dir.path().join("export");
+        fs::create_dir(&export).unwrap();
+        let manifest = "propertyName,value\nfile.orgs,bulk\n";
+        fs::write(export.join("manifest.csv"), manifest).unwrap();
+        fs::write(export.join("orgs.csv"), "sourcedId,name,").unwrap();
+        let before = dropped(dir.path()).unwrap();
+        assert!(choose(dir.path(), &before, before.clone()).is_ok());
+        fs::write(export.join("orgs.csv"), "sourcedId,name,type\n").unwrap();
+        let after = dropped(dir.path()).unwrap();
+        let error = choose(dir.path(), &before, after).err().unwrap().to_string();
+        assert!(error.contains("1 still being written"), "{error}");
+    }
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use chrono::Utc;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::clock;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::http::{Ask, Http};
 use crate::feed::lenient::text;
@@ -43,11 +43,7 @@ struct Token {
 }
 
 /// Reads a secret of the settings; the error names its key.
-pub(crate) fn reveal(
-    key: &'static str,
-    secret: &Secret,
-    environment: Environment,
-) -> Result<SecretString, FeedError> {
+pub(crate) fn reveal(key: &'static str, secret: &Secret, environment: Environment) -> Result<SecretString, FeedError> {
     secret.reveal(environment).map_err(|cause| FeedError::Secret { key, cause })
 }
 
@@ -74,17 +70,13 @@ impl Credential {
                 secret: reveal("auth.secret", secret, environment)?,
                 method: *method,
             }),
-            Auth::Bearer { token } => {
-                Self::Bearer(bearer(&reveal("auth.token", token, environment)?))
-            }
+            Auth::Bearer { token } => Self::Bearer(bearer(&reveal("auth.token", token, environment)?)),
             Auth::Oauth2 { token_url, client_id, client_secret, scope } => {
                 let id = reveal("auth.client_id", client_id, environment)?;
                 let secret = reveal("auth.client_secret", client_secret, environment)?;
                 let version = if settings.is_1_2() { "v1p2" } else { "v1p1" };
                 let scope = scope.clone().unwrap_or_else(|| {
-                    format!(
-                        "https://purl.imsglobal.org/spec/or/{version}/scope/roster-core.readonly"
-                    )
+                    format!("https://purl.imsglobal.org/spec/or/{version}/scope/roster-core.readonly")
                 });
                 Self::Granted(Box::new(Grant {
                     url: checked_url("auth.token_url", token_url, settings.allow_insecure)?,
@@ -120,7 +112,7 @@ impl Credential {
         match self {
             Self::Signed(signer) => {
                 let nonce = format!("{:032x}", rand::random::<u128>());
-                signer.authorization(url, &nonce, Utc::now().timestamp()).into()
+                signer.authorization(url, &nonce, clock::real_now().instant().timestamp()).into()
             }
             Self::Granted(grant) => grant.current().map(|it| it.bearer).unwrap_or_default(),
             Self::Bearer(header) => header.clone(),
@@ -145,13 +137,8 @@ impl Grant {
             expires_in: Option<String>,
         }
         let place = &self.place;
-        let make = || {
-            Ok(Ask {
-                url: self.url.clone(),
-                authorization: self.basic.clone(),
-                form: Some(self.form.clone()),
-            })
-        };
+        let make =
+            || Ok(Ask { url: self.url.clone(), authorization: self.basic.clone(), form: Some(self.form.clone()) });
         let reply = http.send(place, &make).await?;
         match reply.status {
             200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),
@@ -162,17 +149,11 @@ impl Grant {
                 return Err(FeedError::Status { place: place.clone(), status, advice });
             }
         }
-        let answer: Answer =
-            serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
+        let answer: Answer = serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
         let seconds = answer.expires_in.and_then(|it| it.parse::<f64>().ok());
-        let life = seconds
-            .and_then(|it| Duration::try_from_secs_f64(it).ok())
-            .unwrap_or(LIFE)
-            .min(Duration::from_hours(24));
-        let token = Token {
-            bearer: bearer(&answer.access_token.into()),
-            renew_at: Instant::now() + life.mul_f64(0.8),
-        };
+        let life =
+            seconds.and_then(|it| Duration::try_from_secs_f64(it).ok()).unwrap_or(LIFE).min(Duration::from_hours(24));
+        let token = Token { bearer: bearer(&answer.access_token.into()), renew_at: Instant::now() + life.mul_f64(0.8) };
         *self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
         Ok(())
     }

@@ -2,13 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::feed::oneroster::rows::{
-    ClassRow, CourseRow, EnrollmentRow, OrgRow, RoleRow, SessionRow, UserRow,
-};
+use crate::feed::oneroster::rows::{ClassRow, CourseRow, EnrollmentRow, OrgRow, RoleRow, SessionRow, UserRow};
 use crate::feed::oneroster::words::{self, Word};
 use crate::model::{
-    Class, Course, Enrollment, Kind, Org, Period, Personal, Record, Role, Session, SourceId, User,
-    canonical_grade,
+    Class, Course, Enrollment, Kind, Org, Period, Personal, Record, Role, Session, SourceId, User, canonical_grade,
 };
 use crate::snapshot::Builder;
 
@@ -50,13 +47,7 @@ impl Convert {
         }
     }
 
-    fn put(
-        &mut self,
-        record: Record,
-        status: Option<&String>,
-        modified: Option<&String>,
-        fault: Fault,
-    ) {
+    fn put(&mut self, record: Record, status: Option<&String>, modified: Option<&String>, fault: Fault) {
         if words::is_deleted(status) {
             self.to.gone(&record);
         } else if let Some((code, why)) = fault {
@@ -98,12 +89,7 @@ impl Convert {
             school_year: row.school_year,
         };
         let fault = fault.or(late).or(early);
-        self.put(
-            Record::Session(session),
-            row.status.as_ref(),
-            row.date_last_modified.as_ref(),
-            fault,
-        );
+        self.put(Record::Session(session), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn course(&mut self, row: CourseRow) {
@@ -118,12 +104,7 @@ impl Convert {
             grades: grades(&row.grades),
             subjects: row.subjects,
         };
-        self.put(
-            Record::Course(course),
-            row.status.as_ref(),
-            row.date_last_modified.as_ref(),
-            fault,
-        );
+        self.put(Record::Course(course), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn class(&mut self, row: ClassRow) {
@@ -168,12 +149,7 @@ impl Convert {
         };
         let Some(rows) = rows else {
             let why = "users without a role; the last good state is kept";
-            return self.put(
-                Record::User(nobody(id)),
-                row.status.as_ref(),
-                None,
-                fault.or(Some(("no_role", why))),
-            );
+            return self.put(Record::User(nobody(id)), row.status.as_ref(), None, fault.or(Some(("no_role", why))));
         };
         if is_contact(&rows) {
             if !self.people.contains(id.as_str()) && self.contacts.insert(id.as_str().to_owned()) {
@@ -233,12 +209,7 @@ impl Convert {
             periods: if begin.or(end).is_some() { vec![Period { begin, end }] } else { Vec::new() },
         };
         let fault = fault.or(late).or(early);
-        self.put(
-            Record::Enrollment(enrollment),
-            row.status.as_ref(),
-            row.date_last_modified.as_ref(),
-            fault,
-        );
+        self.put(Record::Enrollment(enrollment), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     fn skip_enrollment(&mut self) {
@@ -275,10 +246,7 @@ fn day(text: Option<&String>) -> (Option<crate::model::Date>, Fault) {
     match text.map(|text| words::date(text)) {
         None => (None, None),
         Some(Some(day)) => (Some(day), None),
-        Some(None) => (
-            None,
-            Some(("bad_date", "rows with a date that cannot be read; the last good state is kept")),
-        ),
+        Some(None) => (None, Some(("bad_date", "rows with a date that cannot be read; the last good state is kept"))),
     }
 }
 
@@ -308,9 +276,7 @@ fn is_contact(rows: &[RoleRow]) -> bool {
 /// The roles a user holds, and whether some could not be used. The primary org is the one named so, else that of the first
 /// primary role, else the first.
 fn roles(rows: Vec<RoleRow>, named: Option<&str>) -> (Vec<Role>, bool) {
-    let is_primary = |it: &&RoleRow| {
-        it.role_type.as_ref().is_some_and(|it| it.trim().eq_ignore_ascii_case("primary"))
-    };
+    let is_primary = |it: &&RoleRow| it.role_type.as_ref().is_some_and(|it| it.trim().eq_ignore_ascii_case("primary"));
     let usable = |it: &&RoleRow| it.org.is_some();
     let primary = named
         .map(str::to_owned)

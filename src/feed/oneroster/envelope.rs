@@ -8,18 +8,11 @@ use serde_json::value::RawValue;
 use crate::feed::error::{FeedError, Place};
 
 /// The rows of a page, unparsed. `{}` is a page without rows; an object that says anything but a list is an error.
-pub(crate) fn rows<'a>(
-    body: &'a [u8],
-    key: &str,
-    place: &Place,
-) -> Result<Vec<&'a RawValue>, FeedError> {
+pub(crate) fn rows<'a>(body: &'a [u8], key: &str, place: &Place) -> Result<Vec<&'a RawValue>, FeedError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    let envelope: Envelope<'a> =
-        serde_json::from_slice(body).map_err(|cause| FeedError::json(place, &cause))?;
-    let shape =
-        |problem: &str| FeedError::Shape { place: place.clone(), problem: problem.to_owned() };
-    let mut lists: Vec<_> =
-        envelope.0.iter().filter(|(_, value)| value.get().starts_with('[')).collect();
+    let envelope: Envelope<'a> = serde_json::from_slice(body).map_err(|cause| FeedError::json(place, &cause))?;
+    let shape = |problem: &str| FeedError::Shape { place: place.clone(), problem: problem.to_owned() };
+    let mut lists: Vec<_> = envelope.0.iter().filter(|(_, value)| value.get().starts_with('[')).collect();
     if lists.iter().any(|(name, _)| name == key) {
         lists.retain(|(name, _)| name == key);
     }
@@ -27,9 +20,7 @@ pub(crate) fn rows<'a>(
     match lists.as_slice() {
         [] if empty => Ok(Vec::new()),
         [] => Err(shape("the answer holds no list of records (an error with status 200?)")),
-        [(_, list)] => {
-            serde_json::from_str(list.get()).map_err(|cause| FeedError::json(place, &cause))
-        }
+        [(_, list)] => serde_json::from_str(list.get()).map_err(|cause| FeedError::json(place, &cause)),
         _ => Err(shape("the answer holds several lists, and none under the collection's name")),
     }
 }
@@ -63,12 +54,7 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place {
-            district: "d".to_owned(),
-            kind: "oneroster",
-            collection: "users".to_owned(),
-            at: None,
-        }
+        Place { district: "d".to_owned(), kind: "oneroster", collection: "users".to_owned(), at: None }
     }
 
     fn count(body: &str) -> Result<usize, FeedError> {

@@ -31,7 +31,7 @@ use crate::snapshot::{Builder, Snapshot};
 const KIND: &str = "oneroster";
 /// Rows asked for at once; servers that allow less give less, or say 413.
 const PAGE_SIZE: u32 = 5000;
-/// ClassLink slows down above this (protocols.md 3.2).
+/// `ClassLink` slows down above this (protocols.md 3.2).
 const PER_SECOND: u32 = 20;
 
 /// The collections, users before enrollments.
@@ -94,6 +94,19 @@ impl OneRoster {
         }
     }
 
+    /// Reads the orgs alone.
+    pub(super) async fn probe(&self) -> Result<(), FeedError> {
+        self.server.http.begin();
+        let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
+        let place = Place::new(&self.context.district, KIND, "orgs");
+        let walked = self.walk(Kind::Schools, "orgs", &place, &mut manners, &mut Convert::default()).await;
+        match walked {
+            Ok(_) => Ok(()),
+            Err(Stop::Failed(error)) => Err(*error),
+            Err(Stop::Moved(place, problem)) => Err(FeedError::Moved { place: *place, problem, restarts: 0 }),
+        }
+    }
+
     async fn pull_once(&self) -> Result<Builder, Stop> {
         let mut convert = Convert::default();
         let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
@@ -147,12 +160,7 @@ impl OneRoster {
 impl Convert {
     /// Reads a JSON row; one that cannot be read is there nevertheless (P11).
     fn json(&mut self, kind: Kind, row: &RawValue) {
-        fn read<T: DeserializeOwned>(
-            convert: &mut Convert,
-            kind: Kind,
-            row: &RawValue,
-            take: fn(&mut Convert, T),
-        ) {
+        fn read<T: DeserializeOwned>(convert: &mut Convert, kind: Kind, row: &RawValue, take: fn(&mut Convert, T)) {
             if let Ok(it) = serde_json::from_str(row.get()) {
                 take(convert, it);
             } else {

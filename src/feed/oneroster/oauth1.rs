@@ -75,8 +75,7 @@ fn base_string(method: &str, url: &Url, oauth: &[(&str, &str)]) -> String {
         .chain(oauth.iter().map(|(name, value)| (encode(name), encode(value))))
         .collect();
     pairs.sort();
-    let parameters: Vec<String> =
-        pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let parameters: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     // `Url` lower-cases scheme and host and drops a default port.
     let mut address = url.clone();
     address.set_query(None);
@@ -100,8 +99,7 @@ mod tests {
 
     #[test]
     fn a_signature_with_token_matches_the_published_vector() {
-        let url =
-            Url::parse("http://photos.example.net/photos?file=vacation.jpg&size=original").unwrap();
+        let url = Url::parse("http://photos.example.net/photos?file=vacation.jpg&size=original").unwrap();
         let oauth = [
             ("oauth_consumer_key", "dpf43f3p2l4k3l03"),
             ("oauth_token", "nnch734d00sl2jdk"),
@@ -122,10 +120,7 @@ mod tests {
             (SignatureMethod::HmacSha256, "uNya2Q1uEoIf6QbpeS+pbebSCW5AecqM3IEwq+e6LT8="),
         ] {
             let header = signer(method).authorization(&roster_request(), "abc123", 1_700_000_000);
-            assert!(
-                header.ends_with(&format!("oauth_signature=\"{}\"", encode(signature))),
-                "{header}"
-            );
+            assert!(header.ends_with(&format!("oauth_signature=\"{}\"", encode(signature))), "{header}");
         }
     }
 

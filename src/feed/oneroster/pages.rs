@@ -103,13 +103,7 @@ impl Server {
         loop {
             self.credential.prepare(&self.http).await?;
             let url = self.url(collection, offset, limit, manners.sort);
-            let make = || {
-                Ok(Ask {
-                    authorization: self.credential.authorization(&url),
-                    url: url.clone(),
-                    form: None,
-                })
-            };
+            let make = || Ok(Ask { authorization: self.credential.authorization(&url), url: url.clone(), form: None });
             let reply = self.http.send(place, &make).await?;
             let place = || place.clone();
             match reply.status {
@@ -149,10 +143,9 @@ impl Manners {
     /// What the server lets us see must not change while we read.
     fn check(&mut self, reply: &Reply, place: &Place) -> Result<(), Stop> {
         match (&self.permissions, &reply.permissions) {
-            (Some(before), Some(after)) if before != after => Err(Stop::Moved(
-                Box::new(place.clone()),
-                "the permissions changed while it was read".to_owned(),
-            )),
+            (Some(before), Some(after)) if before != after => {
+                Err(Stop::Moved(Box::new(place.clone()), "the permissions changed while it was read".to_owned()))
+            }
             (None, Some(_)) => {
                 self.permissions.clone_from(&reply.permissions);
                 Ok(())
@@ -174,12 +167,7 @@ struct Walk {
 
 impl Walk {
     /// Takes note of a page; says whether it was the last.
-    fn advance(
-        &mut self,
-        rows: &[&RawValue],
-        total: Option<u64>,
-        place: &Place,
-    ) -> Result<bool, Stop> {
+    fn advance(&mut self, rows: &[&RawValue], total: Option<u64>, place: &Place) -> Result<bool, Stop> {
         if let (Some(before), Some(after)) = (self.total, total)
             && before != after
         {

@@ -39,8 +39,7 @@ pub(crate) fn is_student(word: Option<&str>) -> bool {
 
 /// Whether a `userIds` type names the state's id.
 pub(crate) fn is_state(kind: Option<&str>) -> bool {
-    let letters: String =
-        kind.unwrap_or_default().chars().filter(char::is_ascii_alphabetic).collect();
+    let letters: String = kind.unwrap_or_default().chars().filter(char::is_ascii_alphabetic).collect();
     matches!(letters.to_ascii_lowercase().as_str(), "state" | "stateid" | "stateidentifier")
 }
 
@@ -76,13 +75,7 @@ mod tests {
     #[test]
     fn dates_are_read_as_sources_write_them() {
         let may = NaiveDate::from_ymd_opt(2017, 5, 6);
-        for text in [
-            "2017-05-06",
-            "2017-05-06 08:01:05",
-            "2017-05-06T08:01:05.000Z",
-            "5/06/2017",
-            " 2017-05-06 ",
-        ] {
+        for text in ["2017-05-06", "2017-05-06 08:01:05", "2017-05-06T08:01:05.000Z", "5/06/2017", " 2017-05-06 "] {
             assert_eq!(date(text), may, "{text}");
         }
         for text in ["2017-13-06", "soon", "06.05.2017", "05/06/17", "1.23E+11"] {

@@ -97,7 +97,7 @@ pub(crate) fn answer(ask: &Ask<'_>) -> Reply {
         let word = if quirks.has("inactive") { "inactive" } else { "tobedeleted" };
         add_tombstones(ask, day, route.table, table.to_mut(), word);
     }
-    if quirks.empty.contains(&route.endpoint) {
+    if quirks.empty.contains(&route.endpoint) || quirks.has("vanished") {
         table.to_mut().rows.clear();
     }
     let drifts = ["users", "enrollments", "classes"].contains(&route.endpoint.as_str());

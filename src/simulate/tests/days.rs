@@ -195,3 +195,28 @@ fn a_patch_that_fits_nothing_is_refused_with_its_place() {
     assert_eq!(problem, "cannot add to users: the id `PC-U-001` is empty or there already");
     assert_eq!(refused(r#"{"collection":"pets","op":"remove","id":"x"}"#), "there is no pets.csv");
 }
+
+/// Each subscription of the demo's catalog names a district and schools that are there.
+#[test]
+fn the_catalogs_name_districts_and_schools_of_the_fixtures() {
+    let catalogs = ["catalog.toml", "vendors/by-assignment/catalog.toml", "vendors/site-license/catalog.toml"];
+    let more = ["vendors/role-based/catalog.toml", "vendors/active-students/catalog.toml"];
+    for path in catalogs.into_iter().chain(more) {
+        let text = std::fs::read_to_string(fixtures().join(path)).unwrap();
+        let catalog: toml::Table = toml::from_str(&text).unwrap();
+        let products: BTreeSet<_> =
+            catalog["product"].as_array().unwrap().iter().map(|product| product["code"].as_str().unwrap()).collect();
+        for subscription in catalog["subscription"].as_array().unwrap() {
+            assert!(products.contains(subscription["product"].as_str().unwrap()), "{path}");
+            let district = subscription["district"].as_str().unwrap();
+            let root = fixtures();
+            let folder = if path.contains('/') { root.join("vendors") } else { root }.join(district);
+            let orgs = ["orgs.csv", "schools.json"].map(|file| std::fs::read_to_string(folder.join(file)));
+            let orgs = orgs.into_iter().flatten().collect::<String>();
+            assert!(!orgs.is_empty(), "{path}: {district}");
+            for allotment in subscription.get("allotments").and_then(toml::Value::as_array).into_iter().flatten() {
+                assert!(orgs.contains(allotment["school"].as_str().unwrap()), "{path}: {district}");
+            }
+        }
+    }
+}

@@ -7,12 +7,17 @@ use super::Quirks;
 use super::Server;
 use super::World;
 
+mod clever_http;
+mod damaged;
 mod days;
+mod disturbed;
 mod generated;
+mod objects;
 mod over_http;
 mod paging;
 mod signed;
 mod switches;
+mod wire;
 
 fn fixtures() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")

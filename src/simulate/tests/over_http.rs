@@ -1,79 +1,19 @@
-use std::collections::BTreeSet;
-use std::sync::Once;
-
-use reqwest::Client;
-use reqwest::ClientBuilder;
 use reqwest::Response;
 use reqwest::StatusCode;
 use serde_json::Value;
 use serde_json::json;
 
-use super::fixtures;
 use super::serve;
-use crate::simulate::Quirks;
-use crate::simulate::Server;
+use super::wire::bearer;
+use super::wire::body;
+use super::wire::builder;
+use super::wire::client;
+use super::wire::count;
+use super::wire::mulberry;
+use super::wire::pull;
 use crate::simulate::Version;
 use crate::simulate::http::encode;
 use crate::simulate::oauth1;
-
-/// A client that sees what is on the wire: no redirects followed.
-fn client() -> Client {
-    builder().build().unwrap()
-}
-
-fn builder() -> ClientBuilder {
-    static PROVIDER: Once = Once::new();
-    PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
-    Client::builder().redirect(reqwest::redirect::Policy::none())
-}
-
-async fn bearer(server: &Server, path: &str) -> Response {
-    let url = format!("{}{path}", server.base_url());
-    client().get(url).bearer_auth("mulberry-springs-bearer").send().await.unwrap()
-}
-
-async fn mulberry(server: &Server, rest: &str) -> Response {
-    bearer(server, &format!("/mulberry-springs/ims/oneroster/v1p1/{rest}")).await
-}
-
-async fn body(response: Response) -> Value {
-    let text = response.text().await.unwrap();
-    serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
-}
-
-fn count(value: &Value, key: &str) -> usize {
-    value[key].as_array().unwrap().len()
-}
-
-/// The ids of all pages, by offset and rows received.
-async fn pull(server: &Server, base: &str, endpoint: &str, token: &str) -> BTreeSet<String> {
-    let mut ids = BTreeSet::new();
-    let mut offset = 0;
-    loop {
-        let url = format!("{base}/{endpoint}?limit=100&offset={offset}&sort=sourcedId&orderBy=asc");
-        let response = client().get(url).bearer_auth(token).send().await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK, "{:?}", server.log().last());
-        let page = body(response).await;
-        let rows = page.as_object().unwrap().values().next().unwrap().as_array().unwrap().clone();
-        if rows.is_empty() {
-            return ids;
-        }
-        offset += rows.len();
-        ids.extend(rows.iter().map(|row| row["sourcedId"].as_str().unwrap().to_owned()));
-    }
-}
-
-/// The district's token from Clever's list.
-async fn clever_token(server: &Server) -> Option<String> {
-    let url = format!("{}/oauth/tokens?owner_type=district", server.base_url());
-    let response = client().get(url).basic_auth("clever-client", Some("clever-secret")).send().await.unwrap();
-    assert_eq!(response.status(), StatusCode::OK);
-    body(response).await["data"][0]["access_token"].as_str().map(str::to_owned)
-}
-
-async fn clever(server: &Server, token: &str, path: &str) -> Response {
-    client().get(format!("{}{path}", server.base_url())).bearer_auth(token).send().await.unwrap()
-}
 
 #[tokio::test]
 async fn one_roster_1_2_with_oauth_2_serves_every_record_of_mulberry_springs() {
@@ -207,196 +147,6 @@ async fn nested_routes_and_singles_find_theirs() {
 }
 
 #[tokio::test]
-async fn clever_serves_the_whole_district_by_its_next_links() {
-    let server = serve("").await;
-    let token = clever_token(&server).await.unwrap();
-    let mut ids = BTreeSet::new();
-    let mut next = Some("/v3.0/users?limit=100".to_owned());
-    while let Some(path) = next {
-        let response = clever(&server, &token, &path).await;
-        assert_eq!(response.headers()["x-ratelimit-limit"], "1200");
-        let page = body(response).await;
-        ids.extend(page["data"].as_array().unwrap().iter().map(|row| row["data"]["id"].to_string()));
-        let link = page["links"].as_array().unwrap().iter().find(|link| link["rel"] == "next");
-        next = link.map(|link| link["uri"].as_str().unwrap().to_owned());
-    }
-    assert_eq!(ids.len(), 710);
-    assert_eq!(server.requests(), 9, "the token list and eight pages");
-}
-
-#[tokio::test]
-async fn clever_errors_are_those_of_the_recordings() {
-    let server = serve("").await;
-    let token = clever_token(&server).await.unwrap();
-    assert_eq!(clever(&server, &token, "/v3.0/users?limit=10001").await.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(clever(&server, "wrong", "/v3.0/users").await.status(), StatusCode::UNAUTHORIZED);
-    let unknown = clever(&server, &token, "/v3.0/users/000000000000000000000000").await;
-    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
-    assert!(body(unknown).await["message"].is_string());
-    let route = clever(&server, &token, "/v3.0/teachers").await;
-    assert_eq!(route.status(), StatusCode::NOT_FOUND);
-    assert!(route.text().await.unwrap().contains("<pre>Cannot GET /v3.0/teachers</pre>"));
-    assert_eq!(body(clever(&server, &token, "/v3.1/resources").await).await, json!({ "resources": [] }));
-    let counted = body(clever(&server, &token, "/v3.0/users?count=true&limit=1&role=teacher").await).await;
-    assert_eq!(counted["count"], 5);
-}
-
-#[tokio::test]
-async fn clever_sub_resources_agree_with_the_sections() {
-    let server = serve("").await;
-    let token = clever_token(&server).await.unwrap();
-    let section = "/v3.0/sections/58da8c6a894273be68000182";
-    let members = body(clever(&server, &token, &format!("{section}/users")).await).await;
-    assert_eq!(count(&members, "data"), 27, "26 students and the teacher");
-    let course = body(clever(&server, &token, &format!("{section}/course")).await).await;
-    assert_eq!(course["links"][0]["uri"], "/v3.0/courses/5970d4de35e9e69741000277");
-    let teachers = body(clever(&server, &token, "/v3.0/users/58da8c63d7dc0ca06800040a/myteachers").await).await;
-    assert!(count(&teachers, "data") > 0);
-    let contacts = body(clever(&server, &token, "/v3.0/users/58da8c63d7dc0ca0680003ed/mycontacts").await).await;
-    assert_eq!(count(&contacts, "data"), 1);
-}
-
-#[tokio::test]
-async fn a_vanished_district_is_gone_from_the_list_and_its_data_forbidden() {
-    let server = serve("").await;
-    let token = clever_token(&server).await.unwrap();
-    server.set_quirks(Quirks::parse("vanished").unwrap());
-    assert_eq!(clever_token(&server).await, None);
-    assert_eq!(clever(&server, &token, "/v3.0/users").await.status(), StatusCode::FORBIDDEN);
-}
-
-#[tokio::test]
-async fn a_spent_clever_token_is_replaced_in_the_list() {
-    let server = serve("expire-token=2").await;
-    let old = clever_token(&server).await.unwrap();
-    let status = async |token: &str| clever(&server, token, "/v3.0/schools").await.status();
-    assert_eq!((status(&old).await, status(&old).await), (StatusCode::OK, StatusCode::OK));
-    assert_eq!(status(&old).await, StatusCode::UNAUTHORIZED);
-    let new = clever_token(&server).await.unwrap();
-    assert_ne!(old, new);
-    assert_eq!((status(&new).await, status(&old).await), (StatusCode::OK, StatusCode::UNAUTHORIZED));
-}
-
-#[tokio::test]
-async fn a_paused_district_says_so_and_a_day_moves_its_last_sync() {
-    let server = serve("district-state=paused").await;
-    let token = clever_token(&server).await.unwrap();
-    let district = async || body(clever(&server, &token, "/v3.0/districts").await).await["data"][0]["data"].clone();
-    let first = district().await;
-    assert_eq!((&first["state"], &first["last_sync"]), (&json!("paused"), &json!("2025-10-06T06:08:05.652Z")));
-    server.set_day(2);
-    assert_eq!(district().await["last_sync"], "2025-10-07T06:08:05.652Z");
-}
-
-#[tokio::test]
-async fn drift_moves_the_total_or_the_last_sync_between_two_pages() {
-    let server = serve("drift=1").await;
-    let total = async || mulberry(&server, "users?limit=10").await.headers()["x-total-count"].clone();
-    assert_eq!((total().await, total().await), ("268".parse().unwrap(), "267".parse().unwrap()));
-    let token = clever_token(&server).await.unwrap();
-    let synced =
-        async || body(clever(&server, &token, "/v3.0/districts").await).await["data"][0]["data"]["last_sync"].clone();
-    let before = synced().await;
-    clever(&server, &token, "/v3.0/users").await;
-    assert_eq!(synced().await, before);
-    clever(&server, &token, "/v3.0/users").await;
-    assert_ne!(synced().await, before);
-}
-
-#[tokio::test]
-async fn failures_come_first_and_then_the_answer() {
-    let server = serve("html-502=1,error-500=1,retry-after=7").await;
-    let first = mulberry(&server, "orgs").await;
-    assert_eq!((first.status(), &first.headers()["retry-after"]), (StatusCode::BAD_GATEWAY, &"7".parse().unwrap()));
-    assert!(first.text().await.unwrap().starts_with("<html>"));
-    assert_eq!(mulberry(&server, "orgs").await.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    assert_eq!(mulberry(&server, "orgs").await.status(), StatusCode::OK);
-}
-
-#[tokio::test]
-async fn over_the_rate_limit_clever_says_when_it_ends() {
-    let server = serve("rate-limit=1").await;
-    let token = clever_token(&server).await.unwrap();
-    let mut refused = None;
-    // two requests may fall into two windows, three in a row cannot all do
-    for _ in 0..3 {
-        let response = clever(&server, &token, "/v3.0/schools").await;
-        if response.status() == StatusCode::TOO_MANY_REQUESTS {
-            refused = Some(response);
-        }
-    }
-    let refused = refused.unwrap();
-    assert_eq!(refused.headers()["x-ratelimit-remaining"], "0");
-    assert!(refused.headers()["x-ratelimit-reset"].to_str().unwrap().parse::<u64>().unwrap() > 1_700_000_000);
-}
-
-#[tokio::test]
-async fn each_quirk_of_a_page_does_what_its_name_says() {
-    let server = serve("").await;
-    let first = async |quirks: &str, rest: &str| {
-        server.set_quirks(Quirks::parse(quirks).unwrap());
-        mulberry(&server, rest).await
-    };
-    assert!(!first("no-total", "orgs").await.headers().contains_key("x-total-count"));
-    assert_eq!(first("wrong-total", "orgs").await.headers()["x-total-count"], "11");
-    assert_eq!(count(&body(first("clamp=3", "users?limit=50").await).await, "users"), 3);
-    assert_eq!(body(first("bool-json", "users?limit=1").await).await["users"][0]["enabledUser"], true);
-    assert_eq!(body(first("bool-int", "users?limit=1").await).await["users"][0]["enabledUser"], 1);
-    assert_eq!(first("no-sort", "users?sort=sourcedId").await.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(first("empty=orgs,no-content", "orgs").await.status(), StatusCode::NO_CONTENT);
-    assert_eq!(body(first("empty=orgs,empty-object", "orgs").await).await, json!({}));
-    let cut = first("truncate=orgs", "orgs").await.text().await.unwrap();
-    assert!(cut.starts_with("{\"orgs\":") && serde_json::from_str::<Value>(&cut).is_err());
-    let login = first("html-login", "orgs").await;
-    assert_eq!(
-        (login.status(), login.headers()["content-type"].to_str().unwrap().contains("html")),
-        (StatusCode::OK, true)
-    );
-    let moved = first("redirect", "orgs").await;
-    assert_eq!(moved.status(), StatusCode::FOUND);
-    let link = first("link-foreign", "users").await.headers()["link"].to_str().unwrap().to_owned();
-    assert!(link.starts_with("<http://elsewhere.example/"));
-    let link = first("link-off-by-one", "users").await.headers()["link"].to_str().unwrap().to_owned();
-    assert!(link.contains("offset=101>; rel=\"next\""), "{link}");
-    let one = body(first("repeat-page", "users?limit=2").await).await;
-    assert_eq!(body(first("repeat-page", "users?limit=2&offset=2").await).await, one);
-    let extra = body(first("extra-fields", "orgs").await).await;
-    assert!(extra["orgs"][0]["x_vendorField"].is_object());
-    let plain = first("", "orgs").await.text().await.unwrap();
-    let other = first("reorder-keys", "orgs").await.text().await.unwrap();
-    assert!(
-        plain != other
-            && serde_json::from_str::<Value>(&plain).unwrap() == serde_json::from_str::<Value>(&other).unwrap()
-    );
-}
-
-#[tokio::test]
-async fn unsorted_pages_overlap_unless_a_sort_is_asked() {
-    let server = serve("unsorted-overlap").await;
-    let ids = async |rest: &str| -> Vec<String> {
-        let page = body(mulberry(&server, rest).await).await;
-        page["users"].as_array().unwrap().iter().map(|user| user["sourcedId"].to_string()).collect()
-    };
-    let (one, two) = (ids("users?limit=50").await, ids("users?limit=50&offset=50").await);
-    assert_eq!(one.last(), two.first());
-    let (one, two) = (ids("users?limit=50&sort=sourcedId").await, ids("users?limit=50&offset=50&sort=sourcedId").await);
-    assert!(one.last() < two.first());
-}
-
-#[tokio::test]
-async fn tombstones_keep_who_left() {
-    let server = serve("tombstones").await;
-    server.set_day(2);
-    let gone = async |word: &str| {
-        let filter = encode(&format!("status='{word}'"));
-        mulberry(&server, &format!("users?filter={filter}")).await.headers()["x-total-count"].clone()
-    };
-    assert_eq!(gone("tobedeleted").await, "2");
-    server.set_quirks(Quirks::parse("inactive").unwrap());
-    assert_eq!(gone("inactive").await, "2");
-}
-
-#[tokio::test]
 async fn the_classlink_proxy_serves_by_application_and_its_encoded_id() {
     let server = serve("").await;
     let list = client().get(format!("{}/applications?limit=10000", server.base_url()));
@@ -444,29 +194,4 @@ async fn answers_are_gzipped_for_who_accepts_it() {
     let url = format!("{}/users", server.oneroster_url("mulberry-springs", Version::V1p1));
     let request = plain.get(url).bearer_auth("mulberry-springs-bearer").header("accept-encoding", "gzip");
     assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
-}
-
-/// Each subscription of the demo's catalog names a district and schools that are there.
-#[test]
-fn the_catalogs_name_districts_and_schools_of_the_fixtures() {
-    let catalogs = ["catalog.toml", "vendors/by-assignment/catalog.toml", "vendors/site-license/catalog.toml"];
-    let more = ["vendors/role-based/catalog.toml", "vendors/active-students/catalog.toml"];
-    for path in catalogs.into_iter().chain(more) {
-        let text = std::fs::read_to_string(fixtures().join(path)).unwrap();
-        let catalog: toml::Table = toml::from_str(&text).unwrap();
-        let products: BTreeSet<_> =
-            catalog["product"].as_array().unwrap().iter().map(|product| product["code"].as_str().unwrap()).collect();
-        for subscription in catalog["subscription"].as_array().unwrap() {
-            assert!(products.contains(subscription["product"].as_str().unwrap()), "{path}");
-            let district = subscription["district"].as_str().unwrap();
-            let root = fixtures();
-            let folder = if path.contains('/') { root.join("vendors") } else { root }.join(district);
-            let orgs = ["orgs.csv", "schools.json"].map(|file| std::fs::read_to_string(folder.join(file)));
-            let orgs = orgs.into_iter().flatten().collect::<String>();
-            assert!(!orgs.is_empty(), "{path}: {district}");
-            for allotment in subscription.get("allotments").and_then(toml::Value::as_array).into_iter().flatten() {
-                assert!(orgs.contains(allotment["school"].as_str().unwrap()), "{path}: {district}");
-            }
-        }
-    }
 }

@@ -6,21 +6,21 @@ use super::postgres;
 
 /// Which database a test runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
+pub(crate) enum Backend {
     Sqlite,
     Postgres,
 }
 
 /// An empty, migrated database of a test's own.
-pub struct Fresh {
-    pub backend: Backend,
-    pub settings: Settings,
+pub(crate) struct Fresh {
+    pub(crate) backend: Backend,
+    pub(crate) settings: Settings,
     folder: tempfile::TempDir,
 }
 
 impl Fresh {
-    /// None if there is no PostgreSQL here; with `CI=true` that is a failure.
-    pub async fn new(backend: Backend) -> Option<Self> {
+    /// None if there is no `PostgreSQL` here; with `CI=true` that is a failure.
+    pub(crate) async fn new(backend: Backend) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let url = match backend {
             Backend::Sqlite => format!("sqlite:{}/var/rosterd.db", folder.path().display()),
@@ -29,21 +29,21 @@ impl Fresh {
         Some(Self { backend, settings: Settings { url }, folder })
     }
 
-    pub fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    pub async fn store(&self) -> Store {
+    pub(crate) async fn store(&self) -> Store {
         Store::open(&self.settings).await.unwrap()
     }
 
-    pub async fn queue(&self) -> Queue {
+    pub(crate) async fn queue(&self) -> Queue {
         Queue::open(&self.settings).await.unwrap()
     }
 
-    /// Runs a statement past the door, as someone with the database's own shell would. On SQLite that shell has none of
+    /// Runs a statement past the door, as someone with the database's own shell would. On `SQLite` that shell has none of
     /// our settings. `Err` is the database's message.
-    pub async fn raw(&self, sqlite: &str, postgres: &str) -> Result<u64, String> {
+    pub(crate) async fn raw(&self, sqlite: &str, postgres: &str) -> Result<u64, String> {
         use sqlx::{AssertSqlSafe, Connection, raw_sql};
         match self.backend {
             Backend::Sqlite => {
@@ -66,7 +66,7 @@ impl Fresh {
         }
     }
 
-    pub async fn discard(self) {
+    pub(crate) async fn discard(self) {
         if self.backend == Backend::Postgres {
             postgres::drop_database(&self.settings.url).await;
         }

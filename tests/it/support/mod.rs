@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
 #[macro_use]
-pub mod db;
-pub mod postgres;
+pub(crate) mod db;
+pub(crate) mod postgres;
+pub(crate) mod world;

@@ -1,9 +1,10 @@
-//! A PostgreSQL for the tests: the one of `ROSTERD_TEST_POSTGRES`, or a scratch cluster in a temporary folder.
+//! A `PostgreSQL` for the tests: the one of `ROSTERD_TEST_POSTGRES`, or a scratch cluster in a temporary folder.
 //!
 //! The runner may give each test a process of its own, so the cluster is shared: every process holds a shared lock for as
 //! long as it lives, and a watcher beside the cluster stops and deletes it once nobody has held the lock for a while.
 
 use std::fs::File;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -12,8 +13,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rosterd::store::{Settings, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 
-/// A database of a test's own, migrated; none if PostgreSQL is missing here.
-pub async fn fresh_database() -> Option<String> {
+/// A database of a test's own, migrated; none if `PostgreSQL` is missing here.
+pub(crate) async fn fresh_database() -> Option<String> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let server = server()?;
     let template = template(server).await;
@@ -29,7 +30,7 @@ pub async fn fresh_database() -> Option<String> {
 }
 
 /// An empty database without any schema.
-pub async fn bare_database() -> Option<String> {
+pub(crate) async fn bare_database() -> Option<String> {
     let url = fresh_database().await?;
     let mut conn = PgConnection::connect(&url).await.unwrap();
     raw_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public").execute(&mut conn).await.unwrap();
@@ -37,7 +38,7 @@ pub async fn bare_database() -> Option<String> {
     Some(url)
 }
 
-pub async fn drop_database(url: &str) {
+pub(crate) async fn drop_database(url: &str) {
     let server = server().unwrap();
     let name = url::Url::parse(url).unwrap().path().trim_start_matches('/').to_owned();
     let mut admin = PgConnection::connect(&server.url("postgres")).await.unwrap();
@@ -53,15 +54,14 @@ async fn template(server: &Server) -> String {
         use sha2::{Digest, Sha256};
         let texts: String = rosterd::store::migrations().iter().map(|it| it.3).collect();
         let digest = hex::encode(Sha256::digest(texts));
-        let name = format!("rosterd_template_{}", &digest[..16]);
+        let name = format!("rosterd_template_{}", digest.get(..16).unwrap());
         let mut admin = PgConnection::connect(&server.url("postgres")).await.unwrap();
         raw_sql("SELECT pg_advisory_lock(4242)").execute(&mut admin).await.unwrap();
-        let found: Option<(String,)> =
-            sqlx::query_as("SELECT datname::text FROM pg_database WHERE datname = $1")
-                .bind(&name)
-                .fetch_optional(&mut admin)
-                .await
-                .unwrap();
+        let found: Option<(String,)> = sqlx::query_as("SELECT datname::text FROM pg_database WHERE datname = $1")
+            .bind(&name)
+            .fetch_optional(&mut admin)
+            .await
+            .unwrap();
         if found.is_none() {
             let making = format!("{name}_making");
             for sql in [
@@ -162,14 +162,16 @@ fn scratch() -> Result<Server, String> {
     starting.lock().unwrap();
     let alive = File::create(&lock).unwrap();
     alive.lock_shared().unwrap();
-    if let Ok(folder) = std::fs::read_to_string(&address) {
+    if let Ok(folder) = std::fs::read_to_string(&address)
+        && UnixStream::connect(Path::new(&folder).join(".s.PGSQL.5432")).is_ok()
+    {
         return Ok(Server { url: socket(Path::new(&folder)), _alive: Some(alive) });
     }
 
-    let folder = PathBuf::from(format!("/tmp/rosterd-postgres-{}", std::process::id()));
-    let mut make = command(Path::new("mkdir"));
-    make.arg(&folder);
-    done(make, "mkdir")?;
+    let mut make = command(Path::new("mktemp"));
+    make.args(["-d", "/tmp/rosterd-postgres-XXXXXX"]).stdout(Stdio::piped());
+    let made = make.output().map_err(|error| format!("mktemp: {error}"))?;
+    let folder = PathBuf::from(String::from_utf8(made.stdout).unwrap().trim());
     let cluster = folder.join("cluster");
     let mut init = command(&initdb);
     init.args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "-D"]).arg(&cluster);
