@@ -12,6 +12,7 @@
 mod support;
 
 mod crash;
+mod e2e;
 mod migrations;
 mod queue;
 mod store;

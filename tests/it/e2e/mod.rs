@@ -1,0 +1,8 @@
+//! The main job end to end: the program as it is started, simulated sources, the shapes of interface.md.
+
+mod bad_feeds;
+mod bad_setup;
+mod bad_uploads;
+mod clever;
+mod nights;
+mod three_ways;
