@@ -12,6 +12,8 @@
 mod support;
 
 mod crash;
+mod daemon;
+mod http;
 mod migrations;
 mod queue;
 mod store;
