@@ -45,7 +45,7 @@ pub async fn file_allocations(desk: &Desk, concerned: BTreeSet<DistrictId>) {
         match desk.file(desk.request(id.clone(), "allocate", Trigger::Catalog)).await {
             Ok(filed) => tracing::info!(run.id = %filed.run, district.id = %id, "the contract of {id} has changed"),
             Err(error) => {
-                tracing::error!(%error, district.id = %id, "the new contract of {id} waits for the next sync")
+                tracing::error!(%error, district.id = %id, "the new contract of {id} waits for the next sync");
             }
         }
     }

@@ -29,7 +29,7 @@ use crate::systemd;
 const HEARTBEAT_LATE: Duration = Duration::from_secs(30);
 
 /// Before the list of an app that did not answer is asked for again.
-const LIST_AGAIN: Duration = Duration::from_secs(300);
+const LIST_AGAIN: Duration = Duration::from_mins(5);
 
 /// What a signal asks the dispatcher for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,10 +149,10 @@ impl Dispatcher {
             let request = self.desk.request(id.clone(), "apply", Trigger::Signal);
             match self.desk.file(request).await {
                 Ok(filed) => {
-                    tracing::info!(run.id = %filed.run, district.id = %id, joined = filed.joined, "sync of {id} asked for by signal")
+                    tracing::info!(run.id = %filed.run, district.id = %id, joined = filed.joined, "sync of {id} asked for by signal");
                 }
                 Err(error) => {
-                    tracing::error!(%error, district.id = %id, "the sync of {id} could not be filed; signal again")
+                    tracing::error!(%error, district.id = %id, "the sync of {id} could not be filed; signal again");
                 }
             }
         }

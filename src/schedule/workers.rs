@@ -20,10 +20,10 @@ use crate::systemd::{self, Watchdog};
 const POLL: Duration = Duration::from_secs(1);
 
 /// A dispatcher that is silent for so long counts as dead, and the watchdog is no longer fed.
-const DISPATCHER_DEAD: Duration = Duration::from_secs(300);
+const DISPATCHER_DEAD: Duration = Duration::from_mins(5);
 
 /// How long a run that is applying may take to finish when the daemon stops.
-const APPLYING: Duration = Duration::from_secs(60);
+const APPLYING: Duration = Duration::from_mins(1);
 
 /// Works until the daemon stops, then lets runs that are applying finish and gives the others back.
 pub async fn work(desk: Arc<Desk>) {
@@ -96,7 +96,7 @@ async fn give_back(office: &Office, claimed: &Claimed) {
     match office.queue.release(run, claimed.fence).await {
         Ok(()) => tracing::info!("run {run} goes back to the queue"),
         Err(error) => {
-            tracing::warn!(%error, "run {run} could not be given back; it is taken up when its lease runs out")
+            tracing::warn!(%error, "run {run} could not be given back; it is taken up when its lease runs out");
         }
     }
 }
@@ -105,13 +105,13 @@ type Ended = Result<Result<RunRecord, QueueError>, Box<dyn std::any::Any + Send>
 
 async fn settle(office: &Office, claimed: &Claimed, ended: Ended, desk: &Desk) {
     let run = &claimed.request.run;
-    let outcome = match ended {
-        Ok(outcome) => outcome,
+    let outcome = if let Ok(outcome) = ended {
+        outcome
+    } else {
         // The hook has logged the place; the message may hold a value of the feed.
-        Err(_) => {
-            let message = "rosterd made a mistake (a panic) in this run: nothing was changed; the log says where, please report it";
-            office.give_up(claimed, message.to_owned()).await
-        }
+        let message =
+            "rosterd made a mistake (a panic) in this run: nothing was changed; the log says where, please report it";
+        office.give_up(claimed, message.to_owned()).await
     };
     match outcome {
         Ok(record) => tell(&record),

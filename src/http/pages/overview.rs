@@ -105,20 +105,22 @@ fn render(out: &mut String, card: &Card, rows: &[License]) {
         Some(run) => {
             let line = format!("{}, {} by {}", report::headline(run), run.as_of, run.trigger);
             let (line, run_id) = (Escaped(&line), Escaped(run.run.as_str()));
-            write!(out, "<p>Last run: {line} <code>{run_id}</code></p>\n").unwrap_or_default();
+            writeln!(out, "<p>Last run: {line} <code>{run_id}</code></p>").unwrap_or_default();
             for text in run.error.iter().cloned().chain(run.holds.iter().map(report::hold_line)) {
-                write!(out, "<p class=\"{class}\">{}</p>\n", Escaped(&text)).unwrap_or_default();
+                writeln!(out, "<p class=\"{class}\">{}</p>", Escaped(&text)).unwrap_or_default();
             }
         }
         None => out.push_str("<p>Not synced yet.</p>\n"),
     }
     for request in &card.open {
-        write!(out, "<p class=\"quiet\">Under way: {} ({})</p>\n", request.status, Escaped(&request.mode))
+        writeln!(out, "<p class=\"quiet\">Under way: {} ({})</p>", request.status, Escaped(&request.mode))
             .unwrap_or_default();
     }
     if !rows.is_empty() {
         out.push_str("<table><tr><th>Product</th><th>Seats</th><th>Waiting</th><th>Expires</th></tr>\n");
-        rows.iter().for_each(|row| license(out, row));
+        for row in rows {
+            license(out, row);
+        }
         out.push_str("</table>\n");
     }
     out.push_str("</article>\n");
@@ -139,9 +141,9 @@ fn license(out: &mut String, row: &License) {
     let expires = row.expires_on.map(|day| day.to_string()).unwrap_or_default();
     let product = Escaped(row.product.as_str());
     let waiting = number(row.waiting);
-    write!(
+    writeln!(
         out,
-        "<tr><td>{product}</td><td class=\"{level}\">{seats}{over}</td><td>{waiting}</td><td>{expires}</td></tr>\n"
+        "<tr><td>{product}</td><td class=\"{level}\">{seats}{over}</td><td>{waiting}</td><td>{expires}</td></tr>"
     )
     .unwrap_or_default();
 }
