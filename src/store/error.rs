@@ -236,6 +236,11 @@ fn by_code(during: &'static str, code: String, sqlite: bool) -> StoreError {
 
 /// <https://www.sqlite.org/rescode.html>; the low byte of an extended code is the primary one.
 fn by_sqlite_code(during: &'static str, code: String) -> StoreError {
+    const SHM_CANNOT_GROW: &str = "4874";
+    if code == SHM_CANNOT_GROW {
+        // SQLITE_IOERR_SHMSIZE: there is no room for the file beside the store that it begins with.
+        return StoreError::DiskFull { during, code };
+    }
     let primary = code.parse::<i64>().map_or(0, |extended| extended & 0xff);
     match primary {
         5 | 6 => StoreError::Locked { during, code },

@@ -15,6 +15,7 @@ mod crash;
 mod daemon;
 mod e2e;
 mod http;
+mod layers;
 mod migrations;
 mod queue;
 mod store;

@@ -4,5 +4,7 @@ mod bad_feeds;
 mod bad_setup;
 mod bad_uploads;
 mod clever;
+mod killed;
 mod nights;
+mod privacy;
 mod three_ways;
