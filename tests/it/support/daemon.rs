@@ -10,7 +10,7 @@ use rosterd::store::{Queue, Settings, Store};
 use serde_json::Value;
 
 /// Whatever is waited for comes within this, or the test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// In the afternoon of a school day of the fixtures, in the district's own zone.
 pub(crate) const DAY_1: &str = "2025-10-06T20:00:00Z";
