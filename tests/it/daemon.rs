@@ -5,6 +5,7 @@ use rosterd::store::{RunFilter, Store};
 use serde_json::json;
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
+use crate::support::postgres;
 
 async fn runs(store: &Store) -> Vec<RunRecord> {
     let filter = RunFilter { limit: Some(500), ..RunFilter::default() };
@@ -319,4 +320,34 @@ async fn the_service_manager_is_told_of_start_life_reload_and_end() {
     daemon.signal("TERM");
     heard("STOPPING=1").await;
     assert_eq!(daemon.end().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_postgresql_share_the_work_and_each_night_runs_once() {
+    let Some(url) = postgres::fresh_database().await else { return };
+    let installation = Installation::over(url.clone(), "apply", "");
+    assert!(installation.cli(DAY_1, &["migrate"]).status.success());
+    assert!(installation.cli(DAY_1, &["sync", "mulberry-springs"]).status.success());
+    let later = "2025-10-09T20:00:00Z";
+    let daemons = [installation.start(later).await, installation.start(later).await];
+    let (store, queue) = (installation.store().await, installation.queue().await);
+    until("the missed night", async || nights(&store).await.pop()).await;
+    for _ in 0..10 {
+        daemons.iter().for_each(|it| it.signal("USR1"));
+    }
+    for daemon in daemons {
+        daemon.logs("asked for by signal").await;
+        daemon.stop().await;
+    }
+    let daemon = installation.start("2025-10-09T20:10:00Z").await;
+    until("the queue to run empty", async || queue.list(true).await.unwrap().is_empty().then_some(())).await;
+    daemon.stop().await;
+    let all = runs(&store).await;
+    let well = |it: &RunRecord| matches!(it.status, RunStatus::Applied | RunStatus::Unchanged);
+    assert!(all.iter().all(well), "{:?}", all.iter().map(|it| &it.error).collect::<Vec<_>>());
+    assert_eq!(nights(&store).await.len(), 1);
+    verify(&installation);
+    queue.close().await;
+    store.close().await;
+    postgres::drop_database(&url).await;
 }
