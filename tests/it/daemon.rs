@@ -333,7 +333,9 @@ async fn two_daemons_on_one_postgresql_share_the_work_and_each_night_runs_once()
     let (store, queue) = (installation.store().await, installation.queue().await);
     until("the missed night", async || nights(&store).await.pop()).await;
     for _ in 0..10 {
-        daemons.iter().for_each(|it| it.signal("USR1"));
+        for daemon in &daemons {
+            daemon.signal("USR1");
+        }
     }
     for daemon in daemons {
         daemon.logs("asked for by signal").await;
