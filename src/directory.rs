@@ -115,3 +115,45 @@ fn of_app(app: &CleverApp, id: String) -> District {
     let feed = feed::Settings::Clever(feed::CleverSettings::of_app(app, &id));
     District { name: None, time_zone: app.time_zone, first_sync, feed, id }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEVER_ID: &str = "4fd43cc56d11340000000005";
+
+    fn settings(app: &str) -> Settings {
+        let text =
+            format!("[[clever_app]]\nid = \"{app}\"\nclient_id = \"a\"\nclient_secret = \"b\"\ntime_zone = \"UTC\"\n");
+        toml::from_str(&text).unwrap()
+    }
+
+    fn listed(settings: &Settings) -> Directory {
+        let mut directory = Directory::configured(settings);
+        directory.add(&settings.clever_app[0], [CLEVER_ID.to_owned()].into_iter());
+        directory
+    }
+
+    #[test]
+    fn an_app_that_does_not_answer_keeps_its_districts_and_one_that_answers_may_lose_them() {
+        let settings = settings("main");
+        let id = DistrictId::new(CLEVER_ID);
+        let mut silent = Directory::configured(&settings);
+        silent.problems.push(Problem { app: "main".to_owned(), message: "no answer".to_owned() });
+        assert!(silent.or_known(&listed(&settings)).get(&id).is_some());
+        let answered = Directory::configured(&settings);
+        assert!(answered.or_known(&listed(&settings)).get(&id).is_none());
+    }
+
+    #[test]
+    fn a_reload_keeps_what_a_configured_app_has_listed() {
+        let id = DistrictId::new(CLEVER_ID);
+        let known = listed(&settings("main"));
+        for (app, kept) in [("main", true), ("other", false)] {
+            let settings = settings(app);
+            let mut reloaded = Directory::configured(&settings);
+            reloaded.keep_listed(&known, &settings);
+            assert_eq!(reloaded.get(&id).is_some(), kept, "{app}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Clock};
@@ -11,7 +12,7 @@ use crate::decide::{self, Ask};
 use crate::directory::Directory;
 use crate::district::District;
 use crate::feed;
-use crate::model::{DistrictId, RunId, RunRecord, RunStatus};
+use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
 use crate::run::{self, Job, World};
 use crate::store::{Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
 
@@ -34,6 +35,9 @@ pub struct Office {
 
 /// How often a run is taken up anew before it is given up (reliability.md F24).
 const TAKEN_UP: i64 = 10;
+
+/// How far the clocks of two processes may differ.
+const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 impl Office {
     /// How long a lease lasts without a heartbeat.
@@ -96,6 +100,9 @@ impl Office {
                 return Err(QueueError::LeaseLost(record.run));
             }
         }
+        let last = self.store.district(&district.id()).await?.allocated_at;
+        let as_of = not_before(record.as_of, last);
+        let record = RunRecord { as_of, ..record };
         let world = World {
             store: &self.store,
             queue: &self.queue,
@@ -176,9 +183,34 @@ impl Office {
     }
 }
 
+/// Two processes' clocks never agree exactly, and requests are not always filed in the order in which they were made: an
+/// instant that lies a little before the district's last change is that of the last change. One that lies further back is
+/// left alone, and the run says that a clock went back.
+fn not_before(as_of: Timestamp, last: Option<Timestamp>) -> Timestamp {
+    match last {
+        Some(last) if as_of < last && last.instant() - as_of.instant() <= SKEW => last,
+        Some(_) | None => as_of,
+    }
+}
+
 /// The run of a request that has not begun.
 pub fn queued_record(request: &Request) -> RunRecord {
     let Request { run, district, mode, trigger, requested_by, reason, at, status, .. } = request;
     let record = RunRecord::queued(run.clone(), district.clone(), *trigger, mode, *at);
     RunRecord { requested_by: requested_by.clone(), reason: reason.clone(), status: *status, ..record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_a_little_behind_is_forgiven_and_one_far_behind_is_not() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let last = at("2025-10-09T20:00:00.442Z");
+        assert_eq!(not_before(at("2025-10-09T20:00:00.301Z"), Some(last)), last);
+        assert_eq!(not_before(at("2025-10-09T20:00:01Z"), Some(last)), at("2025-10-09T20:00:01Z"));
+        assert_eq!(not_before(at("2025-10-09T19:00:00Z"), Some(last)), at("2025-10-09T19:00:00Z"));
+        assert_eq!(not_before(last, None), last);
+    }
 }

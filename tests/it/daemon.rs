@@ -5,6 +5,7 @@ use rosterd::store::{RunFilter, Store};
 use serde_json::json;
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
+use crate::support::postgres;
 
 async fn runs(store: &Store) -> Vec<RunRecord> {
     let filter = RunFilter { limit: Some(500), ..RunFilter::default() };
@@ -208,13 +209,20 @@ async fn a_fetching_run_goes_back_to_the_queue_when_the_daemon_stops_and_is_done
 
 #[tokio::test]
 async fn a_second_signal_stops_at_once() {
-    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let installation = Installation::new("apply", "");
+    let token = installation.token("ci", &["--scope", "sync"]);
     let daemon = installation.start(DAY_1).await;
-    // A request that never ends holds up the drain.
+    // A request whose body never ends holds up the drain; `100 Continue` says that its handler waits for it.
     let mut half = tokio::net::TcpStream::connect(&daemon.address).await.unwrap();
-    half.write_all(b"POST /v1/syncs HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{").await.unwrap();
-    assert_eq!(client().get(daemon.url("/livez")).send().await.unwrap().status(), 200);
+    let head = format!(
+        "POST /v1/syncs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: 9\r\n\
+         Expect: 100-continue\r\n\r\n"
+    );
+    half.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    half.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100");
     daemon.signal("TERM");
     daemon.logs("stopping: runs that are applying finish").await;
     daemon.signal("TERM");
@@ -296,7 +304,7 @@ async fn the_service_manager_is_told_of_start_life_reload_and_end() {
     let mut heard = async |word: &str| {
         while !told.contains(word) {
             let mut message = [0; 512];
-            let hearing = tokio::time::timeout(std::time::Duration::from_secs(60), socket.recv(&mut message));
+            let hearing = tokio::time::timeout(std::time::Duration::from_mins(1), socket.recv(&mut message));
             let size = hearing.await.unwrap_or_else(|_| panic!("never heard {word}: {told}")).unwrap();
             told.push_str(&String::from_utf8_lossy(&message[..size]));
             told.push('\n');
@@ -312,4 +320,36 @@ async fn the_service_manager_is_told_of_start_life_reload_and_end() {
     daemon.signal("TERM");
     heard("STOPPING=1").await;
     assert_eq!(daemon.end().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_postgresql_share_the_work_and_each_night_runs_once() {
+    let Some(url) = postgres::fresh_database().await else { return };
+    let installation = Installation::over(url.clone(), "apply", "");
+    assert!(installation.cli(DAY_1, &["migrate"]).status.success());
+    assert!(installation.cli(DAY_1, &["sync", "mulberry-springs"]).status.success());
+    let later = "2025-10-09T20:00:00Z";
+    let daemons = [installation.start(later).await, installation.start(later).await];
+    let (store, queue) = (installation.store().await, installation.queue().await);
+    until("the missed night", async || nights(&store).await.pop()).await;
+    for _ in 0..10 {
+        for daemon in &daemons {
+            daemon.signal("USR1");
+        }
+    }
+    for daemon in daemons {
+        daemon.logs("asked for by signal").await;
+        daemon.stop().await;
+    }
+    let daemon = installation.start("2025-10-09T20:10:00Z").await;
+    until("the queue to run empty", async || queue.list(true).await.unwrap().is_empty().then_some(())).await;
+    daemon.stop().await;
+    let all = runs(&store).await;
+    let well = |it: &RunRecord| matches!(it.status, RunStatus::Applied | RunStatus::Unchanged);
+    assert!(all.iter().all(well), "{:?}", all.iter().map(|it| &it.error).collect::<Vec<_>>());
+    assert_eq!(nights(&store).await.len(), 1);
+    verify(&installation);
+    queue.close().await;
+    store.close().await;
+    postgres::drop_database(&url).await;
 }

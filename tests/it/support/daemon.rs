@@ -10,7 +10,7 @@ use rosterd::store::{Queue, Settings, Store};
 use serde_json::Value;
 
 /// Whatever is waited for comes within this, or the test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// In the afternoon of a school day of the fixtures, in the district's own zone.
 pub(crate) const DAY_1: &str = "2025-10-06T20:00:00Z";
@@ -30,12 +30,24 @@ pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T
 /// A configuration, a feed and a store in a folder of a test's own.
 pub(crate) struct Installation {
     folder: tempfile::TempDir,
+    url: String,
 }
 
 impl Installation {
     /// With the Mulberry Springs fixtures as CSV, the district `by-hand`, and `more` lines of configuration.
     pub(crate) fn new(first_sync: &str, more: &str) -> Self {
-        let this = Self { folder: tempfile::tempdir().unwrap() };
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("var/rosterd.db").display());
+        Self::with_store(folder, url, first_sync, more)
+    }
+
+    /// The same over another store.
+    pub(crate) fn over(url: String, first_sync: &str, more: &str) -> Self {
+        Self::with_store(tempfile::tempdir().unwrap(), url, first_sync, more)
+    }
+
+    fn with_store(folder: tempfile::TempDir, url: String, first_sync: &str, more: &str) -> Self {
+        let this = Self { folder, url };
         let feed = this.path("drop/upload-1");
         std::fs::create_dir_all(&feed).unwrap();
         for entry in std::fs::read_dir(fixture("mulberry-springs")).unwrap() {
@@ -52,9 +64,9 @@ impl Installation {
 
     /// The usual settings with the feed at `path`, a line or more about it included.
     pub(crate) fn settings_with(&self, first_sync: &str, path: &str, more: &str) -> String {
-        let folder = self.folder.path().display();
+        let (folder, url) = (self.folder.path().display(), &self.url);
         format!(
-            "[store]\nurl = \"sqlite:{folder}/var/rosterd.db\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+            "[store]\nurl = \"{url}\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
              [catalog]\npath = \"{folder}/catalog.toml\"\n\
              [schedule]\nspread_minutes = 0\n\
              [[district]]\nid = \"mulberry-springs\"\ntime_zone = \"America/Los_Angeles\"\n\
@@ -119,7 +131,7 @@ impl Installation {
     }
 
     fn store_settings(&self) -> Settings {
-        Settings { url: format!("sqlite:{}", self.path("var/rosterd.db").display()) }
+        Settings { url: self.url.clone() }
     }
 
     pub(crate) async fn store(&self) -> Store {
