@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub use limits::{Limit, Settings};
 
 use crate::allocate::{self, Allocation};
-use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, SeatCounts, SourceMark, Verb};
+use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, SeatCounts, SourceId, SourceMark, Verb};
 use crate::plan::{self, Change, Plan};
 use crate::snapshot::Snapshot;
 
@@ -163,13 +163,14 @@ impl Cleared {
         counts
     }
 
-    /// Every change and seat change, one line each; what waits says so.
-    pub fn view(&self) -> PlanView {
+    /// Every change and seat change, one line each; what waits says so. `record` and `user` show ids.
+    pub fn view(&self, record: impl Fn(&Change) -> String, user: impl Fn(&SourceId) -> String) -> PlanView {
         let roster = self.plan.changes.iter().enumerate().map(|(index, change)| {
             let held = if self.held.contains_key(&index) { "  [held]" } else { "" };
-            format!("{change}{held}")
+            format!("{}{held}", change.line(&record(change)))
         });
-        let mut lines: Vec<String> = roster.chain(self.seats.changes.iter().map(ToString::to_string)).collect();
+        let mut lines: Vec<String> =
+            roster.chain(self.seats.changes.iter().map(|seat| seat.line(&user(&seat.user)))).collect();
         let omitted = lines.len().saturating_sub(PlanView::LONGEST);
         lines.truncate(PlanView::LONGEST);
         PlanView { lines, omitted: u64::try_from(omitted).unwrap_or(u64::MAX) }
