@@ -10,7 +10,8 @@ use crate::http::api::Page;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
-use crate::model::{DistrictId, Pool, ProductCode, RunRecord, SeatState, SourceId, Timestamp};
+use crate::model::{DistrictId, ProductCode, RunRecord};
+use crate::report::SeatList;
 use crate::store::RunFilter;
 
 /// A district as `GET /v1/districts` lists it.
@@ -83,56 +84,17 @@ fn known_product(known: bool) -> Result<(), Problem> {
     if known { Ok(()) } else { Err(Problem::not_found("there is no such product in the catalog")) }
 }
 
-/// interface.md, JSON, `seats`: ids only.
-#[derive(Debug, Serialize)]
-pub(crate) struct Seats {
-    holders: Vec<Holder>,
-    waitlist: Vec<Place>,
-}
-
-#[derive(Debug, Serialize)]
-struct Holder {
-    user: SourceId,
-    pool: Pool,
-    since: Timestamp,
-    claimed_at: Option<Timestamp>,
-    state: SeatState,
-}
-
-#[derive(Debug, Serialize)]
-struct Place {
-    user: SourceId,
-    position: u32,
-    since: Timestamp,
-    short_of: Pool,
-}
-
 /// `GET /v1/districts/{d}/products/{p}/seats`.
 pub(crate) async fn seats(
     State(app): State<App>,
     caller: Caller,
     Path((id, product)): Path<(String, String)>,
-) -> Result<Json<Seats>, Problem> {
+) -> Result<Json<SeatList>, Problem> {
     let (id, product) = (DistrictId::new(id.as_str()), ProductCode::new(product.as_str()));
     caller.check(&id)?;
     let store = app.desk.office().store;
     store.district(&id).await?;
     known_product(store.catalog().await?.products.contains_key(&product))?;
-    let (seats, mut waiting) = store.seats(&id, &product).await?;
-    waiting.sort_by_key(|it| it.position);
-    let holder = |it: crate::model::Seat| Holder {
-        user: it.user,
-        pool: it.pool,
-        since: it.since,
-        claimed_at: it.claimed_at,
-        state: it.state,
-    };
-    let place = |it: crate::model::Waiting| Place {
-        user: it.user,
-        position: it.position,
-        since: it.since,
-        short_of: it.short_of,
-    };
-    let (holders, waitlist) = (seats.into_iter().map(holder).collect(), waiting.into_iter().map(place).collect());
-    Ok(Json(Seats { holders, waitlist }))
+    let (seats, waiting) = store.seats(&id, &product).await?;
+    Ok(Json(SeatList::new(seats, waiting)))
 }
