@@ -64,7 +64,7 @@ pub fn writes(
     let after = cleared.seats();
     let seats_put = changed_rows(&baseline.seats, &after.seats);
     let waiting_put = changed_rows(&baseline.waiting, &after.waiting);
-    let mut decisions_cleared: Vec<(Kind, String)> = Vec::new();
+    let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
         let key = (change.kind, change.id.clone());
         if baseline.decisions.contains_key(&key) {

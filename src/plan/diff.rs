@@ -16,6 +16,7 @@ pub(super) struct Differences {
     pub(super) approved: BTreeSet<usize>,
     pub(super) unchanged: BTreeMap<Kind, u64>,
     pub(super) warnings: Vec<Warning>,
+    pub(super) spent: Vec<(Kind, String)>,
 }
 
 /// All kinds of a snapshot.
@@ -70,6 +71,9 @@ impl Scan<'_> {
             }
             if before.is_some() && before == after {
                 *self.found.unchanged.entry(T::KIND).or_default() += 1;
+                if matches!(seen.get(key), Some(Presence::This(_) | Presence::Unchanged)) {
+                    self.spend_refusal(T::KIND, T::text_id(key));
+                }
                 continue;
             }
             let archived = || self.baseline.archived.contains(&(T::KIND, T::text_id(key)));
@@ -78,6 +82,14 @@ impl Scan<'_> {
             if let Some(change) = Change::between(record(before), record(after), restores, tombstone) {
                 self.take(change);
             }
+        }
+    }
+
+    /// The source sends something else than what was refused: the record is taken up again, whatever it sends next.
+    fn spend_refusal(&mut self, kind: Kind, id: String) {
+        let key = (kind, id);
+        if self.baseline.decisions.get(&key).is_some_and(|it| it.verdict == Verdict::Refused) {
+            self.found.spent.push(key);
         }
     }
 

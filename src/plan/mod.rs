@@ -42,6 +42,8 @@ pub struct Plan {
     pub pending: Vec<Change>,
     /// What the comparison noticed, beyond the snapshot's own warnings.
     pub warnings: Vec<Warning>,
+    /// Records whose refused version the source no longer sends, since it sends what the store has.
+    pub spent: Vec<(Kind, String)>,
 }
 
 /// What a plan is made from.
@@ -100,6 +102,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         pull,
         pending,
         warnings: found.warnings,
+        spent: found.spent,
     })
 }
 

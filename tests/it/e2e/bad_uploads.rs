@@ -145,9 +145,10 @@ async fn the_oddities_of_real_exports_give_the_same_roster() {
     assert_eq!(KINDS.len(), 6);
 }
 
-/// P11: a row that cannot be used is present, keeps its last good state, and counts as no departure.
+/// P11: a row that cannot be used is present and no departure. Where even its key is in doubt, what might be a departure waits
+/// for a person.
 #[tokio::test]
-async fn a_row_that_cannot_be_used_is_kept_as_it_last_was() {
+async fn a_row_that_cannot_be_used_removes_nothing() {
     let site = Site::sqlite().await;
     let folder = site.folder().join("csv");
     vendor::world(SMALL).csv_folder(SMALL, 1, &folder).unwrap();
@@ -155,14 +156,20 @@ async fn a_row_that_cannot_be_used_is_kept_as_it_last_was() {
     site.sync(NIGHT_1, SMALL).await.exits(0);
     let before = site.state(SMALL).await;
     let path = folder.join("enrollments.csv");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let row = text.lines().find(|it| it.contains("PC-U-011")).unwrap();
-    std::fs::write(&path, text.replacen(row, &row.replace(",student", ",\0student"), 1)).unwrap();
+    let good = std::fs::read_to_string(&path).unwrap();
+    let row = good.lines().find(|it| it.contains("PC-U-011")).unwrap();
+    let spoiled = |cell: &str, with: &str| good.replacen(row, &row.replace(cell, with), 1);
 
+    std::fs::write(&path, spoiled("PC-SCH-1", "PC-\0SCH-1")).unwrap();
     let run = site.sync(NIGHT_2, SMALL).await.exits(0).json();
-
     assert_eq!((&run["snapshot"]["invalid"], &run["snapshot"]["complete"]), (&json!(1), &json!(true)), "{run}");
+    assert_eq!((&run["status"], &run["changes"]["enrollments"]["removed"]), (&json!("unchanged"), &json!(0)), "{run}");
+
+    std::fs::write(&path, spoiled(",student", ",\0student")).unwrap();
+    let run = site.sync(NIGHT_2, SMALL).await.exits(3).json();
+    assert_eq!(run["holds"][0]["group"], "district/enrollments/invalid", "{run}");
     assert_eq!(run["changes"]["enrollments"]["removed"], 0, "{run}");
+
     assert!(site.state(SMALL).await == before);
     site.verified().await;
 }

@@ -214,10 +214,6 @@ impl Site {
         self.at(now, &["licenses", "--json"]).await.exits(0).json()
     }
 
-    pub(crate) async fn seats(&self, district: &str, product: &str) -> Value {
-        self.run(&["seats", "--district", district, "--product", product, "--json"]).await.exits(0).json()
-    }
-
     /// The whole audit of a district, one entry a line.
     pub(crate) async fn audit(&self, district: &str) -> String {
         self.run(&["audit", "export", "--district", district, "--format", "jsonl"]).await.exits(0).out
