@@ -39,6 +39,12 @@ impl fmt::Display for SeatChange {
             SeatAction::Moved { from, to } => {
                 write!(f, "> seat {product}/{user} from {from} to {to}")
             }
+            SeatAction::Passed { account, from, to } => {
+                write!(f, "> seat {product}/{user} from {from} to {to}, now of {account}")
+            }
+            SeatAction::Carried { pool, renews } => {
+                write!(f, "+ seat {product}/{user} from {pool}, carried over from {renews}")
+            }
             SeatAction::Leaving { since } => {
                 write!(f, "? seat {product}/{user} leaving since {since}")
             }
