@@ -121,6 +121,15 @@ pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -
             ("released", Some(json!({ "pool": pool, "since": since })), None, word)
         }
         SeatAction::Moved { from, to } => ("moved", Some(json!({ "pool": from })), Some(json!({ "pool": to })), None),
+        SeatAction::Passed { account, from, to } => {
+            let before = json!({ "pool": from, "user": shown.user(&change.user) });
+            let after = json!({ "pool": to, "user": shown.user(account) });
+            ("moved", Some(before), Some(after), Some("person".to_owned()))
+        }
+        SeatAction::Carried { pool, renews } => {
+            let after = json!({ "pool": pool, "renews": renews });
+            ("granted", None, Some(after), Some("renewal".to_owned()))
+        }
         SeatAction::Leaving { since } => ("leaving", None, Some(json!({ "since": since })), Some("absent".to_owned())),
         SeatAction::Stayed => ("stayed", None, None, None),
         SeatAction::Waiting { short_of } => ("waiting", None, Some(json!({ "short_of": short_of })), None),
@@ -166,7 +175,9 @@ pub(super) fn ended(changes: &[SeatChange], at: Timestamp) -> Vec<(SeatKey, Ende
             Some(((change.product.clone(), change.user.clone()), Ended { at, reason }))
         }
         SeatAction::Moved { .. }
+        | SeatAction::Passed { .. }
         | SeatAction::Granted { .. }
+        | SeatAction::Carried { .. }
         | SeatAction::Leaving { .. }
         | SeatAction::Stayed
         | SeatAction::Waiting { .. }

@@ -37,5 +37,8 @@ pub use run::{
     AuditSpan, Changed, Counts, HoldDecision, HoldRecord, Need, PlanView, RunRecord, RunStatus, SeatCounts,
     SnapshotSummary, Trigger, Warning,
 };
-pub use seat::{EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Seat, SeatState, Waiting};
+pub use seat::{
+    Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,
+    SeatState, Spell, Target, Waiting,
+};
 pub use time::{Date, EndDates, Timestamp};

@@ -47,6 +47,12 @@ impl SeatChange {
             SeatAction::Moved { from, to } => {
                 format!("> seat {product}/{user} from {from} to {to}")
             }
+            SeatAction::Passed { account, from, to } => {
+                format!("> seat {product}/{user} from {from} to {to}, now of {account}")
+            }
+            SeatAction::Carried { pool, renews } => {
+                format!("+ seat {product}/{user} from {pool}, carried over from {renews}")
+            }
             SeatAction::Leaving { since } => {
                 format!("? seat {product}/{user} leaving since {since}")
             }
