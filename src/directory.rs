@@ -53,6 +53,31 @@ impl Directory {
         }
     }
 
+    /// Keeps the known districts of apps that did not answer: silence is never a departure (safety.md, Guard).
+    #[must_use]
+    pub fn or_known(mut self, known: &Self) -> Self {
+        for problem in &self.problems {
+            let of_app = known.districts.iter().filter(|(_, it)| clever_app(it) == Some(problem.app.as_str()));
+            for (id, district) in of_app {
+                self.districts.entry(id.clone()).or_insert_with(|| district.clone());
+            }
+        }
+        self
+    }
+
+    /// Adds what apps have listed before, for those that are still configured.
+    pub fn keep_listed(&mut self, known: &Self, settings: &Settings) {
+        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
+        for (id, district) in &known.districts {
+            let configured = |app: &str| settings.clever_app.iter().any(|it| it.id == app);
+            let listed =
+                clever_app(district).is_some_and(configured) && clever_id(district).as_deref() == Some(id.as_str());
+            if listed && !by_hand.contains(&district.id) {
+                self.districts.entry(id.clone()).or_insert_with(|| district.clone());
+            }
+        }
+    }
+
     /// One district.
     pub fn get(&self, id: &DistrictId) -> Option<&District> {
         self.districts.get(id)
@@ -75,6 +100,13 @@ fn clever_id(district: &District) -> Option<String> {
     }
 }
 
+fn clever_app(district: &District) -> Option<&str> {
+    match &district.feed {
+        feed::Settings::Clever(clever) => clever.app.as_deref(),
+        feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
+    }
+}
+
 fn of_app(app: &CleverApp, id: String) -> District {
     let first_sync = match app.first_sync.as_deref() {
         Some("apply") => FirstSync::Apply,
@@ -82,4 +114,46 @@ fn of_app(app: &CleverApp, id: String) -> District {
     };
     let feed = feed::Settings::Clever(feed::CleverSettings::of_app(app, &id));
     District { name: None, time_zone: app.time_zone, first_sync, feed, id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLEVER_ID: &str = "4fd43cc56d11340000000005";
+
+    fn settings(app: &str) -> Settings {
+        let text =
+            format!("[[clever_app]]\nid = \"{app}\"\nclient_id = \"a\"\nclient_secret = \"b\"\ntime_zone = \"UTC\"\n");
+        toml::from_str(&text).unwrap()
+    }
+
+    fn listed(settings: &Settings) -> Directory {
+        let mut directory = Directory::configured(settings);
+        directory.add(&settings.clever_app[0], [CLEVER_ID.to_owned()].into_iter());
+        directory
+    }
+
+    #[test]
+    fn an_app_that_does_not_answer_keeps_its_districts_and_one_that_answers_may_lose_them() {
+        let settings = settings("main");
+        let id = DistrictId::new(CLEVER_ID);
+        let mut silent = Directory::configured(&settings);
+        silent.problems.push(Problem { app: "main".to_owned(), message: "no answer".to_owned() });
+        assert!(silent.or_known(&listed(&settings)).get(&id).is_some());
+        let answered = Directory::configured(&settings);
+        assert!(answered.or_known(&listed(&settings)).get(&id).is_none());
+    }
+
+    #[test]
+    fn a_reload_keeps_what_a_configured_app_has_listed() {
+        let id = DistrictId::new(CLEVER_ID);
+        let known = listed(&settings("main"));
+        for (app, kept) in [("main", true), ("other", false)] {
+            let settings = settings(app);
+            let mut reloaded = Directory::configured(&settings);
+            reloaded.keep_listed(&known, &settings);
+            assert_eq!(reloaded.get(&id).is_some(), kept, "{app}");
+        }
+    }
 }

@@ -32,6 +32,9 @@ pub mod config;
 pub mod directory;
 pub mod http;
 pub mod schedule;
+pub mod shutdown;
+pub mod systemd;
+pub mod telemetry;
 
 pub mod command;
 pub mod simulate;

@@ -158,7 +158,8 @@ async fn on_one_revision(
     world.note(record, &cleared, &baseline, snapshot);
     let only_planned = record.mode == "plan" || snapshot.state != SourceState::Live;
     if only_planned {
-        record.plan = Some(cleared.view());
+        let shown = Shown::new(world.store.pseudonym_key(), &baseline, &cleared.plan().changes);
+        record.plan = Some(cleared.view(|change| shown.change(change), |user| shown.user(user)));
         record.status = RunStatus::Planned;
         record.finished_at = Some(world.clock.now());
         if record.trigger == Trigger::Schedule {
@@ -267,7 +268,7 @@ impl World<'_> {
             fence: Some(job.fence),
             source,
             author: Author { actor, person },
-            shown: Shown::new(self.store.pseudonym_key(), baseline),
+            shown: Shown::new(self.store.pseudonym_key(), baseline, &cleared.plan().changes),
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();

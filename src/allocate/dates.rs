@@ -58,6 +58,18 @@ pub(super) struct Span {
     years: Vec<Year>,
 }
 
+impl Span {
+    /// Whether begin or end of the class could not be told.
+    pub(super) fn unbounded(&self) -> bool {
+        self.bounds.begin.is_none() || self.bounds.until.is_none()
+    }
+
+    /// Whether a period with these ends of its own has both, the class's standing in.
+    pub(super) fn bounds_both(&self, begin: Option<Date>, end: Option<Date>) -> bool {
+        begin.or(self.bounds.begin).is_some() && end.or(self.bounds.until).is_some()
+    }
+}
+
 /// The sessions of a district, read for one day. All ends are turned into the first day after.
 #[derive(Debug)]
 pub(super) struct Calendar<'a> {

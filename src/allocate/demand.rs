@@ -3,17 +3,17 @@
 //! The same question is asked twice of someone whose demand is gone: of the roster as it is, and with what is merely absent
 //! put back. Wanted in the second case only means that nothing but absence ends it (step 2).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::model::{
-    Audience, Basis, Date, Enrollment, EnrollmentKey, Org, Override, OverrideKind, Product, ReleaseReason, RoleName,
-    SourceId, User, canonical_grade,
+    Audience, Basis, Enrollment, EnrollmentKey, Org, OverrideKind, Product, ReleaseReason, RoleName, SourceId, User,
 };
 
 use super::Input;
+use super::assignment::Decisions;
 use super::capacity::range;
 use super::dates::Standing;
-use super::district::{ClassEntry, District};
+use super::district::{ClassEntry, District, by_educators};
 
 /// Whether a user wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +71,13 @@ pub(super) struct Subject<'a, 'b> {
 pub(super) struct Rule<'a, 'b> {
     district: &'b District<'a>,
     product: &'a Product,
-    grades: Vec<String>,
-    /// Overrides in force.
-    decisions: BTreeMap<&'a SourceId, OverrideKind>,
+    /// The source's words for the product's grades.
+    grades: BTreeSet<&'a str>,
+    /// The product's schools, by id.
+    schools: BTreeSet<&'a str>,
+    decisions: Decisions<'a>,
+    /// Users who have opened the product.
+    opened: BTreeSet<&'a SourceId>,
     /// Educators whose access is OFF.
     off: BTreeSet<&'a SourceId>,
     /// Per class, whether it passes subjects, courses and educator access; none if every class does.
@@ -90,15 +94,20 @@ struct ClassVerdicts {
 impl<'a, 'b> Rule<'a, 'b> {
     /// Reads the conditions of `product`.
     pub(super) fn new(input: Input<'a>, district: &'b District<'a>, product: &'a Product) -> Self {
-        let grades = product.grades.iter().map(|grade| canonical_grade(grade)).collect();
-        let overrides = range(input.overrides, &product.code);
-        let decisions =
-            overrides.filter(|(_, it)| in_force(it, district.today)).map(|(user, it)| (user, it.kind)).collect();
         let off = range(input.educator_access, &product.code)
             .filter(|(_, access)| !access.on)
             .map(|(educator, _)| educator)
             .collect();
-        let mut it = Self { district, product, grades, decisions, off, classes: None };
+        let mut it = Self {
+            district,
+            product,
+            grades: district.grade_words(&product.grades),
+            schools: district.schools_named(&product.schools),
+            decisions: Decisions::new(input, product, district.today),
+            opened: range(input.opened, &product.code).map(|(user, _)| user).collect(),
+            off,
+            classes: None,
+        };
         it.classes = it.judge_classes();
         it
     }
@@ -106,7 +115,7 @@ impl<'a, 'b> Rule<'a, 'b> {
     /// Whether `subject` wants a seat.
     pub(super) fn demand(&self, subject: Subject<'a, '_>) -> Demand {
         let user = subject.user;
-        let decision = self.decisions.get(&user.id).copied();
+        let decision = self.decisions.of_user(&user.id);
         if !user.active {
             return Demand::None(ReleaseReason::Inactive);
         }
@@ -119,15 +128,65 @@ impl<'a, 'b> Rule<'a, 'b> {
         if decision == Some(OverrideKind::Pin) {
             return Demand::Pinned;
         }
-        if !self.meets_conditions(user) {
+        let by_class = self.by_class(subject);
+        if matches!(by_class, Some(Demand::Pinned | Demand::None(ReleaseReason::Excluded))) {
+            return by_class.unwrap_or(Demand::Pinned);
+        }
+        let by_rule = self.by_rule(subject, by_class);
+        match by_class {
+            Some(Demand::Lasts) if !by_rule.keeps() => Demand::Lasts,
+            _ => by_rule,
+        }
+    }
+
+    /// What basis and conditions make of a user of whom nothing was decided.
+    fn by_rule(&self, subject: Subject<'a, '_>, by_class: Option<Demand>) -> Demand {
+        if !self.meets_conditions(subject.user) {
             return Demand::None(ReleaseReason::Conditions);
         }
         match self.product.basis {
             Basis::Enrolled => self.enrolled(subject),
             Basis::Active | Basis::Role => Demand::Wanted,
-            Basis::Assigned => Demand::None(ReleaseReason::Unassigned),
+            // Where whole classes are assigned, who is in none of them has left one, for all that is known.
+            Basis::Assigned if by_class.is_none() && self.decisions.assigns_classes() => {
+                Demand::None(ReleaseReason::Tombstone)
+            }
+            Basis::Assigned => by_class.unwrap_or(Demand::None(ReleaseReason::Unassigned)),
+            Basis::FirstUse if self.opened.contains(&subject.user.id) => Demand::Wanted,
             Basis::FirstUse => Demand::Opened,
         }
+    }
+
+    /// What was decided of the classes a user is in today: an exclude before a pin.
+    fn by_class(&self, subject: Subject<'a, '_>) -> Option<Demand> {
+        if !self.decisions.of_classes() {
+            return None;
+        }
+        let mut found: Option<Demand> = None;
+        for enrollment in subject.enrollments {
+            if self.decisions.excepts(&enrollment.class, &subject.user.id) {
+                found = found.or(Some(Demand::None(ReleaseReason::Unassigned)));
+            }
+            let Some(decision) = self.decisions.of_class(&enrollment.class, &subject.user.id) else { continue };
+            let Some((_, class)) = self.district.class(&enrollment.class) else { continue };
+            let seen = subject.view == View::PutBack || class.present;
+            if !seen || !counts_for(self.product.audience, enrollment.role) {
+                continue;
+            }
+            let standing = self.district.calendar.standing(enrollment, &class.span);
+            match (standing, decision) {
+                (Standing::Running, OverrideKind::Exclude) => return Some(Demand::None(ReleaseReason::Excluded)),
+                (Standing::Running, OverrideKind::Pin) => found = Some(Demand::Pinned),
+                (Standing::YearOver(day), OverrideKind::Pin)
+                    if found != Some(Demand::Pinned) && self.district.lasts_beyond(self.product, day) =>
+                {
+                    found = Some(Demand::Lasts);
+                }
+                (_, OverrideKind::Pin) => found = found.or(Some(Demand::None(ReleaseReason::Ended))),
+                (_, OverrideKind::Exclude) => {}
+            }
+        }
+        found
     }
 
     fn meets_conditions(&self, user: &User) -> bool {
@@ -140,9 +199,8 @@ impl<'a, 'b> Rule<'a, 'b> {
                 })
             })
         };
-        let grade = || user.grades.iter().any(|it| self.grades.contains(&canonical_grade(it)));
-        let school =
-            || user.roles.iter().any(|it| product.schools.iter().any(|name| self.district.is_school(name, &it.org)));
+        let grade = || user.grades.iter().any(|it| self.grades.contains(it.as_str()));
+        let school = || user.roles.iter().any(|it| self.schools.contains(it.org.as_str()));
         (product.roles.is_empty() || role())
             && (product.grades.is_empty() || grade())
             && (product.schools.is_empty() || school())
@@ -172,7 +230,7 @@ impl<'a, 'b> Rule<'a, 'b> {
         if !counts_for(self.product.audience, enrollment.role) {
             return Demand::None(ReleaseReason::Conditions);
         }
-        if self.product.educator_access && is_educator(enrollment.role) && self.off.contains(&enrollment.user) {
+        if by_educators(self.product) && is_educator(enrollment.role) && self.off.contains(&enrollment.user) {
             return Demand::None(ReleaseReason::AccessOff);
         }
         if let Some(reason) = self.class_verdict(index, subject.view) {
@@ -196,7 +254,7 @@ impl<'a, 'b> Rule<'a, 'b> {
 
     fn judge_classes(&self) -> Option<ClassVerdicts> {
         let product = self.product;
-        if !product.educator_access && product.subjects.is_empty() && product.courses.is_empty() {
+        if !by_educators(product) && product.subjects.is_empty() && product.courses.is_empty() {
             return None;
         }
         let judge = |view: View| -> Vec<Option<ReleaseReason>> {
@@ -223,7 +281,7 @@ impl<'a, 'b> Rule<'a, 'b> {
         if !(product.subjects.is_empty() || subject()) || !(product.courses.is_empty() || of_course()) {
             return Some(ReleaseReason::Conditions);
         }
-        if product.educator_access {
+        if by_educators(product) {
             let teachers = class.teachers.iter();
             let mut active = teachers.filter(|it| view == View::PutBack || it.present).peekable();
             if active.peek().is_some() && active.all(|it| self.off.contains(it.id)) {
@@ -243,11 +301,6 @@ fn closer(one: ReleaseReason, other: ReleaseReason) -> ReleaseReason {
         _ => 0,
     };
     if rank(other) > rank(one) { other } else { one }
-}
-
-/// Whether an override holds on `today`; its last day is inclusive.
-pub(super) fn in_force(it: &Override, today: Date) -> bool {
-    it.until.is_none_or(|until| today <= until)
 }
 
 /// The word of a role, as in `rosterd roster`.

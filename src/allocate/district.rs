@@ -1,15 +1,15 @@
 //! One district's records laid out for allocation: what depends on the day and not on the product.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Access, Basis, Class, Course, Date, Enrollment, LastDay, Org, Product, RoleName, Roster, SourceId, Subscription,
-    SubscriptionStatus, User,
+    SubscriptionStatus, User, canonical_grade,
 };
 
 use super::dates::{Calendar, Span, Standing};
 use super::demand::{first_key, names_school};
-use super::{Input, capacity};
+use super::{Input, asks_for_enrollments, capacity, contract};
 
 /// An active teacher of a class.
 #[derive(Debug)]
@@ -46,6 +46,12 @@ pub(super) struct District<'a> {
     enrollments: Vec<&'a Enrollment>,
     /// Where each user's end, in the order of users.
     ends: Vec<usize>,
+    /// Lists of schools that users of the roster have, each once.
+    pub(super) circles: Vec<Vec<&'a SourceId>>,
+    /// The circle of each user, in the order of users.
+    circle_of: Vec<usize>,
+    /// Every word for a grade that a user has, where a product asks for grades.
+    words: BTreeSet<&'a str>,
     input: Input<'a>,
     subscriptions: Vec<&'a Subscription>,
 }
@@ -69,18 +75,71 @@ impl<'a> District<'a> {
             classes: classes.collect(),
             enrollments: Vec::new(),
             ends: Vec::new(),
+            circles: Vec::new(),
+            circle_of: Vec::new(),
+            words: BTreeSet::new(),
             subscriptions: capacity::of_district(input.catalog, &input.state.id),
             calendar,
             input,
         };
-        if input.catalog.products.values().any(|product| product.basis == Basis::Enrolled) {
+        it.draw_circles();
+        if input.catalog.products.values().any(|it| !it.grades.is_empty() || !it.order.is_empty()) {
+            let users = input.roster.users.values().chain(input.departed.users.values());
+            it.words.extend(users.flat_map(|user| &user.grades).map(String::as_str));
+        }
+        if asks_for_enrollments(input) {
             it.read_enrollments();
         }
-        if input.catalog.products.values().any(|product| product.educator_access) {
+        if input.catalog.products.values().any(by_educators) {
             it.seat_teachers(input.roster, true);
             it.seat_teachers(input.departed, false);
         }
         it
+    }
+
+    /// Most users have one school, and few lists of several occur.
+    fn draw_circles(&mut self) {
+        let mut of_one: BTreeMap<&SourceId, usize> = BTreeMap::new();
+        let mut of_several: BTreeMap<Vec<&SourceId>, usize> = BTreeMap::new();
+        for user in self.input.roster.users.values() {
+            let next = self.circles.len();
+            let circle = if let [role] = user.roles.as_slice() {
+                *of_one.entry(&role.org).or_insert(next)
+            } else {
+                *of_several.entry(schools_of(&[user])).or_insert(next)
+            };
+            if circle == next {
+                self.circles.push(schools_of(&[user]));
+            }
+            self.circle_of.push(circle);
+        }
+    }
+
+    /// The circle of the roster's user at `index`.
+    pub(super) fn circle(&self, index: usize) -> Option<usize> {
+        self.circle_of.get(index).copied()
+    }
+
+    /// The words that users have for any of these grades.
+    pub(super) fn grade_words(&self, grades: &[String]) -> BTreeSet<&'a str> {
+        if grades.is_empty() {
+            return BTreeSet::new();
+        }
+        let wanted: BTreeSet<String> = grades.iter().map(|grade| canonical_grade(grade)).collect();
+        self.words.iter().copied().filter(|word| wanted.contains(&canonical_grade(word))).collect()
+    }
+
+    /// The ids that the catalog's words for schools mean: source id, identifier or NCES number.
+    pub(super) fn schools_named(&self, names: &'a [String]) -> BTreeSet<&'a str> {
+        let mut ids: BTreeSet<&'a str> = names.iter().map(String::as_str).collect();
+        if !names.is_empty() {
+            let known = self.input.roster.schools.values();
+            let roster = &self.input.roster.schools;
+            let gone = self.input.departed.schools.values().filter(|org| !roster.contains_key(&org.id));
+            let meant = known.chain(gone).filter(|org| names.iter().any(|name| names_school(name, org)));
+            ids.extend(meant.map(|org: &'a Org| org.id.as_str()));
+        }
+        ids
     }
 
     fn read_enrollments(&mut self) {
@@ -123,6 +182,12 @@ impl<'a> District<'a> {
         present.or_else(|| self.input.departed.users.get(id).map(|user| (user, false)))
     }
 
+    /// Enrollments that the roster has of a user.
+    pub(super) fn enrollments_of(&self, user: &SourceId) -> Vec<&'a Enrollment> {
+        let from = self.input.roster.enrollments.range(first_key(user)..);
+        from.take_while(|(key, _)| key.user == *user).map(|(_, it)| it).collect()
+    }
+
     /// Enrollments of a user, those merely absent put back; the roster's version of one goes first.
     pub(super) fn enrollments_put_back(&self, user: &SourceId) -> Vec<&'a Enrollment> {
         let of = |roster: &'a Roster| {
@@ -152,16 +217,6 @@ impl<'a> District<'a> {
         courses.get(id).or_else(|| self.input.departed.courses.get(id))
     }
 
-    fn org(&self, id: &SourceId) -> Option<&'a Org> {
-        let schools = &self.input.roster.schools;
-        schools.get(id).or_else(|| self.input.departed.schools.get(id))
-    }
-
-    /// Whether the catalog's word `name` means the org `id`.
-    pub(super) fn is_school(&self, name: &str, id: &SourceId) -> bool {
-        id.as_str() == name || self.org(id).is_some_and(|org| names_school(name, org))
-    }
-
     /// Whether a seat outlasts a school year that was over on `over`: while the subscription in whose days its last day fell
     /// has not expired (`after_last_day = keep`).
     pub(super) fn lasts_beyond(&self, product: &Product, over: Date) -> bool {
@@ -170,14 +225,19 @@ impl<'a> District<'a> {
                 it.product == product.code
                     && it.status == SubscriptionStatus::Active
                     && it.starts_on < over
-                    && capacity::access(it, self.today) == Access::Full
+                    && contract::access(it, self.today) == Access::Full
             })
     }
 }
 
-/// The schools of a user, primary first, then by id.
-pub(super) fn schools_of(user: &User) -> Vec<&SourceId> {
-    let mut roles: Vec<_> = user.roles.iter().map(|it| (!it.primary, &it.org)).collect();
+/// Whether classes of a product count by who teaches them (S2.6).
+pub(super) fn by_educators(product: &Product) -> bool {
+    product.educator_access && product.basis == Basis::Enrolled
+}
+
+/// The schools of a user, or of all accounts of a person: primary first, then by id.
+pub(super) fn schools_of<'a>(accounts: &[&'a User]) -> Vec<&'a SourceId> {
+    let mut roles: Vec<_> = accounts.iter().flat_map(|user| &user.roles).map(|it| (!it.primary, &it.org)).collect();
     roles.sort_unstable();
     let mut schools: Vec<&SourceId> = Vec::with_capacity(roles.len());
     for (_, org) in roles {

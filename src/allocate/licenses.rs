@@ -11,6 +11,7 @@ use crate::model::{
 
 use super::Input;
 use super::capacity::{self, Capacity, Coverage, of_product, range};
+use super::contract;
 
 /// Days back in which a use makes a seat recently active (S3.17).
 const RECENTLY_ACTIVE_DAYS: i64 = 30;
@@ -131,6 +132,10 @@ pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<L
         ended: &baseline.ended,
         overrides: &baseline.overrides,
         educator_access: &baseline.educator_access,
+        assignments: &baseline.assignments,
+        opened: &baseline.opened,
+        persons: &baseline.persons,
+        remembered: &baseline.remembered,
         bridged: &nothing,
         held_users: &nobody,
         pull: None,
@@ -264,7 +269,7 @@ impl Shown<'_, '_> {
             usage_percent: total.and_then(|total| Percent::of(assigned, total)),
             utilization_percent: Percent::of(recent, assigned),
             level,
-            status: shown.map(|it| capacity::status(it, today)),
+            status: shown.map(|it| contract::status(it, today)),
             access: self.capacity.access,
             expires_on: shown.map(|it| it.expires_on),
             licensed_to: shown.and_then(|it| it.licensed_to.clone()),

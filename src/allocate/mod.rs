@@ -3,30 +3,38 @@
 //! [`allocate`] is called by `plan`, twice when something is held: once for everything that would happen, which tells what
 //! is bridged, and once for what applies.
 
+mod assignment;
 mod capacity;
 mod check;
+mod contract;
 mod dates;
 mod demand;
+mod difference;
 mod district;
 mod licenses;
 mod order;
+mod outcome;
+mod over;
+mod person;
 mod pools;
 mod product;
 mod release;
 mod sorts;
 #[cfg(test)]
 mod tests;
+mod unclear;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason, Roster, Seat,
-    SourceId, Timestamp, Waiting,
+    Assignment, Basis, Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason,
+    Remembered, Roster, Seat, SourceId, SubscriptionStatus, Target, Timestamp, Waiting, Warning,
 };
 
 pub use check::{Violation, check};
+pub use difference::Difference;
 pub use licenses::{License, Percent, Scope, licenses};
 
 /// A seat or place in line is known by its product and user.
@@ -64,6 +72,14 @@ pub struct Input<'a> {
     pub overrides: &'a BTreeMap<SeatKey, Override>,
     /// Educators whose access is not the default.
     pub educator_access: &'a BTreeMap<SeatKey, EducatorAccess>,
+    /// Assignments, and decisions on whole classes, those that ran out left in.
+    pub assignments: &'a BTreeMap<(ProductCode, Target), Assignment>,
+    /// When a user first opened a product.
+    pub opened: &'a BTreeMap<SeatKey, Timestamp>,
+    /// Accounts of one person, each with the one that stands for all.
+    pub persons: &'a BTreeMap<SourceId, SourceId>,
+    /// What the last allocation left to remember.
+    pub remembered: &'a Remembered,
     /// Seats that the whole plan would end: those still in demand in `roster` are bridged and take no room (licensing.md,
     /// step 7), the others end like any. So all releases of the first call may stand here.
     pub bridged: &'a BTreeSet<SeatKey>,
@@ -95,10 +111,26 @@ pub enum SeatAction {
         /// To.
         to: Pool,
     },
+    /// The seat passes to another account of the same person; access never blinks.
+    Passed {
+        /// The account that has it from now on.
+        account: SourceId,
+        /// The pool it was drawn from.
+        from: Pool,
+        /// The pool it is drawn from now.
+        to: Pool,
+    },
     /// A new seat.
     Granted {
         /// Where it is drawn from.
         pool: Pool,
+    },
+    /// A new seat for who has one of the product this one renews; it may exceed what was bought.
+    Carried {
+        /// Where it is drawn from.
+        pool: Pool,
+        /// The product whose seat is carried over.
+        renews: ProductCode,
     },
     /// Demand is merely absent; the grace begins.
     Leaving {
@@ -134,10 +166,31 @@ pub struct SeatChange {
 pub struct Allocation {
     /// Changes.
     pub changes: Vec<SeatChange>,
-    /// All seats afterwards.
-    pub seats: BTreeMap<SeatKey, Seat>,
-    /// The whole waitlist afterwards.
-    pub waiting: BTreeMap<SeatKey, Waiting>,
+    /// Seats that are not as they were.
+    pub seats: Difference<Seat>,
+    /// Places in line that are not as they were.
+    pub waiting: Difference<Waiting>,
+    /// How many seats are bridged afterwards.
+    pub bridged: u64,
+    /// How many wait afterwards.
+    pub in_line: u64,
+    /// What the store must keep for the next allocation.
+    pub remembered: Remembered,
+    /// What could not be told from the roster: classes without a teacher (P26), dates without a bound.
+    pub warnings: Vec<Warning>,
+}
+
+impl Allocation {
+    /// Whether nothing about seats and places is other than before.
+    pub fn changes_nothing(&self) -> bool {
+        self.seats.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Seats that pass to another account of the same person.
+    pub fn passed(&self) -> BTreeSet<SeatKey> {
+        let passed = self.changes.iter().filter(|it| matches!(it.action, SeatAction::Passed { .. }));
+        passed.map(|it| (it.product.clone(), it.user.clone())).collect()
+    }
 }
 
 /// Allocates every product of the catalog, bundles first (licensing.md, One allocation).
@@ -152,29 +205,50 @@ pub fn allocate(input: Input<'_>) -> Allocation {
     let mut bundled: BTreeMap<&ProductCode, BTreeSet<SourceId>> = BTreeMap::new();
     let nobody = BTreeSet::new();
     for product in bundles.chain(others) {
-        let holders = bundled.get(&product.code).unwrap_or(&nobody);
-        let outcome = product::allocate(input, &district, product, holders);
+        let mut holders = std::borrow::Cow::Borrowed(bundled.get(&product.code).unwrap_or(&nobody));
+        if person::by_person(product) && !holders.is_empty() {
+            person::with_other_accounts(holders.to_mut(), input.persons);
+        }
+        let wants_holders = !product.bundle.is_empty();
+        let outcome = product::allocate(input, &district, product, &holders, wants_holders);
         for part in product.bundle.iter().filter(|part| **part != product.code) {
-            bundled.entry(part).or_default().extend(outcome.seats.iter().map(|it| it.user.clone()));
+            bundled.entry(part).or_default().extend(outcome.holders.iter().cloned());
         }
         outcomes.insert(&product.code, outcome);
     }
-    let unknown = |key: &SeatKey| !input.catalog.products.contains_key(&key.0);
-    let mut all = Allocation::default();
-    let mut seats: Vec<(SeatKey, Seat)> = entries(input.seats, unknown);
-    let mut waiting: Vec<(SeatKey, Waiting)> = entries(input.waiting, unknown);
-    for outcome in outcomes.into_values() {
+    let mut all = Allocation { warnings: unclear::warnings(input, &district), ..Allocation::default() };
+    all.remembered.inactive = inactive(input, district.today);
+    let unknown = |code: &ProductCode| !input.catalog.products.contains_key(code);
+    let count = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
+    all.bridged = count(input.seats.iter().filter(|(key, seat)| seat.bridged && unknown(&key.0)).count());
+    all.in_line = count(input.waiting.keys().filter(|key| unknown(&key.0)).count());
+    let (mut seats, mut waiting) = (Vec::new(), Vec::new());
+    for (code, outcome) in outcomes {
         all.changes.extend(outcome.changes);
-        let key = |product: &ProductCode, user: &SourceId| (product.clone(), user.clone());
-        seats.extend(outcome.seats.into_iter().map(|it| (key(&it.product, &it.user), it)));
-        waiting.extend(outcome.waiting.into_iter().map(|it| (key(&it.product, &it.user), it)));
+        let key = |user: SourceId| (code.clone(), user);
+        seats.extend(outcome.seats.into_iter().map(|(user, row)| (key(user), row)));
+        waiting.extend(outcome.waiting.into_iter().map(|(user, row)| (key(user), row)));
+        all.bridged += outcome.bridged;
+        all.in_line += outcome.in_line;
+        all.remembered.over.extend(outcome.spell.map(|spell| (code.clone(), spell)));
+        all.remembered.grace.extend(outcome.grace);
     }
-    all.seats = seats.into_iter().collect();
-    all.waiting = waiting.into_iter().collect();
+    all.seats = Difference::new(seats);
+    all.waiting = Difference::new(waiting);
     all
 }
 
-fn entries<T: Clone>(map: &BTreeMap<SeatKey, T>, wanted: impl Fn(&SeatKey) -> bool) -> Vec<(SeatKey, T)> {
-    let some = map.iter().filter(|(key, _)| wanted(key));
-    some.map(|(key, it)| (key.clone(), it.clone())).collect()
+/// Subscriptions the vendor set inactive, with the day that was first seen.
+fn inactive(input: Input<'_>, today: Date) -> BTreeMap<crate::model::SubscriptionId, Date> {
+    let all = capacity::of_district(input.catalog, &input.state.id).into_iter();
+    let inactive = all.filter(|it| it.status == SubscriptionStatus::Inactive);
+    let since = |id| input.remembered.inactive.get(id).copied().unwrap_or(today);
+    inactive.map(|it| (it.id.clone(), since(&it.id))).collect()
+}
+
+/// Whether enrollments of a product's users are asked for at all.
+fn asks_for_enrollments(input: Input<'_>) -> bool {
+    let basis = |it: &crate::model::Product| matches!(it.basis, Basis::Enrolled | Basis::Assigned);
+    let of_class = || input.assignments.keys().any(|(_, target)| matches!(target, Target::Class(_)));
+    input.catalog.products.values().any(basis) || of_class()
 }

@@ -111,6 +111,28 @@ impl Placement {
         }
     }
 
+    /// Whether everyone can have their first pool, so that their order does not matter. `sorts` has how many there are of
+    /// each sort.
+    pub(super) fn fits(&self, sorts: &BTreeMap<usize, usize>) -> bool {
+        let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
+        for (sort, count) in sorts {
+            let Some(first) = self.choices.get(*sort).and_then(|choice| choice.first()) else { return false };
+            *wanted.entry(*first).or_default() += count;
+        }
+        let room = |(pool, count): (&usize, &usize)| {
+            let used = self.used.get(*pool).copied().unwrap_or(usize::MAX);
+            self.slot(*pool).seats.is_none_or(|seats| used.saturating_add(*count) <= seats)
+        };
+        let counted = wanted.iter().filter(|(pool, _)| self.slot(**pool).counted).map(|(_, count)| count);
+        let counted = self.counted.saturating_add(counted.sum());
+        wanted.iter().all(room) && self.total.is_none_or(|limit| counted <= limit || counted == self.counted)
+    }
+
+    /// Seats that count in the total, placed or not.
+    pub(super) fn in_use(&self) -> usize {
+        self.counted
+    }
+
     /// Where an occupant sits; none if they were not placed.
     pub(super) fn place(&self, occupant: usize) -> Option<usize> {
         self.places.get(occupant).copied().flatten()

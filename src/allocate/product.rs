@@ -1,63 +1,74 @@
-//! One allocation: all steps for one product.
+//! One allocation for one product: who has what, who keeps it, who is served (licensing.md, One allocation).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-use crate::model::{
-    Ended, Leaving, Pool, Product, ReleaseReason, Roster, Seat, SeatState, Seats, SourceId, Timestamp, User, Waiting,
-};
+use crate::model::{Ended, Leaving, Product, ReleaseReason, Roster, Seat, SourceId, Timestamp, User, Waiting};
 
+use super::Input;
 use super::capacity::{self, Capacity, Coverage, range};
 use super::demand::{Demand, Rule, Subject, View};
 use super::district::District;
-use super::order::{Claim, Order, Rank};
+use super::order::{Claim, Order, Tier};
+use super::outcome::Outcome;
+use super::over::Excess;
+use super::person::{Account, by_person};
 use super::pools::Placement;
 use super::release::{Fate, Seen, fate};
 use super::sorts::Sorts;
-use super::{Input, SeatAction, SeatChange};
-
-/// The outcome for one product, seats and places by user.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) changes: Vec<SeatChange>,
-    pub(super) seats: Vec<Seat>,
-    pub(super) waiting: Vec<Waiting>,
-}
 
 /// A seat that stays.
-struct Keeper<'a> {
-    seat: &'a Seat,
-    leaving: Option<Leaving>,
-    bridged: bool,
-    sort: usize,
+#[derive(Debug)]
+pub(super) struct Keeper<'a> {
+    pub(super) seat: &'a Seat,
+    /// The account that has it from now on.
+    pub(super) account: &'a SourceId,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) bridged: bool,
+    pub(super) demand: Demand,
+    pub(super) sort: usize,
 }
 
 /// Someone in demand without a seat.
-struct Candidate<'a> {
-    user: &'a User,
-    since: Timestamp,
-    pinned: bool,
-    ended: Option<Ended>,
-    held: bool,
-    sort: usize,
+#[derive(Debug)]
+pub(super) struct Candidate<'a> {
+    pub(super) user: &'a User,
+    /// Their place in line, of this account.
+    pub(super) place: Option<&'a Waiting>,
+    pub(super) since: Timestamp,
+    pub(super) tier: Tier,
+    pub(super) held: bool,
+    pub(super) sort: usize,
+    /// The product whose seat is carried over.
+    pub(super) carried: Option<&'a crate::model::ProductCode>,
 }
 
 /// One product of one district on its way through the steps.
-struct Desk<'a, 'b> {
-    input: Input<'a>,
-    district: &'b District<'a>,
-    product: &'a Product,
+pub(super) struct Desk<'a, 'b> {
+    pub(super) input: Input<'a>,
+    pub(super) district: &'b District<'a>,
+    pub(super) product: &'a Product,
     /// Users who have a bundle that contains the product.
     bundled: &'b BTreeSet<SourceId>,
     /// Users whose seat the whole plan would end.
     bridged: BTreeSet<&'a SourceId>,
     rule: Rule<'a, 'b>,
-    capacity: Capacity<'a>,
-    sorts: Sorts,
-    released: Vec<(&'a Seat, ReleaseReason)>,
-    kept: Vec<Keeper<'a>>,
-    candidates: Vec<Candidate<'a>>,
-    waited: Vec<&'a SourceId>,
+    order: Order<'a>,
+    pub(super) capacity: Capacity<'a>,
+    pub(super) sorts: Sorts,
+    pub(super) released: Vec<(&'a Seat, ReleaseReason)>,
+    pub(super) kept: Vec<Keeper<'a>>,
+    pub(super) candidates: Vec<Candidate<'a>>,
+    /// Whose place in line ends, with a seat or without.
+    pub(super) left: Vec<&'a SourceId>,
+}
+
+/// Where everyone is after placement.
+pub(super) struct Placed {
+    /// Pools of kept seats, then of candidates.
+    pub(super) pools: Vec<Option<usize>>,
+    /// Positions in line of candidates; who has one has no seat.
+    pub(super) positions: Vec<Option<u32>>,
 }
 
 /// Allocates `product`.
@@ -66,6 +77,7 @@ pub(super) fn allocate<'a>(
     district: &District<'a>,
     product: &'a Product,
     bundled: &BTreeSet<SourceId>,
+    wants_holders: bool,
 ) -> Outcome {
     let capacity = capacity::of(input, &product.code);
     let first = (product.code.clone(), SourceId::new(""));
@@ -77,30 +89,34 @@ pub(super) fn allocate<'a>(
         bundled,
         bridged: bridged.map(|(_, user)| user).collect(),
         rule: Rule::new(input, district, product),
+        order: Order::new(&input.state.id, district, product, input.as_of),
         sorts: Sorts::new(&capacity),
         capacity,
         released: Vec::new(),
         kept: Vec::new(),
         candidates: Vec::new(),
-        waited: Vec::new(),
+        left: Vec::new(),
     };
     desk.sort_people();
-    desk.place()
+    desk.place(wants_holders)
 }
 
 /// The entry of `user`, which every earlier one has left behind in `skipped`.
 fn advance<'a, T>(
     entries: &mut Peekable<impl Iterator<Item = (&'a SourceId, &'a T)>>,
     user: &SourceId,
-    mut skipped: impl FnMut(&'a T),
+    skipped: &mut Vec<(&'a SourceId, &'a T)>,
 ) -> Option<&'a T> {
-    while let Some((_, it)) = entries.next_if(|(id, _)| *id < user) {
-        skipped(it);
+    loop {
+        match entries.peek()?.0.cmp(user) {
+            std::cmp::Ordering::Less => skipped.extend(entries.next()),
+            std::cmp::Ordering::Equal => return entries.next().map(|(_, it)| it),
+            std::cmp::Ordering::Greater => return None,
+        }
     }
-    entries.next_if(|(id, _)| *id == user).map(|(_, it)| it)
 }
 
-impl<'a> Desk<'a, '_> {
+impl<'a, 'b> Desk<'a, 'b> {
     /// Steps 1 and 2: reads users, enrollments, seats and places side by side, all in order of user.
     fn sort_people(&mut self) {
         let input = self.input;
@@ -109,53 +125,106 @@ impl<'a> Desk<'a, '_> {
         let mut seats = range(input.seats, code).peekable();
         let mut waiting = range(input.waiting, code).peekable();
         let mut ended = range(input.ended, code).peekable();
-        self.waited = range(input.waiting, code).map(|(user, _)| user).collect();
-        let district = self.district;
-        let mut orphans = Vec::new();
+        let (mut orphans, mut strangers, mut former) = (Vec::new(), Vec::new(), Vec::new());
+        let by_person = by_person(self.product);
+        let mut persons: BTreeMap<&'a SourceId, Vec<Account<'a>>> = BTreeMap::new();
         for (index, (id, user)) in roster.users.iter().enumerate() {
-            let seat = advance(&mut seats, id, |orphan| orphans.push(orphan));
-            let place = advance(&mut waiting, id, |_| ());
-            let last = advance(&mut ended, id, |_| ());
-            let enrollments = district.enrollments(index);
-            let subject = Subject { user, enrollments, view: View::Present };
-            let demand = self.demand(subject);
-            match seat {
-                Some(seat) => self.judge(seat, Some(user), demand),
-                None => self.line_up(user, demand, place, last.cloned()),
+            let seat = advance(&mut seats, id, &mut orphans);
+            let place = advance(&mut waiting, id, &mut strangers);
+            let last = advance(&mut ended, id, &mut former);
+            former.clear();
+            for (id, seat) in orphans.drain(..) {
+                self.judge_orphan(id, seat, &mut persons);
+            }
+            let enrollments = self.district.enrollments(index);
+            let demand = self.demand(Subject { user, enrollments, view: View::Present });
+            let account = Account { id, user: Some(user), demand, seat, place, ended: last };
+            match input.persons.get(id).filter(|_| by_person) {
+                Some(person) => persons.entry(person).or_default().push(account),
+                None => self.settle(account, index),
             }
         }
-        orphans.extend(seats.map(|(_, seat)| seat));
-        for seat in orphans {
-            self.judge(seat, None, Demand::None(ReleaseReason::Tombstone));
+        orphans.extend(seats);
+        for (id, seat) in orphans {
+            self.judge_orphan(id, seat, &mut persons);
+        }
+        strangers.extend(waiting);
+        self.left.extend(strangers.into_iter().map(|(id, _)| id));
+        if !persons.is_empty() {
+            persons.into_values().for_each(|accounts| self.settle_person(accounts));
         }
     }
 
-    fn demand(&self, subject: Subject<'a, '_>) -> Demand {
+    /// A seat whose user the roster does not have.
+    fn judge_orphan(
+        &mut self,
+        id: &'a SourceId,
+        seat: &'a Seat,
+        persons: &mut BTreeMap<&'a SourceId, Vec<Account<'a>>>,
+    ) {
+        let demand = Demand::None(ReleaseReason::Tombstone);
+        let account = Account { id, user: None, demand, seat: Some(seat), place: None, ended: None };
+        match self.input.persons.get(id).filter(|_| by_person(self.product)) {
+            Some(person) => persons.entry(person).or_default().push(account),
+            None => {
+                let departed = self.district.user(id).map(|(user, _)| user);
+                let sort = match departed {
+                    Some(user) => self.sorts.of_schools(&super::district::schools_of(&[user])),
+                    None => self.sorts.of_pool(&seat.pool),
+                };
+                self.judge(seat, demand, sort);
+            }
+        }
+    }
+
+    /// One account that stands for itself; `index` is its user's in the roster.
+    fn settle(&mut self, account: Account<'a>, index: usize) {
+        let Account { user, demand, seat, place, ended, .. } = account;
+        let Some(user) = user else { return };
+        let wants = match seat {
+            Some(_) => true,
+            None => demand.waits(place.is_some()) && self.capacity.coverage != Coverage::NotActivated,
+        };
+        let circle = self.district.circle(index).unwrap_or_default();
+        let schools = self.district.circles.get(circle).map(Vec::as_slice).unwrap_or_default();
+        let sort = if wants { self.sorts.of_circle(circle, schools) } else { 0 };
+        if let Some(seat) = seat {
+            self.left.extend(place.map(|_| &user.id));
+            if self.judge(seat, demand, sort) {
+                let ended = Ended { at: self.input.as_of, reason: ReleaseReason::Expired };
+                self.line_up(&[user], demand, None, Some(&ended), sort);
+            }
+        } else if wants {
+            self.line_up(&[user], demand, place, ended, sort);
+        } else {
+            self.left.extend(place.map(|_| &user.id));
+        }
+    }
+
+    pub(super) fn demand(&self, subject: Subject<'a, '_>) -> Demand {
         match self.rule.demand(subject) {
             wanted if wanted.keeps() && self.bundled.contains(&subject.user.id) => Demand::None(ReleaseReason::Bundled),
             demand => demand,
         }
     }
 
-    /// Decides on a seat; `user` is its user in the roster.
-    fn judge(&mut self, seat: &'a Seat, user: Option<&'a User>, present: Demand) {
+    /// Decides on a seat. True if it ends although its user wants it, without a subscription; so they wait, as returning.
+    pub(super) fn judge(&mut self, seat: &'a Seat, present: Demand, sort: usize) -> bool {
         let put_back = match present {
             Demand::None(ReleaseReason::Bundled) => present,
             Demand::None(_) => self.put_back(&seat.user),
             _ => present,
         };
+        self.judge_seen(seat, present, put_back, sort)
+    }
+
+    /// Decides on a seat whose user's demand is known in both views.
+    pub(super) fn judge_seen(&mut self, seat: &'a Seat, present: Demand, put_back: Demand, sort: usize) -> bool {
         let seen = Seen { present, put_back };
         let leaving = match fate(self.input, self.product, self.capacity.coverage, seat, seen) {
             Fate::Released(reason) => {
                 self.released.push((seat, reason));
-                // Without a subscription seats end although their users want them; so they wait, as returning.
-                if reason == ReleaseReason::Expired
-                    && let Some(user) = user
-                {
-                    let ended = Some(Ended { at: self.input.as_of, reason });
-                    self.line_up(user, present, None, ended);
-                }
-                return;
+                return reason == ReleaseReason::Expired && present.waits(false);
             }
             Fate::Leaving(leaving) => Some(leaving),
             Fate::Kept if present.keeps() => None,
@@ -163,16 +232,12 @@ impl<'a> Desk<'a, '_> {
             Fate::Kept => seat.leaving.clone(),
         };
         let bridged = self.bridged.contains(&seat.user);
-        let departed = || self.district.user(&seat.user).map(|(user, _)| user);
-        let sort = match user.or_else(departed) {
-            Some(user) => self.sorts.of_user(user),
-            None => self.sorts.of_pool(&seat.pool),
-        };
-        self.kept.push(Keeper { seat, leaving, bridged, sort });
+        self.kept.push(Keeper { seat, account: &seat.user, leaving, bridged, demand: present, sort });
+        false
     }
 
     /// Demand with what is merely absent put back. Where that changes nothing, it says why demand ended.
-    fn put_back(&self, id: &SourceId) -> Demand {
+    pub(super) fn put_back(&self, id: &SourceId) -> Demand {
         let Some((user, _)) = self.district.user(id) else {
             return Demand::None(ReleaseReason::Tombstone);
         };
@@ -180,66 +245,114 @@ impl<'a> Desk<'a, '_> {
         self.demand(Subject { user, enrollments: &enrollments, view: View::PutBack })
     }
 
-    fn line_up(&mut self, user: &'a User, demand: Demand, place: Option<&'a Waiting>, ended: Option<Ended>) {
-        if self.capacity.coverage == Coverage::NotActivated || !demand.waits(place.is_some()) {
-            return;
-        }
-        self.candidates.push(Candidate {
-            user,
-            since: place.map_or(self.input.as_of, |place| place.since),
-            pinned: demand == Demand::Pinned,
-            ended,
-            held: self.input.held_users.contains(&user.id),
-            sort: self.sorts.of_user(user),
-        });
+    /// Enters someone in demand without a seat; the first of `accounts` is the one that would have it.
+    pub(super) fn line_up(
+        &mut self,
+        accounts: &[&'a User],
+        demand: Demand,
+        place: Option<&'a Waiting>,
+        ended: Option<&Ended>,
+        sort: usize,
+    ) {
+        let Some(user) = accounts.first().copied() else { return };
+        let since = place.map_or(self.input.as_of, |place| place.since);
+        let held = accounts.iter().any(|it| self.input.held_users.contains(&it.id));
+        let tier = self.order.tier(Claim { accounts, pinned: demand == Demand::Pinned, ended, since });
+        let carried = if held { None } else { self.carried(accounts) };
+        let place = place.filter(|it| it.user == user.id);
+        self.candidates.push(Candidate { user, place, since, tier, held, sort, carried });
     }
 
-    /// Step 4: the candidates in the published order, by index; they themselves stand by user.
-    fn in_order(&self) -> Vec<usize> {
-        let order = Order::new(&self.input.state.id, self.district, self.product, self.input.as_of);
-        let rank = |it: &Candidate<'a>| {
-            let (user, pinned, ended, since) = (it.user, it.pinned, it.ended.as_ref(), it.since);
-            order.rank(Claim { user, pinned, ended, since })
+    /// The product whose seat one of the accounts had when the renewal of it began, unless this one's was taken since.
+    fn carried(&self, accounts: &[&User]) -> Option<&'a crate::model::ProductCode> {
+        let zone = self.input.state.time_zone;
+        let carries = |(old, begins): &&(&'a crate::model::ProductCode, crate::model::Date)| {
+            accounts.iter().any(|user| {
+                let had = self.input.seats.get(&((*old).clone(), user.id.clone()));
+                let lost = self.input.ended.get(&(self.product.code.clone(), user.id.clone()));
+                had.is_some_and(|seat| seat.since.date_in(zone) < *begins)
+                    && lost.is_none_or(|ended| ended.at.date_in(zone) < *begins)
+            })
         };
-        let mut ranked: Vec<(Rank, usize)> =
-            self.candidates.iter().enumerate().map(|(index, it)| (rank(it), index)).collect();
-        ranked.sort_unstable();
-        ranked.into_iter().map(|(_, index)| index).collect()
+        self.capacity.carries.iter().find(carries).map(|(old, _)| *old)
     }
 
-    /// Steps 3 to 8.
-    fn place(mut self) -> Outcome {
-        self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
+    /// Steps 3 to 9.
+    fn place(mut self, wants_holders: bool) -> Outcome {
+        // Users were read in order; only the accounts of persons come late, and who is taken back is not in line yet.
+        if by_person(self.product) {
+            self.kept.sort_by(|one, other| one.account.cmp(other.account));
+        }
         let covered = self.capacity.coverage == Coverage::Covered;
-        let mut placement = Placement::new(self.sorts.slots(), self.sorts.choices());
-        let pools = if covered { self.keep(&mut placement) } else { vec![None; self.kept.len()] };
-        let mut positions = vec![None; self.candidates.len()];
+        let excess = if covered { self.reclaim() } else { Excess::default() };
+        if by_person(self.product) || excess.reclaimed {
+            self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
+        }
+        let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices());
+        let first = self.kept.len();
+        let mut pools = vec![None; first];
+        let mut positions: Vec<Option<u32>> = vec![None; self.candidates.len()];
+        if covered {
+            pools = self.keep(&mut placement, excess.limit);
+            pools.extend(self.candidates.iter().map(|it| it.carried.and(self.sorts.first(it.sort))));
+        }
         let mut next: u32 = 1;
-        for index in self.in_order() {
-            let Some(it) = self.candidates.get(index) else { continue };
-            if covered && !it.held && placement.seat(self.kept.len() + index, it.sort) {
-                continue;
-            }
+        let mut wait = |index: usize| {
             if let Some(position) = positions.get_mut(index) {
                 *position = Some(next);
                 next = next.saturating_add(1);
             }
+        };
+        let mut line: Vec<(Tier, usize)> = self.candidates.iter().map(|it| it.tier).zip(0..).collect();
+        line.retain(|(_, index)| !(covered && self.candidates.get(*index).is_some_and(|it| it.carried.is_some())));
+        line.sort_unstable();
+        for equals in line.chunk_by(|one, other| one.0 == other.0) {
+            let mut equals: Vec<usize> = equals.iter().map(|(_, index)| *index).collect();
+            if covered && self.seat_without_contest(&mut placement, &equals) {
+                equals.retain(|index| placement.place(first + index).is_none());
+            }
+            self.order.shuffle(&mut equals, |index| self.candidates.get(index).map(|it| &it.user.id));
+            for index in equals {
+                let Some(it) = self.candidates.get(index) else { continue };
+                if !(covered && !it.held && placement.seat(first + index, it.sort)) {
+                    wait(index);
+                }
+            }
         }
-        let kept = pools.iter().enumerate().map(|(index, home)| placement.place(index).or(*home));
-        let new = (0..self.candidates.len()).map(|index| placement.place(self.kept.len() + index));
-        let pools: Vec<Option<usize>> = kept.chain(new).collect();
-        self.outcome(&pools, &positions)
+        pools.resize(first + self.candidates.len(), None);
+        for (index, pool) in pools.iter_mut().enumerate() {
+            *pool = placement.place(index).or(*pool);
+        }
+        let spell = covered.then(|| excess.spell(placement.in_use())).flatten();
+        self.outcome(&Placed { pools, positions }, spell, wants_holders)
     }
 
-    /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some. Gives, for the
-    /// rest and for bridged seats, which take no room, the pool they stay in.
-    fn keep(&self, placement: &mut Placement) -> Vec<Option<usize>> {
-        let mut turn: Vec<usize> = (0..self.kept.len()).collect();
-        turn.sort_by_key(|index| self.kept.get(*index).map(|it| (it.seat.since, &it.seat.user)));
+    /// Seats equals where the first pool of each has room for all, so that nobody needs to be shuffled. False if not.
+    fn seat_without_contest(&self, placement: &mut Placement, equals: &[usize]) -> bool {
+        let free = || equals.iter().filter_map(|index| Some((*index, self.candidates.get(*index)?)));
+        let free = || free().filter(|(_, it)| !it.held);
+        let mut sorts: BTreeMap<usize, usize> = BTreeMap::new();
+        for (_, it) in free() {
+            *sorts.entry(it.sort).or_default() += 1;
+        }
+        let fits = placement.fits(&sorts);
+        if fits {
+            for (index, it) in free() {
+                placement.seat(self.kept.len() + index, it.sort);
+            }
+        }
+        fits
+    }
+
+    /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some, then those
+    /// carried over. Gives, for the rest and for bridged seats, which take no room, the pool they stay in.
+    fn keep(&self, placement: &mut Placement, limit: Option<usize>) -> Vec<Option<usize>> {
+        let mut turn: Vec<(Timestamp, usize)> = self.kept.iter().map(|it| it.seat.since).zip(0..).collect();
+        turn.sort_unstable();
         let mut homes: Vec<Option<usize>> =
             self.kept.iter().map(|it| self.sorts.home(it.sort, &it.seat.pool)).collect();
         let mut restless = Vec::new();
-        for index in turn {
+        for (_, index) in turn {
             let Some(keeper) = self.kept.get(index).filter(|it| !it.bridged) else { continue };
             let home = homes.get(index).copied().flatten();
             let stays = home.is_some_and(|pool| placement.stay(index, keeper.sort, pool));
@@ -247,115 +360,22 @@ impl<'a> Desk<'a, '_> {
                 restless.push((index, keeper.sort));
             }
         }
-        for (index, sort) in restless {
-            placement.seat(index, sort);
+        let carried = self.candidates.iter().enumerate().filter(|(_, it)| it.carried.is_some());
+        restless.extend(carried.map(|(index, it)| (self.kept.len() + index, it.sort)));
+        for (index, sort) in &restless {
+            placement.seat(*index, *sort);
         }
         for (home, keeper) in homes.iter_mut().zip(&self.kept) {
             *home = home.or_else(|| self.sorts.first(keeper.sort));
         }
-        let taken = self.kept.iter().enumerate().filter(|(index, keeper)| {
-            let unplaced = || homes.get(*index).copied().flatten();
-            let pool = placement.place(*index).or_else(unplaced);
-            !keeper.bridged && pool.is_none_or(|pool| self.sorts.counted(pool))
-        });
-        let taken = taken.count();
-        let limit = match self.capacity.total {
-            Seats::Unlimited => None,
-            Seats::Count(total) => usize::try_from(u64::from(total).saturating_add(self.capacity.overage)).ok(),
+        let counted = |index: usize, otherwise: Option<usize>| {
+            placement.place(index).or(otherwise).is_none_or(|pool| self.sorts.counted(pool))
         };
-        placement.limit(limit, taken);
+        let homes_of = || self.kept.iter().zip(&homes).enumerate().filter(|(_, (it, _))| !it.bridged);
+        let kept = homes_of().filter(|(index, (_, home))| counted(*index, **home)).count();
+        let carried = self.candidates.iter().enumerate().filter(|(_, it)| it.carried.is_some());
+        let carried = carried.filter(|(index, it)| counted(self.kept.len() + index, self.sorts.first(it.sort))).count();
+        placement.limit(limit, kept + carried);
         homes
-    }
-
-    /// What it comes to. `pools` are those of kept seats, then of candidates; who has a position in line has no seat.
-    fn outcome(self, pools: &[Option<usize>], positions: &[Option<u32>]) -> Outcome {
-        let (pools, places) = pools.split_at(self.kept.len());
-        let suspended = self.capacity.coverage != Coverage::Covered;
-        let mut seats = Vec::with_capacity(self.kept.len() + places.len());
-        let mut moves = Vec::new();
-        let mut marks = Vec::new();
-        for (keeper, pool) in self.kept.iter().zip(pools) {
-            let old = keeper.seat;
-            let pool = pool.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&old.pool).clone();
-            if pool != old.pool {
-                let action = SeatAction::Moved { from: old.pool.clone(), to: pool.clone() };
-                moves.push(self.change(&old.user, action));
-            }
-            match (&old.leaving, &keeper.leaving) {
-                (None, Some(leaving)) => {
-                    marks.push(self.change(&old.user, SeatAction::Leaving { since: leaving.since }));
-                }
-                (Some(_), None) => marks.push(self.change(&old.user, SeatAction::Stayed)),
-                _ => {}
-            }
-            let state = if suspended {
-                SeatState::Suspended
-            } else if keeper.bridged {
-                SeatState::Bridged
-            } else if keeper.leaving.is_some() {
-                SeatState::Leaving
-            } else {
-                SeatState::Active
-            };
-            let leaving = keeper.leaving.clone();
-            seats.push(Seat { pool, leaving, bridged: keeper.bridged, state, ..old.clone() });
-        }
-        let mut grants = Vec::new();
-        let mut waiting = Vec::new();
-        for ((it, position), place) in self.candidates.iter().zip(positions).zip(places) {
-            if let Some(position) = *position {
-                let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool));
-                waiting.push(Waiting {
-                    product: self.product.code.clone(),
-                    user: it.user.id.clone(),
-                    since: it.since,
-                    position,
-                    short_of: short_of.unwrap_or(&Pool::District).clone(),
-                });
-            } else {
-                let pool = place.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
-                grants.push(self.change(&it.user.id, SeatAction::Granted { pool: pool.clone() }));
-                seats.push(self.new_seat(&it.user.id, pool));
-            }
-        }
-        seats.sort_by(|one, other| one.user.cmp(&other.user));
-        let released = self.released.iter().map(|(seat, reason)| {
-            let (pool, since) = (seat.pool.clone(), seat.since);
-            self.change(&seat.user, SeatAction::Released { pool, since, reason: *reason })
-        });
-        let mut changes: Vec<SeatChange> = Vec::new();
-        for mut step in [released.collect(), moves, grants, marks] {
-            step.sort_by(|one, other| one.user.cmp(&other.user));
-            changes.append(&mut step);
-        }
-        changes.extend(self.line(&waiting));
-        Outcome { changes, seats, waiting }
-    }
-
-    /// Who joins the line, then who leaves it; both lines stand by user.
-    fn line(&self, waiting: &[Waiting]) -> Vec<SeatChange> {
-        let joined = waiting.iter().filter(|it| self.waited.binary_search(&&it.user).is_err());
-        let joined = joined.map(|it| self.change(&it.user, SeatAction::Waiting { short_of: it.short_of.clone() }));
-        let gone = |user: &&&SourceId| waiting.binary_search_by(|it| it.user.cmp(user)).is_err();
-        let left = self.waited.iter().filter(gone);
-        joined.chain(left.map(|user| self.change(user, SeatAction::WaitingEnded))).collect()
-    }
-
-    fn change(&self, user: &SourceId, action: SeatAction) -> SeatChange {
-        SeatChange { product: self.product.code.clone(), user: user.clone(), action }
-    }
-
-    fn new_seat(&self, user: &SourceId, pool: &Pool) -> Seat {
-        Seat {
-            product: self.product.code.clone(),
-            user: user.clone(),
-            pool: pool.clone(),
-            since: self.input.as_of,
-            claimed_at: None,
-            last_used_at: None,
-            leaving: None,
-            bridged: false,
-            state: SeatState::Active,
-        }
     }
 }

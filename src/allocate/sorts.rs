@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Pool, Seats, SourceId, User};
+use crate::model::{Pool, Seats, SourceId};
 
 use super::capacity::{Capacity, Room};
-use super::district::schools_of;
 use super::pools::{Choice, Slot};
 
 /// Users by the pools they may draw from.
@@ -14,19 +13,18 @@ pub(super) struct Sorts {
     slots: Vec<Slot>,
     pools: Vec<Pool>,
     by_pool: BTreeMap<Pool, usize>,
-    /// Sorts of users of one school only, which most are.
-    by_school: BTreeMap<SourceId, usize>,
+    /// The sort of each of the district's circles, as far as it was asked for.
+    by_circle: Vec<Option<usize>>,
     choices: Vec<Choice>,
     known: BTreeMap<Choice, usize>,
 }
 
 impl Sorts {
-    /// The pools of `capacity`; overage is seats of the district's.
+    /// The pools of `capacity`.
     pub(super) fn new(capacity: &Capacity<'_>) -> Self {
         let slot = |room: &Room| {
-            let overage = if room.pool == Pool::District { capacity.overage } else { 0 };
             let seats = match room.seats {
-                Seats::Count(seats) => usize::try_from(u64::from(seats) + overage).ok(),
+                Seats::Count(seats) => usize::try_from(seats).ok(),
                 Seats::Unlimited => None,
             };
             Slot { seats, counted: room.counted }
@@ -36,36 +34,44 @@ impl Sorts {
             slots: capacity.rooms.iter().map(slot).collect(),
             by_pool: pools.iter().cloned().zip(0..).collect(),
             pools,
-            by_school: BTreeMap::new(),
+            by_circle: Vec::new(),
             choices: Vec::new(),
             known: BTreeMap::new(),
         }
     }
 
-    /// The pools for a placement.
-    pub(super) fn slots(&self) -> Vec<Slot> {
-        self.slots.clone()
+    /// The pools for a placement; `overage` is seats of the district's.
+    pub(super) fn slots(&self, overage: usize) -> Vec<Slot> {
+        let mut slots = self.slots.clone();
+        if let Some(Slot { seats: Some(rest), .. }) = slots.last_mut() {
+            *rest = rest.saturating_add(overage);
+        }
+        slots
     }
 
-    /// The allotments of the user's schools, primary first, then by id, then the district's rest.
-    pub(super) fn of_user(&mut self, user: &User) -> usize {
-        let only = match user.roles.as_slice() {
-            [role] => Some(&role.org),
-            _ => None,
-        };
-        if let Some(known) = only.and_then(|school| self.by_school.get(school)) {
-            return *known;
-        }
+    /// Who has these schools, primary first: their allotments, then the district's rest.
+    pub(super) fn of_schools(&mut self, schools: &[&SourceId]) -> usize {
         let district = self.pools.len().saturating_sub(1);
         let mut choice = Choice::new();
         if district > 0 {
-            let schools = schools_of(user).into_iter();
-            choice.extend(schools.filter_map(|id| self.by_pool.get(&Pool::School(id.clone())).copied()));
+            let pools = schools.iter().filter_map(|id| self.by_pool.get(&Pool::School((*id).clone())));
+            choice.extend(pools.copied());
         }
         choice.push(district);
-        let sort = self.number(choice);
-        if let Some(school) = only {
-            self.by_school.insert(school.clone(), sort);
+        self.number(choice)
+    }
+
+    /// The same for one of the district's circles, which is asked for again and again.
+    pub(super) fn of_circle(&mut self, circle: usize, schools: &[&SourceId]) -> usize {
+        if let Some(Some(known)) = self.by_circle.get(circle) {
+            return *known;
+        }
+        let sort = self.of_schools(schools);
+        if self.by_circle.len() <= circle {
+            self.by_circle.resize(circle + 1, None);
+        }
+        if let Some(known) = self.by_circle.get_mut(circle) {
+            *known = Some(sort);
         }
         sort
     }
@@ -106,6 +112,11 @@ impl Sorts {
     /// A pool by its index.
     pub(super) fn pool(&self, index: usize) -> Option<&Pool> {
         self.pools.get(index)
+    }
+
+    /// Whether some pool of a sort is a site license's.
+    pub(super) fn has_site(&self, sort: usize) -> bool {
+        self.choices.get(sort).is_some_and(|choice| choice.iter().any(|pool| !self.counted(*pool)))
     }
 
     /// Whether a pool counts in the total.

@@ -1,6 +1,6 @@
 //! The audit entries of a run: one per change, no personal value in any of them (interface.md, Audit entry).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -19,16 +19,22 @@ pub struct Author {
 }
 
 /// Shows ids in the audit: one that contains `@`, or equals a personal field of its row, only as a keyed hash.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Shown<'a> {
     key: &'a [u8],
     baseline: &'a Baseline,
+    /// Users that this plan adds or changes, as they will be.
+    coming: BTreeMap<&'a SourceId, &'a User>,
 }
 
 impl<'a> Shown<'a> {
-    /// With the installation's key and the users the store knows.
-    pub fn new(key: &'a [u8], baseline: &'a Baseline) -> Self {
-        Self { key, baseline }
+    /// With the installation's key, the users the store knows and those of a plan.
+    pub fn new(key: &'a [u8], baseline: &'a Baseline, changes: &'a [Change]) -> Self {
+        let coming = changes.iter().filter_map(|change| match &change.after {
+            Some(Record::User(user)) => Some((&user.id, user)),
+            _ => None,
+        });
+        Self { key, baseline, coming: coming.collect() }
     }
 
     fn of(&self, id: &SourceId, user: Option<&User>) -> String {
@@ -38,8 +44,14 @@ impl<'a> Shown<'a> {
 
     /// A user by id alone.
     pub fn user(&self, id: &SourceId) -> String {
-        let known = self.baseline.roster.users.get(id).or_else(|| self.baseline.departed.users.get(id));
-        self.of(id, known)
+        let coming = self.coming.get(id).copied();
+        let known = coming.or_else(|| self.baseline.roster.users.get(id));
+        self.of(id, known.or_else(|| self.baseline.departed.users.get(id)))
+    }
+
+    /// The id of a changed record.
+    pub fn change(&self, change: &Change) -> String {
+        change.record().map_or_else(|| change.id.clone(), |record| self.record(record))
     }
 
     fn record(&self, record: &Record) -> String {
@@ -93,7 +105,7 @@ pub(super) fn of_change(change: &Change, author: &Author, shown: &Shown<'_>) -> 
         category,
         action: format!("{}.{}", change.kind.singular(), change.verb.as_str()),
         entity: change.kind.singular().to_owned(),
-        id: change.record().map_or_else(|| change.id.clone(), |record| shown.record(record)),
+        id: shown.change(change),
         before: object(before),
         after: object(after),
         reason: change.tombstone.then(|| "tombstone".to_owned()),
@@ -109,6 +121,15 @@ pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -
             ("released", Some(json!({ "pool": pool, "since": since })), None, word)
         }
         SeatAction::Moved { from, to } => ("moved", Some(json!({ "pool": from })), Some(json!({ "pool": to })), None),
+        SeatAction::Passed { account, from, to } => {
+            let before = json!({ "pool": from, "user": shown.user(&change.user) });
+            let after = json!({ "pool": to, "user": shown.user(account) });
+            ("moved", Some(before), Some(after), Some("person".to_owned()))
+        }
+        SeatAction::Carried { pool, renews } => {
+            let after = json!({ "pool": pool, "renews": renews });
+            ("granted", None, Some(after), Some("renewal".to_owned()))
+        }
         SeatAction::Leaving { since } => ("leaving", None, Some(json!({ "since": since })), Some("absent".to_owned())),
         SeatAction::Stayed => ("stayed", None, None, None),
         SeatAction::Waiting { short_of } => ("waiting", None, Some(json!({ "short_of": short_of })), None),
@@ -154,7 +175,9 @@ pub(super) fn ended(changes: &[SeatChange], at: Timestamp) -> Vec<(SeatKey, Ende
             Some(((change.product.clone(), change.user.clone()), Ended { at, reason }))
         }
         SeatAction::Moved { .. }
+        | SeatAction::Passed { .. }
         | SeatAction::Granted { .. }
+        | SeatAction::Carried { .. }
         | SeatAction::Leaving { .. }
         | SeatAction::Stayed
         | SeatAction::Waiting { .. }

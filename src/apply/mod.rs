@@ -51,7 +51,7 @@ pub fn writes(
             run.changes = cleared.counts();
             run.seats = cleared.seat_counts();
             run.holds = cleared.holds().to_vec();
-            run.status = status(cleared, baseline, &decided);
+            run.status = status(cleared, &decided);
         }
     }
     let mut audit = decided.entries;
@@ -62,8 +62,6 @@ pub fn writes(
         audit.push(entries::of_seat(change, &author, &shown));
     }
     let after = cleared.seats();
-    let seats_put = changed_rows(&baseline.seats, &after.seats);
-    let waiting_put = changed_rows(&baseline.waiting, &after.waiting);
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
         let key = (change.kind, change.id.clone());
@@ -77,10 +75,10 @@ pub fn writes(
         fence,
         run,
         records: cleared.applied().map(record_write).collect::<Result<_, _>>()?,
-        seats_put,
-        seats_removed: missing_keys(&baseline.seats, &after.seats),
-        waiting_put,
-        waiting_removed: missing_keys(&baseline.waiting, &after.waiting),
+        seats_put: after.seats.put().cloned().collect(),
+        seats_removed: after.seats.gone().cloned().collect(),
+        waiting_put: after.waiting.put().cloned().collect(),
+        waiting_removed: after.waiting.gone().cloned().collect(),
         ended_put: entries::ended(&after.changes, plan.as_of),
         held: cleared.held().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
         decisions: decided.decisions,
@@ -106,28 +104,14 @@ pub struct Decided {
     pub runs: Vec<RunRecord>,
 }
 
-fn status(cleared: &Cleared, baseline: &Baseline, decided: &Decided) -> RunStatus {
+fn status(cleared: &Cleared, decided: &Decided) -> RunStatus {
     if !cleared.holds().is_empty() {
         RunStatus::Held
-    } else if cleared.changes_nothing(baseline) && decided.entries.is_empty() {
+    } else if cleared.changes_nothing() && decided.entries.is_empty() {
         RunStatus::Unchanged
     } else {
         RunStatus::Applied
     }
-}
-
-fn changed_rows<K: Ord, V: Clone + PartialEq>(
-    before: &std::collections::BTreeMap<K, V>,
-    after: &std::collections::BTreeMap<K, V>,
-) -> Vec<V> {
-    after.iter().filter(|(key, row)| before.get(key) != Some(row)).map(|(_, row)| row.clone()).collect()
-}
-
-fn missing_keys<K: Ord + Clone, V>(
-    before: &std::collections::BTreeMap<K, V>,
-    after: &std::collections::BTreeMap<K, V>,
-) -> Vec<K> {
-    before.keys().filter(|key| !after.contains_key(key)).cloned().collect()
 }
 
 fn record_write(change: &Change) -> Result<RecordWrite, serde_json::Error> {

@@ -89,7 +89,11 @@ impl Fold {
             }
             ("moved", Some(pool)) => {
                 let pool = self.pool_name(pool);
-                self.seats.insert(key, pool).is_some()
+                // Between accounts of one person the seat leaves this account for the one named.
+                let to = entry.after.as_ref().and_then(|after| after.get("user")).and_then(Value::as_str);
+                let had = self.seats.remove(&key).is_some();
+                let to = to.map_or(key.1, |account| self.name(account));
+                had && self.seats.insert((key.0, to), pool).is_none()
             }
             ("granted" | "moved", None) => false,
             ("released", _) => self.seats.remove(&key).is_some(),

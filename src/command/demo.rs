@@ -73,7 +73,7 @@ impl Demo {
         }
         out.line(&format!("  now the daemon, with its dashboard: http://{}/    (Ctrl-C ends it)", self.listen))?;
         let common = Common { config: vec![path], now: Some(end), json: common.json };
-        let code = run::Run::default().run(&common).await;
+        let code = run::Run::default().run(&common, None).await;
         server.stop().await;
         code
     }

@@ -26,8 +26,10 @@ pub use output::Output;
 use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
+use crate::directory::Directory;
 use crate::model::{DistrictId, Timestamp};
 use crate::schedule::worker::Office;
+use crate::shutdown::{self, Signals};
 use crate::store::{Queue, QueueError, Store, StoreError, WorkerLock, WriteError};
 
 /// Roster sync daemon: plan and apply for school rosters and the license seats that follow from them.
@@ -173,7 +175,8 @@ impl Session {
         let store = Store::open(&settings.store).await?;
         let queue = Queue::open(&settings.store).await?;
         let owner = format!("{}-{:08x}", std::process::id(), rand::random::<u32>());
-        let office = Office { settings, store, queue, clock: Clock::fixed_at(now), owner };
+        let known = Arc::new(Directory::configured(&settings));
+        let office = Office { settings, store, queue, clock: Clock::fixed_at(now), owner, known };
         Ok(Self { office, output, now, lock: Mutex::new(None) })
     }
 
@@ -216,12 +219,22 @@ impl Session {
     }
 }
 
-/// What the process does first: crypto for TLS, then the runtime, then [`main`].
+/// What the process does first: the runtime, the daemon's signal handlers, crypto for TLS, then [`main`].
 pub fn entry() -> ExitCode {
-    crate::feed::http::install_crypto();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(main()),
+    let started = tokio::runtime::Builder::new_multi_thread().enable_all().build().and_then(|runtime| {
+        // Before anything else, since the default of SIGUSR1 is death (reliability.md T30).
+        let wanted = shutdown::asks_for_daemon(std::env::args_os().skip(1));
+        let signals = runtime.block_on(async { wanted.then(Signals::install).transpose() })?;
+        Ok((runtime, signals))
+    });
+    match started {
+        Ok((runtime, signals)) => {
+            crate::feed::http::install_crypto();
+            let code = runtime.block_on(main(signals));
+            // A feed that is still being read on a blocking thread must not hold up the end.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             output::complain(&format!("cannot start: {}", error.kind()));
             ExitCode::from(1)
@@ -230,9 +243,9 @@ pub fn entry() -> ExitCode {
 }
 
 /// Parses the arguments and does what they ask. The exit status is that of interface.md.
-async fn main() -> ExitCode {
+async fn main(signals: Option<Signals>) -> ExitCode {
     let cli = Cli::parse();
-    let outcome = dispatch(cli).await;
+    let outcome = dispatch(cli, signals).await;
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -245,11 +258,11 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<u8, CommandError> {
+async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError> {
     let Cli { common, command } = cli;
     match command {
         Command::Demo(demo) => return demo.run(&common).await,
-        Command::Run(run) => return run.run(&common).await,
+        Command::Run(run) => return run.run(&common, signals).await,
         Command::SimulateFeed(simulate) => return simulate.run().await,
         Command::Doctor(doctor) => return doctor.run(&common).await,
         Command::Migrate => return migrate::run(&common).await,

@@ -1,10 +1,10 @@
 //! `rosterd seats`: who has a seat of a product, and who waits.
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::command::{CommandError, Session};
-use crate::model::{Pool, ProductCode, SeatState, SourceId, Timestamp, Waiting};
+use crate::model::ProductCode;
+use crate::report::{Place, SeatList};
 
 /// Who has a seat of a product, and who waits
 #[derive(Debug, Args)]
@@ -15,30 +15,6 @@ pub(super) struct Seats {
     /// The product
     #[arg(long, value_name = "P")]
     product: String,
-}
-
-/// interface.md, JSON, `seats`.
-#[derive(Debug, Serialize)]
-struct Document {
-    holders: Vec<Holder>,
-    waitlist: Vec<Place>,
-}
-
-#[derive(Debug, Serialize)]
-struct Holder {
-    user: SourceId,
-    pool: Pool,
-    since: Timestamp,
-    claimed_at: Option<Timestamp>,
-    state: SeatState,
-}
-
-#[derive(Debug, Serialize)]
-struct Place {
-    user: SourceId,
-    position: u32,
-    since: Timestamp,
-    short_of: Pool,
 }
 
 impl Seats {
@@ -54,31 +30,19 @@ impl Seats {
             )));
         }
         let (seats, waiting) = session.store().seats(&district, &product).await?;
-        let document = Document {
-            holders: seats
-                .into_iter()
-                .map(|it| Holder {
-                    user: it.user,
-                    pool: it.pool,
-                    since: it.since,
-                    claimed_at: it.claimed_at,
-                    state: it.state,
-                })
-                .collect(),
-            waitlist: places(waiting),
-        };
+        let list = SeatList::new(seats, waiting);
         if session.output.json {
-            session.output.document(&document)?;
+            session.output.document(&list)?;
             return Ok(0);
         }
-        let holders = document.holders.iter().map(|it| {
+        let holders = list.holders.iter().map(|it| {
             let state = format!("{:?}", it.state).to_lowercase();
             vec![it.user.to_string(), it.pool.to_string(), it.since.to_string(), state]
         });
         session.output.table(&["USER", "POOL", "SINCE", "STATE"], holders.collect())?;
-        if !document.waitlist.is_empty() {
+        if !list.waitlist.is_empty() {
             session.output.line("")?;
-            table(session, &document.waitlist)?;
+            table(session, &list.waitlist)?;
         }
         Ok(0)
     }
@@ -86,14 +50,8 @@ impl Seats {
 
 /// The waitlist alone, as a table.
 pub(super) async fn waitlist(session: &Session, district: &str, product: &str) -> Result<(), CommandError> {
-    let places = places(session.store().seats(&district.into(), &product.into()).await?.1);
-    table(session, &places)
-}
-
-fn places(mut waiting: Vec<Waiting>) -> Vec<Place> {
-    waiting.sort_by_key(|it| it.position);
-    let place = |it: Waiting| Place { user: it.user, position: it.position, since: it.since, short_of: it.short_of };
-    waiting.into_iter().map(place).collect()
+    let (seats, waiting) = session.store().seats(&district.into(), &product.into()).await?;
+    table(session, &SeatList::new(seats, waiting).waitlist)
 }
 
 fn table(session: &Session, places: &[Place]) -> Result<(), CommandError> {

@@ -19,6 +19,9 @@ use crate::store::{NewRequest, StoreError, WorkerLock};
 /// How often a follower looks.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Looks after which a follower says that it waits.
+const PATIENCE: u32 = 20;
+
 /// A sync now, and its report
 #[derive(Debug, Args)]
 #[command(override_usage = "rosterd sync [OPTIONS] <DISTRICT>...\n       rosterd sync [OPTIONS] --all")]
@@ -150,6 +153,7 @@ impl Session {
         let filed = self.office.queue.request(request).await?;
         let progress = Arc::new(Progress::default());
         let bar = Bar::new(self.output.terminal && !self.output.json, &progress);
+        let mut looks = 0_u32;
         loop {
             if let Some(done) = self.finished(&filed.run).await? {
                 bar.finish();
@@ -161,6 +165,10 @@ impl Session {
                 let record = self.office.carry_out(claimed, Arc::clone(&progress)).await?;
                 bar.finish();
                 return Ok(record);
+            }
+            looks += 1;
+            if looks == PATIENCE {
+                output::tell(&format!("run {} is queued: another process works on this store or district", filed.run));
             }
             tokio::time::sleep(LOOK).await;
         }

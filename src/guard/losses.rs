@@ -139,8 +139,10 @@ fn released(
     by_user: &BTreeMap<SourceId, BTreeSet<usize>>,
 ) -> BTreeMap<SeatKey, Loss> {
     let mut released = BTreeMap::new();
+    let passed = plan.seats.passed();
     for (key, seat) in &baseline.seats {
-        let ends = plan.seats.seats.get(key).is_none_or(|after| after.leaving.is_some() && seat.leaving.is_none());
+        let after = plan.seats.seats.get(&baseline.seats, key).filter(|_| !passed.contains(key));
+        let ends = after.is_none_or(|after| after.leaving.is_some() && seat.leaving.is_none()) && !passed.contains(key);
         if let Some(causes) = by_user.get(&key.1).filter(|_| ends) {
             released.insert(key.clone(), Loss { user: key.1.clone(), causes: causes.clone() });
         }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub use limits::{Limit, Settings};
 
 use crate::allocate::{self, Allocation};
-use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, SeatCounts, SourceMark, Verb};
+use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, SeatCounts, SourceId, SourceMark, Verb};
 use crate::plan::{self, Change, Plan};
 use crate::snapshot::Snapshot;
 
@@ -144,16 +144,13 @@ impl Cleared {
     /// Seat changes, as a run shows them.
     pub fn seat_counts(&self) -> SeatCounts {
         use crate::allocate::SeatAction;
-        let mut counts = SeatCounts {
-            bridged: u64::try_from(self.seats.seats.values().filter(|seat| seat.bridged).count()).unwrap_or(u64::MAX),
-            waiting: u64::try_from(self.seats.waiting.len()).unwrap_or(u64::MAX),
-            ..SeatCounts::default()
-        };
+        let mut counts =
+            SeatCounts { bridged: self.seats.bridged, waiting: self.seats.in_line, ..SeatCounts::default() };
         for change in &self.seats.changes {
             match change.action {
-                SeatAction::Granted { .. } => counts.granted += 1,
+                SeatAction::Granted { .. } | SeatAction::Carried { .. } => counts.granted += 1,
                 SeatAction::Released { .. } => counts.released += 1,
-                SeatAction::Moved { .. } => counts.moved += 1,
+                SeatAction::Moved { .. } | SeatAction::Passed { .. } => counts.moved += 1,
                 SeatAction::Leaving { .. }
                 | SeatAction::Stayed
                 | SeatAction::Waiting { .. }
@@ -163,13 +160,14 @@ impl Cleared {
         counts
     }
 
-    /// Every change and seat change, one line each; what waits says so.
-    pub fn view(&self) -> PlanView {
+    /// Every change and seat change, one line each; what waits says so. `record` and `user` show ids.
+    pub fn view(&self, record: impl Fn(&Change) -> String, user: impl Fn(&SourceId) -> String) -> PlanView {
         let roster = self.plan.changes.iter().enumerate().map(|(index, change)| {
             let held = if self.held.contains_key(&index) { "  [held]" } else { "" };
-            format!("{change}{held}")
+            format!("{}{held}", change.line(&record(change)))
         });
-        let mut lines: Vec<String> = roster.chain(self.seats.changes.iter().map(ToString::to_string)).collect();
+        let mut lines: Vec<String> =
+            roster.chain(self.seats.changes.iter().map(|seat| seat.line(&user(&seat.user)))).collect();
         let omitted = lines.len().saturating_sub(PlanView::LONGEST);
         lines.truncate(PlanView::LONGEST);
         PlanView { lines, omitted: u64::try_from(omitted).unwrap_or(u64::MAX) }
@@ -177,7 +175,8 @@ impl Cleared {
 
     /// Seats needed if everything applied, against those bought (safety.md, First sync).
     pub fn needs(&self, baseline: &Baseline) -> Vec<Need> {
-        let (seats, waiting) = (self.plan.seats.seats.clone(), self.plan.seats.waiting.clone());
+        let seats = self.plan.seats.seats.applied_to(&baseline.seats);
+        let waiting = self.plan.seats.waiting.applied_to(&baseline.waiting);
         let after = Baseline { seats, waiting, ..baseline.clone() };
         let rows = allocate::licenses(&after, self.plan.as_of, false);
         let need = |row: allocate::License| Need {
@@ -189,7 +188,7 @@ impl Cleared {
     }
 
     /// Whether applying it would write nothing but the run itself.
-    pub fn changes_nothing(&self, baseline: &Baseline) -> bool {
-        self.applied().next().is_none() && self.seats.seats == baseline.seats && self.seats.waiting == baseline.waiting
+    pub fn changes_nothing(&self) -> bool {
+        self.applied().next().is_none() && self.seats.changes_nothing()
     }
 }

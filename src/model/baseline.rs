@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode, Record, Roster,
-    RunId, Seat, SourceId, Timestamp, Waiting,
+    Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode, Record,
+    Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -141,6 +141,14 @@ pub struct Baseline {
     pub overrides: BTreeMap<(ProductCode, SourceId), Override>,
     /// Educators whose access is not the default.
     pub educator_access: BTreeMap<(ProductCode, SourceId), EducatorAccess>,
+    /// Assignments, and decisions on whole classes, those that ran out left in.
+    pub assignments: BTreeMap<(ProductCode, Target), Assignment>,
+    /// When a user first opened a product (basis `first_use`).
+    pub opened: BTreeMap<(ProductCode, SourceId), Timestamp>,
+    /// Accepted links between accounts of one person: each account and the one that stands for all, which may be itself.
+    pub persons: BTreeMap<SourceId, SourceId>,
+    /// What the last allocation left to remember.
+    pub remembered: Remembered,
     /// Decisions on versions of records.
     pub decisions: BTreeMap<(Kind, String), Decision>,
     /// The latest review with anything undecided.

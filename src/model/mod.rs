@@ -10,7 +10,10 @@
 
 mod baseline;
 mod catalog;
+mod enrollment;
+mod grade;
 mod id;
+mod kind;
 mod personal;
 mod record;
 mod roster;
@@ -23,16 +26,19 @@ pub use catalog::{
     Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats, Shrink, Status,
     Subscription, SubscriptionStatus,
 };
+pub use enrollment::{Enrollment, EnrollmentKey, Period};
+pub use grade::canonical_grade;
 pub use id::{DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};
+pub use kind::{Kind, Verb};
 pub use personal::Personal;
-pub use record::{
-    Class, Course, Enrollment, EnrollmentKey, Fingerprint, Kind, Org, Period, Record, Role, RoleName, RosterRecord,
-    Session, User, Verb, canonical_grade, is_personal,
-};
+pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub use roster::Roster;
 pub use run::{
     AuditSpan, Changed, Counts, HoldDecision, HoldRecord, Need, PlanView, RunRecord, RunStatus, SeatCounts,
     SnapshotSummary, Trigger, Warning,
 };
-pub use seat::{EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Seat, SeatState, Waiting};
+pub use seat::{
+    Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,
+    SeatState, Spell, Target, Waiting,
+};
 pub use time::{Date, EndDates, Timestamp};

@@ -5,97 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Date, Personal, SourceId};
-
-/// The six kinds, in the order in which they depend on one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Orgs: the district and its schools.
-    Schools,
-    /// Academic sessions: school years, terms, grading periods.
-    Sessions,
-    /// Courses.
-    Courses,
-    /// Classes (Clever: sections).
-    Classes,
-    /// Users of every role but contacts and guardians.
-    Users,
-    /// Enrollments, keyed by user, class and role.
-    Enrollments,
-}
-
-impl Kind {
-    /// All kinds, in dependency order.
-    pub const ALL: [Self; 6] =
-        [Self::Schools, Self::Sessions, Self::Courses, Self::Classes, Self::Users, Self::Enrollments];
-
-    /// The plural used on the command line and in JSON.
-    pub fn plural(self) -> &'static str {
-        match self {
-            Self::Schools => "schools",
-            Self::Sessions => "sessions",
-            Self::Courses => "courses",
-            Self::Classes => "classes",
-            Self::Users => "users",
-            Self::Enrollments => "enrollments",
-        }
-    }
-
-    /// The singular used in audit actions.
-    pub fn singular(self) -> &'static str {
-        match self {
-            Self::Schools => "school",
-            Self::Sessions => "session",
-            Self::Courses => "course",
-            Self::Classes => "class",
-            Self::Users => "user",
-            Self::Enrollments => "enrollment",
-        }
-    }
-
-    /// The kind with this plural.
-    pub fn from_plural(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.plural() == text)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.plural())
-    }
-}
-
-/// What happens to a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verb {
-    /// New.
-    Added,
-    /// Archived before, and back (never deleted, always restored).
-    Restored,
-    /// Fields differ.
-    Changed,
-    /// Archived.
-    Removed,
-}
-
-impl Verb {
-    /// The past participle, as in audit actions.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Restored => "restored",
-            Self::Changed => "changed",
-            Self::Removed => "removed",
-        }
-    }
-
-    /// The verb of a word.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Added, Self::Restored, Self::Changed, Self::Removed].into_iter().find(|it| it.as_str() == text)
-    }
-}
+use crate::model::{Date, Enrollment, Kind, Personal, SourceId};
 
 /// What every kind of record can do.
 pub trait RosterRecord: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> {
@@ -274,59 +184,6 @@ pub struct User {
     pub state_id: Option<Personal>,
 }
 
-/// A span of days; written `[begin, end]`, an unknown bound as null.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "(Option<Date>, Option<Date>)", into = "(Option<Date>, Option<Date>)")]
-pub struct Period {
-    /// First day; unknown inherits (licensing.md, Basis).
-    pub begin: Option<Date>,
-    /// End as the source means it; unknown inherits.
-    pub end: Option<Date>,
-}
-
-impl From<(Option<Date>, Option<Date>)> for Period {
-    fn from((begin, end): (Option<Date>, Option<Date>)) -> Self {
-        Self { begin, end }
-    }
-}
-
-impl From<Period> for (Option<Date>, Option<Date>) {
-    fn from(period: Period) -> Self {
-        (period.begin, period.end)
-    }
-}
-
-/// The identity of an enrollment: rows of the source that share it are one enrollment (P27).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EnrollmentKey {
-    /// The user.
-    pub user: SourceId,
-    /// The class.
-    pub class: SourceId,
-    /// In which role.
-    pub role: RoleName,
-}
-
-/// An enrollment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enrollment {
-    /// The user.
-    pub user: SourceId,
-    /// The class.
-    pub class: SourceId,
-    /// The school the source names, which may differ from the class's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub school: Option<SourceId>,
-    /// In which role.
-    pub role: RoleName,
-    /// Whether the source calls it primary.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub primary: Option<bool>,
-    /// When, merged and sorted; empty when the source gives no date at all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub periods: Vec<Period>,
-}
-
 /// A record of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -395,43 +252,6 @@ keyed_by_id!(User, Users, User, |user| {
     sort(&mut user.roles);
     sort_words(&mut user.grades);
 });
-
-impl RosterRecord for Enrollment {
-    type Key = EnrollmentKey;
-    const KIND: Kind = Kind::Enrollments;
-
-    fn key(&self) -> EnrollmentKey {
-        EnrollmentKey { user: self.user.clone(), class: self.class.clone(), role: self.role }
-    }
-
-    fn text_id(key: &EnrollmentKey) -> String {
-        serde_json::json!([key.user, key.class, key.role]).to_string()
-    }
-
-    fn into_record(self) -> Record {
-        Record::Enrollment(self)
-    }
-
-    fn normalize(&mut self) {
-        self.periods = merged(std::mem::take(&mut self.periods));
-    }
-}
-
-/// Joins periods that overlap or touch. An end equal to the next begin touches whether the source's ends are exclusive or
-/// inclusive. One period without any bound says nothing and becomes no period.
-fn merged(mut periods: Vec<Period>) -> Vec<Period> {
-    periods.sort();
-    let mut joined: Vec<Period> = Vec::with_capacity(periods.len());
-    for next in periods {
-        match joined.last_mut() {
-            Some(last) if last.end.is_none_or(|end| next.begin.is_none_or(|begin| begin <= end)) => {
-                last.end = last.end.and_then(|end| next.end.map(|other| end.max(other)));
-            }
-            _ => joined.push(next),
-        }
-    }
-    if joined == [Period { begin: None, end: None }] { Vec::new() } else { joined }
-}
 
 impl Record {
     /// The kind.
@@ -519,73 +339,9 @@ pub fn is_personal(kind: Kind, field: &str) -> bool {
         && matches!(field, "given_name" | "family_name" | "email" | "username" | "student_number" | "state_id")
 }
 
-/// The CEDS code of a grade as sources write it (`2`, `Kindergarten`, `K`, `Gr 7` …); what is not known stays as it came.
-pub fn canonical_grade(text: &str) -> String {
-    let trimmed = text.trim();
-    let folded = trimmed.to_lowercase();
-    let word = folded.trim_start_matches("grade").trim_start_matches("gr").trim_start_matches('.').trim();
-    if let Ok(number) = word.parse::<u8>()
-        && (1..=13).contains(&number)
-    {
-        return format!("{number:02}");
-    }
-    match word {
-        "0" | "00" | "k" | "kg" | "kindergarten" => "KG".to_owned(),
-        "it" | "infanttoddler" | "infant/toddler" => "IT".to_owned(),
-        "pr" | "preschool" => "PR".to_owned(),
-        "pk" | "prek" | "pre-k" | "prekindergarten" | "pk3" | "pk4" => "PK".to_owned(),
-        "tk" | "transitionalkindergarten" => "TK".to_owned(),
-        "ps" | "postsecondary" | "postgraduate" => "PS".to_owned(),
-        "ug" | "ungraded" => "UG".to_owned(),
-        "other" => "Other".to_owned(),
-        _ => trimmed.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn day(text: &str) -> Option<Date> {
-        text.parse().ok()
-    }
-
-    fn enrollment(periods: &[(Option<Date>, Option<Date>)]) -> Enrollment {
-        let mut it = Enrollment {
-            user: "u".into(),
-            class: "c".into(),
-            school: None,
-            role: RoleName::Student,
-            primary: None,
-            periods: periods.iter().copied().map(Period::from).collect(),
-        };
-        it.normalize();
-        it
-    }
-
-    #[test]
-    fn periods_that_touch_are_one_and_a_gap_stays() {
-        let merged = enrollment(&[
-            (day("2026-01-10"), day("2026-02-01")),
-            (day("2025-09-01"), day("2025-12-20")),
-            (day("2026-02-01"), None),
-        ]);
-        assert_eq!(
-            serde_json::to_string(&merged.periods).unwrap(),
-            r#"[["2025-09-01","2025-12-20"],["2026-01-10",null]]"#
-        );
-    }
-
-    #[test]
-    fn a_row_without_dates_swallows_the_dated_ones() {
-        assert!(enrollment(&[(day("2025-09-01"), day("2025-12-20")), (None, None)]).periods.is_empty());
-    }
-
-    #[test]
-    fn grades_become_ceds_codes_and_the_unknown_stays() {
-        let read = ["2", "02", "K", "Kindergarten", "Gr 7", "13", "PostGraduate", "Year 9"].map(canonical_grade);
-        assert_eq!(read, ["02", "02", "KG", "KG", "07", "13", "PS", "Year 9"]);
-    }
 
     #[test]
     fn personal_fields_do_not_show_in_debug_output() {

@@ -1,10 +1,11 @@
 //! Who has a seat, who waits, and what people decided by hand.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{Date, ProductCode, SourceId, Timestamp};
+use crate::model::{Date, ProductCode, SourceId, SubscriptionId, Timestamp};
 
 /// Where a seat is drawn from: a school's allotment, or the district's unallotted rest. Written as the school's id or
 /// `district`; a school whose id is `district` is written `school:district`.
@@ -141,6 +142,8 @@ pub enum ReleaseReason {
     Expired,
     /// Taken back after a cut (S4.42).
     Reclaimed,
+    /// The same person has the seat on another account (`count_by = person`).
+    Merged,
 }
 
 impl ReleaseReason {
@@ -195,4 +198,61 @@ pub struct EducatorAccess {
     pub educator: SourceId,
     /// ON or OFF.
     pub on: bool,
+}
+
+/// Whom a decision is about: one user, or everyone in a class as it changes (S1.8 to S1.10).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "target", content = "id", rename_all = "snake_case")]
+pub enum Target {
+    /// One user.
+    User(SourceId),
+    /// Everyone with an enrollment in the class that runs.
+    Class(SourceId),
+}
+
+/// A decision on a user or a whole class and one product. For a product of basis `assigned` a pin is what gives demand; for
+/// any other it stands beside [`Override`]s, which are about one user and go before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The product.
+    pub product: ProductCode,
+    /// Whom it is about.
+    pub target: Target,
+    /// Which way: a pin assigns.
+    pub kind: OverrideKind,
+    /// Users of the class it leaves out.
+    pub except: BTreeSet<SourceId>,
+    /// Who decided.
+    pub actor: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+    /// Last day it holds, inclusive.
+    pub until: Option<Date>,
+}
+
+/// Since when seats in use exceed what was bought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spell {
+    /// The local day on which the present spell over the total began; overage is counted from it (S4.40).
+    pub over: Date,
+    /// The local day since which even the overage is exceeded; `reclaim` is counted from it (S4.42).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Date>,
+}
+
+/// What an allocation must remember beside seats, because no roster and no catalog says it. The store keeps what an
+/// allocation leaves, whole, and gives it to the next.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remembered {
+    /// Products with more seats in use than bought.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub over: BTreeMap<ProductCode, Spell>,
+    /// Of subscriptions in grace, the seats in use when it began.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub grace: BTreeMap<SubscriptionId, u64>,
+    /// Of subscriptions the vendor set inactive, the local day that was first seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inactive: BTreeMap<SubscriptionId, Date>,
 }

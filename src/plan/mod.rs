@@ -98,10 +98,10 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         changes: found.changes,
         approved: found.approved,
         unchanged: found.unchanged,
+        warnings: found.warnings.into_iter().chain(seats.warnings.iter().cloned()).collect(),
         seats,
         pull,
         pending,
-        warnings: found.warnings,
         spent: found.spent,
     })
 }
@@ -123,10 +123,14 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
     let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();
     let full = allocation(baseline, &everything, plan.as_of, pull, &Bridge::default());
     let alone = allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
-    let stays =
-        |allocation: &Allocation, key: &SeatKey| allocation.seats.get(key).is_some_and(|seat| seat.leaving.is_none());
+    let (passed, passed_alone) = (full.passed(), alone.passed());
+    let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
+        let seat = allocation.seats.get(&baseline.seats, key);
+        seat.is_some_and(|seat| seat.leaving.is_none()) || passed.contains(key)
+    };
+    let only_held = |key: &&SeatKey| stays(&alone, &passed_alone, key) && !stays(&full, &passed, key);
     let bridge = Bridge {
-        seats: baseline.seats.keys().filter(|key| stays(&alone, key) && !stays(&full, key)).cloned().collect(),
+        seats: baseline.seats.keys().filter(only_held).cloned().collect(),
         users: held.iter().filter_map(|change| change.user().cloned()).collect(),
     };
     allocation(baseline, applied, plan.as_of, pull, &bridge)
@@ -151,6 +155,10 @@ fn allocation(
         ended: &baseline.ended,
         overrides: &baseline.overrides,
         educator_access: &baseline.educator_access,
+        assignments: &baseline.assignments,
+        opened: &baseline.opened,
+        persons: &baseline.persons,
+        remembered: &baseline.remembered,
         bridged: &bridge.seats,
         held_users: &bridge.users,
         pull,
@@ -183,8 +191,8 @@ fn rosters_after(baseline: &Baseline, applied: &[&Change]) -> (Roster, Roster) {
 
 impl Plan {
     /// Whether it would do nothing at all.
-    pub fn is_empty(&self, baseline: &Baseline) -> bool {
-        self.changes.is_empty() && self.seats.seats == baseline.seats && self.seats.waiting == baseline.waiting
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.seats.changes_nothing()
     }
 
     /// How many changes of a verb there are.

@@ -8,45 +8,59 @@ use crate::plan::Change;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line(&self.id))
+    }
+}
+
+impl Change {
+    /// One line, with the id as it may be shown.
+    pub fn line(&self, id: &str) -> String {
         let sign = match self.verb {
             Verb::Added => '+',
             Verb::Restored => '^',
             Verb::Changed => '~',
             Verb::Removed => '-',
         };
-        write!(f, "{sign} {} {}", self.kind.singular(), self.id)?;
-        for (index, field) in self.fields.iter().enumerate() {
-            f.write_str(if index == 0 { ": " } else { ", " })?;
+        let fields = self.fields.iter().map(|field| {
             if field.personal {
-                write!(f, "{} (personal)", field.field)?;
+                format!("{} (personal)", field.field)
             } else {
-                write!(f, "{} {} -> {}", field.field, field.before, field.after)?;
+                format!("{} {} -> {}", field.field, field.before, field.after)
             }
-        }
-        Ok(())
+        });
+        let fields: Vec<String> = fields.collect();
+        let colon = if fields.is_empty() { "" } else { ": " };
+        format!("{sign} {} {id}{colon}{}", self.kind.singular(), fields.join(", "))
     }
 }
 
-impl fmt::Display for SeatChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { product, user, action } = self;
+impl SeatChange {
+    /// One line, with the user's id as it may be shown.
+    pub fn line(&self, user: &str) -> String {
+        let Self { product, action, .. } = self;
         match action {
-            SeatAction::Granted { pool } => write!(f, "+ seat {product}/{user} from {pool}"),
+            SeatAction::Granted { pool } => format!("+ seat {product}/{user} from {pool}"),
             SeatAction::Released { pool, reason, .. } => {
                 let reason = serde_json::to_string(reason).unwrap_or_default();
-                write!(f, "- seat {product}/{user} back to {pool} ({})", reason.trim_matches('"'))
+                format!("- seat {product}/{user} back to {pool} ({})", reason.trim_matches('"'))
             }
             SeatAction::Moved { from, to } => {
-                write!(f, "> seat {product}/{user} from {from} to {to}")
+                format!("> seat {product}/{user} from {from} to {to}")
+            }
+            SeatAction::Passed { account, from, to } => {
+                format!("> seat {product}/{user} from {from} to {to}, now of {account}")
+            }
+            SeatAction::Carried { pool, renews } => {
+                format!("+ seat {product}/{user} from {pool}, carried over from {renews}")
             }
             SeatAction::Leaving { since } => {
-                write!(f, "? seat {product}/{user} leaving since {since}")
+                format!("? seat {product}/{user} leaving since {since}")
             }
-            SeatAction::Stayed => write!(f, "= seat {product}/{user} stays"),
+            SeatAction::Stayed => format!("= seat {product}/{user} stays"),
             SeatAction::Waiting { short_of } => {
-                write!(f, "… wait {product}/{user}, short of {short_of}")
+                format!("… wait {product}/{user}, short of {short_of}")
             }
-            SeatAction::WaitingEnded => write!(f, "= wait {product}/{user} ended"),
+            SeatAction::WaitingEnded => format!("= wait {product}/{user} ended"),
         }
     }
 }

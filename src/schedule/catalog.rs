@@ -7,8 +7,49 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::audit::{Category, Draft};
-use crate::model::{Catalog, DistrictId, Timestamp};
+use crate::catalog::{self, CatalogError};
+use crate::model::{Catalog, DistrictId, Timestamp, Trigger};
+use crate::schedule::desk::Desk;
+use crate::schedule::worker::Office;
 use crate::store::{Store, StoreError};
+
+/// Why a catalog was not taken; the last good one stays in force.
+#[derive(Debug, thiserror::Error)]
+pub enum RefreshError {
+    /// The file is wrong.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Reads the catalog's file and puts a changed one in force. Without a file at the default place there is nothing to do.
+pub async fn refresh(office: &Office, actor: &str) -> Result<BTreeSet<DistrictId>, RefreshError> {
+    let path = &office.settings.catalog.path;
+    if !path.exists() && *path == catalog::Settings::default().path {
+        return Ok(BTreeSet::new());
+    }
+    let read = catalog::read(path)?;
+    Ok(take_up(&office.store, &read, actor, office.clock.now()).await?)
+}
+
+/// Allocates the seats of the districts whose contract changed anew, as a run of each.
+pub async fn file_allocations(desk: &Desk, concerned: BTreeSet<DistrictId>) {
+    let office = desk.office();
+    for id in concerned.into_iter().filter(|id| office.known.get(id).is_some()) {
+        // Before the first roster there is nobody to give seats to.
+        if matches!(office.store.district(&id).await, Ok(state) if state.allocated_at.is_none()) {
+            continue;
+        }
+        match desk.file(desk.request(id.clone(), "allocate", Trigger::Catalog)).await {
+            Ok(filed) => tracing::info!(run.id = %filed.run, district.id = %id, "the contract of {id} has changed"),
+            Err(error) => {
+                tracing::error!(%error, district.id = %id, "the new contract of {id} waits for the next sync");
+            }
+        }
+    }
+}
 
 /// Compares the catalog with the one in force and replaces it. A subscription that vanished keeps its last state (licensing.md,
 /// Subscriptions). Returns the districts whose contract changed.

@@ -1,8 +1,13 @@
 //! When runs happen: nights by each district's own clock, requests in a durable queue, workers that carry them out.
 
 pub mod catalog;
+pub mod desk;
+pub mod dispatcher;
 pub mod due;
+pub mod heartbeat;
+pub mod reload;
 pub mod worker;
+pub mod workers;
 
 use serde::Deserialize;
 

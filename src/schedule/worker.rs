@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{self, Clock};
@@ -11,7 +12,7 @@ use crate::decide::{self, Ask};
 use crate::directory::Directory;
 use crate::district::District;
 use crate::feed;
-use crate::model::{DistrictId, RunId, RunRecord, RunStatus};
+use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
 use crate::run::{self, Job, World};
 use crate::store::{Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
 
@@ -28,7 +29,15 @@ pub struct Office {
     pub clock: Clock,
     /// Names this process in leases.
     pub owner: String,
+    /// The districts as last listed.
+    pub known: Arc<Directory>,
 }
+
+/// How often a run is taken up anew before it is given up (reliability.md F24).
+const TAKEN_UP: i64 = 10;
+
+/// How far the clocks of two processes may differ.
+const SKEW: TimeDelta = TimeDelta::minutes(1);
 
 impl Office {
     /// How long a lease lasts without a heartbeat.
@@ -49,8 +58,10 @@ impl Office {
     pub async fn carry_out(&self, claimed: Claimed, progress: Arc<feed::Progress>) -> Result<RunRecord, QueueError> {
         let done = CancellationToken::new();
         let beating = tokio::spawn(self.clone().keep_lease(claimed.clone(), done.clone()));
+        // Also where this future is dropped, as the daemon does with a run that is not to be finished.
+        let ends_it = done.drop_guard();
         let outcome = Box::pin(self.attempt(&claimed, progress)).await;
-        done.cancel();
+        drop(ends_it);
         if beating.await.is_err() {
             tracing::error!(run.id = %claimed.request.run, "the heartbeat of run {} broke down", claimed.request.run);
         }
@@ -63,6 +74,13 @@ impl Office {
         let record = queued_record(&claimed.request);
         if let Some(done) = self.store.run(&record.run).await? {
             return Ok(done);
+        }
+        if claimed.request.attempts > TAKEN_UP {
+            let message = format!(
+                "the run was taken up {TAKEN_UP} times and never came to an end: nothing was changed; read the log of the time \
+                 before, then sync again"
+            );
+            return self.failed(record, message).await;
         }
         let Some(district) = self.district(&record.district).await else {
             let message = format!(
@@ -82,6 +100,9 @@ impl Office {
                 return Err(QueueError::LeaseLost(record.run));
             }
         }
+        let last = self.store.district(&district.id()).await?.allocated_at;
+        let as_of = not_before(record.as_of, last);
+        let record = RunRecord { as_of, ..record };
         let world = World {
             store: &self.store,
             queue: &self.queue,
@@ -116,11 +137,17 @@ impl Office {
     }
 
     async fn district(&self, id: &DistrictId) -> Option<District> {
-        let configured = Directory::configured(&self.settings);
-        match configured.get(id) {
+        match self.known.get(id) {
             Some(district) => Some(district.clone()),
             None => Directory::discover(&self.settings).await.get(id).cloned(),
         }
+    }
+
+    /// Ends a claimed run that could not be carried out, with the reason.
+    pub async fn give_up(&self, claimed: &Claimed, message: String) -> Result<RunRecord, QueueError> {
+        let record = self.failed(queued_record(&claimed.request), message).await?;
+        self.queue.finish(&record.run, claimed.fence, record.status).await?;
+        Ok(record)
     }
 
     async fn failed(&self, record: RunRecord, message: String) -> Result<RunRecord, QueueError> {
@@ -156,9 +183,34 @@ impl Office {
     }
 }
 
+/// Two processes' clocks never agree exactly, and requests are not always filed in the order in which they were made: an
+/// instant that lies a little before the district's last change is that of the last change. One that lies further back is
+/// left alone, and the run says that a clock went back.
+fn not_before(as_of: Timestamp, last: Option<Timestamp>) -> Timestamp {
+    match last {
+        Some(last) if as_of < last && last.instant() - as_of.instant() <= SKEW => last,
+        Some(_) | None => as_of,
+    }
+}
+
 /// The run of a request that has not begun.
 pub fn queued_record(request: &Request) -> RunRecord {
     let Request { run, district, mode, trigger, requested_by, reason, at, status, .. } = request;
     let record = RunRecord::queued(run.clone(), district.clone(), *trigger, mode, *at);
     RunRecord { requested_by: requested_by.clone(), reason: reason.clone(), status: *status, ..record }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_a_little_behind_is_forgiven_and_one_far_behind_is_not() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let last = at("2025-10-09T20:00:00.442Z");
+        assert_eq!(not_before(at("2025-10-09T20:00:00.301Z"), Some(last)), last);
+        assert_eq!(not_before(at("2025-10-09T20:00:01Z"), Some(last)), at("2025-10-09T20:00:01Z"));
+        assert_eq!(not_before(at("2025-10-09T19:00:00Z"), Some(last)), at("2025-10-09T19:00:00Z"));
+        assert_eq!(not_before(last, None), last);
+    }
 }

@@ -1,8 +1,8 @@
 //! Everything a plan needs of a district, in one consistent read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId};
+use crate::model::{Baseline, DistrictId, EnrollmentKey, Remembered, Roster, Seat, SourceId};
 use crate::store::db::Tx;
 use crate::store::{Store, StoreError, catalog, district, manual, records, runs, seats};
 
@@ -27,6 +27,10 @@ impl Store {
             ended: seats::read_ended(tx, district).await?,
             overrides: manual::read_overrides(tx, district).await?,
             educator_access: manual::read_access(tx, district).await?,
+            assignments: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            persons: BTreeMap::new(),
+            remembered: Remembered::default(),
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,
         })

@@ -17,6 +17,7 @@ mod failpoint;
 mod lease;
 mod lock;
 mod manual;
+mod night;
 mod queue;
 mod records;
 mod runs;

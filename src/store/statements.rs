@@ -1,7 +1,7 @@
 //! Every statement of this program, for the test that prepares each on both databases.
 
 use crate::store::db::{Db, Described, Sql};
-use crate::store::{StoreError, audit, catalog, district, lease, manual, queue, records, runs, seats, token};
+use crate::store::{StoreError, audit, catalog, district, lease, manual, night, queue, records, runs, seats, token};
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[
@@ -16,7 +16,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
 ];
 
 /// Those over the queue's tables.
-pub(super) const OF_QUEUE: &[&[Sql]] = &[lease::STATEMENTS, queue::STATEMENTS, token::STATEMENTS];
+pub(super) const OF_QUEUE: &[&[Sql]] = &[lease::STATEMENTS, night::STATEMENTS, queue::STATEMENTS, token::STATEMENTS];
 
 pub(super) async fn describe(db: &Db, files: &[&[Sql]]) -> Result<Vec<Described>, StoreError> {
     let mut described = Vec::new();

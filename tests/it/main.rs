@@ -12,7 +12,9 @@
 mod support;
 
 mod crash;
+mod daemon;
 mod e2e;
+mod http;
 mod layers;
 mod migrations;
 mod queue;

@@ -136,19 +136,26 @@ fn while_a_renewal_overlaps_the_larger_counts_and_brings_its_allotments_along() 
 }
 
 #[test]
-fn overage_lets_some_in_for_some_days() {
+fn overage_lets_some_in_for_some_days_of_a_spell_and_revokes_nobody() {
     // S4.40
-    let mut it = World::seats(10);
+    let mut it = World::seats(20);
     it.sub().overage = Overage::Allow { percent: 10, days: 14 };
-    let ids: Vec<String> = (0..12).map(|number| format!("u{number}")).collect();
+    let ids: Vec<String> = (0..24).map(|number| format!("u{number:02}")).collect();
     it.students(&ids.iter().map(String::as_str).collect::<Vec<_>>());
     it.settle();
-    assert_eq!((it.seats.len(), it.waiting.len()), (11, 1));
+    assert_eq!((it.seats.len(), it.waiting.len()), (22, 2));
     let row = licenses(&it.baseline(), it.as_of, false).remove(0);
-    assert_eq!((row.total, row.over, row.level), (Some(10), 1, Level::Red));
+    assert_eq!((row.total, row.over, row.level), (Some(20), 2, Level::Red));
+    let leave = |it: &mut World| {
+        let leaver = it.seats.keys().next().unwrap().1.clone();
+        it.roster.users.remove(&leaver);
+        it.settle();
+        (it.seats.len(), it.waiting.len())
+    };
+    it.night("2026-10-19");
+    assert_eq!(leave(&mut it), (22, 1), "the last day of the spell");
     it.night("2026-10-20");
-    let leaver = it.seats.keys().next().unwrap().1.clone();
-    it.roster.users.remove(&leaver);
-    it.settle();
-    assert_eq!((it.seats.len(), it.waiting.len()), (10, 1), "the days are over");
+    assert_eq!(leave(&mut it), (21, 1), "the days are over; who is over stays");
+    it.night("2026-10-21");
+    assert_eq!(leave(&mut it), (21, 0), "twenty stayed, so the spell ended and another one began");
 }

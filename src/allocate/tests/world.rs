@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, Input, Pull, SeatAction, SeatKey, allocate};
 use crate::model::{
-    Allotment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState, EducatorAccess, EndDates,
-    Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind, Period, Product, Record, Role, RoleName, Roster,
-    Seat, Seats, Session, Shrink, SourceId, Subscription, SubscriptionStatus, Timestamp, User, Waiting,
+    Allotment, Assignment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState, EducatorAccess,
+    EndDates, Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind, Period, Product, ProductCode, Record,
+    Remembered, Role, RoleName, Roster, Seat, Seats, Session, Shrink, SourceId, Subscription, SubscriptionStatus,
+    Target, Timestamp, User, Waiting,
 };
 
 /// No change.
@@ -29,6 +30,10 @@ pub(super) struct World {
     pub(super) ended: BTreeMap<SeatKey, Ended>,
     pub(super) overrides: BTreeMap<SeatKey, Override>,
     pub(super) educator_access: BTreeMap<SeatKey, EducatorAccess>,
+    pub(super) assignments: BTreeMap<(ProductCode, Target), Assignment>,
+    pub(super) opened: BTreeMap<SeatKey, Timestamp>,
+    pub(super) persons: BTreeMap<SourceId, SourceId>,
+    pub(super) remembered: Remembered,
     pub(super) bridged: BTreeSet<SeatKey>,
     pub(super) held_users: BTreeSet<SourceId>,
     pub(super) pull: Option<Pull>,
@@ -152,6 +157,10 @@ impl World {
             ended: BTreeMap::new(),
             overrides: BTreeMap::new(),
             educator_access: BTreeMap::new(),
+            assignments: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            persons: BTreeMap::new(),
+            remembered: Remembered::default(),
             bridged: BTreeSet::new(),
             held_users: BTreeSet::new(),
             pull: None,
@@ -265,6 +274,10 @@ impl World {
             ended: &self.ended,
             overrides: &self.overrides,
             educator_access: &self.educator_access,
+            assignments: &self.assignments,
+            opened: &self.opened,
+            persons: &self.persons,
+            remembered: &self.remembered,
             bridged: &self.bridged,
             held_users: &self.held_users,
             pull: self.pull.as_ref(),
@@ -285,8 +298,9 @@ impl World {
                 self.ended.insert(key, Ended { at: self.as_of, reason });
             }
         }
-        self.seats = outcome.seats.clone();
-        self.waiting = outcome.waiting.clone();
+        self.seats = outcome.seats.applied_to(&self.seats);
+        self.waiting = outcome.waiting.applied_to(&self.waiting);
+        self.remembered = outcome.remembered.clone();
         self.state.allocated_at = Some(self.as_of);
     }
 
@@ -315,6 +329,10 @@ impl World {
             ended: self.ended.clone(),
             overrides: self.overrides.clone(),
             educator_access: self.educator_access.clone(),
+            assignments: self.assignments.clone(),
+            opened: self.opened.clone(),
+            persons: self.persons.clone(),
+            remembered: self.remembered.clone(),
             decisions: BTreeMap::new(),
             review: None,
         }
@@ -328,6 +346,8 @@ pub(super) fn words(outcome: &Allocation) -> Vec<String> {
             SeatAction::Released { reason, .. } => format!("released {reason:?}"),
             SeatAction::Moved { from, to } => format!("moved {from} to {to}"),
             SeatAction::Granted { pool } => format!("granted {pool}"),
+            SeatAction::Passed { account, from, to } => format!("passed to {account}, {from} to {to}"),
+            SeatAction::Carried { pool, renews } => format!("carried over from {renews} to {pool}"),
             SeatAction::Leaving { .. } => "leaving".to_owned(),
             SeatAction::Stayed => "stayed".to_owned(),
             SeatAction::Waiting { short_of } => format!("waiting {short_of}"),

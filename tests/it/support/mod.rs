@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod daemon;
 #[macro_use]
 pub(crate) mod db;
 pub(crate) mod postgres;

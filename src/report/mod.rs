@@ -1,6 +1,10 @@
 //! A run told to people. Numbers, ids and what to do next; no personal value.
 
+mod seats;
+
 use std::fmt::Write as _;
+
+pub use seats::{Holder, Place, SeatList};
 
 use crate::model::{Changed, HoldRecord, Kind, RunRecord, RunStatus};
 

@@ -1,0 +1,149 @@
+//! `count_by = person`: accounts joined by accepted links have one seat together (licensing.md, Person).
+//!
+//! A person's schools are those of all their accounts that are active in the roster. The order knows a person by the
+//! account that would have the seat.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{CountBy, Ended, Product, ReleaseReason, Seat, SourceId, User, Waiting};
+
+use super::capacity::Coverage;
+use super::demand::{Demand, Subject, View};
+use super::district::schools_of;
+use super::product::{Desk, Keeper};
+
+/// One account and what it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account<'a> {
+    pub(super) id: &'a SourceId,
+    /// None if the roster does not have it.
+    pub(super) user: Option<&'a User>,
+    pub(super) demand: Demand,
+    pub(super) seat: Option<&'a Seat>,
+    pub(super) place: Option<&'a Waiting>,
+    pub(super) ended: Option<&'a Ended>,
+}
+
+/// Adds the other accounts of everyone in `users`.
+pub(super) fn with_other_accounts(users: &mut BTreeSet<SourceId>, persons: &BTreeMap<SourceId, SourceId>) {
+    let whole: BTreeSet<&SourceId> = users.iter().filter_map(|id| persons.get(id)).collect();
+    let others: Vec<SourceId> =
+        persons.iter().filter(|(_, person)| whole.contains(person)).map(|(id, _)| id.clone()).collect();
+    users.extend(others);
+}
+
+/// Whether a product counts the accounts of a person as one.
+pub(super) fn by_person(product: &Product) -> bool {
+    product.count_by == CountBy::Person
+}
+
+impl<'a> Desk<'a, '_> {
+    /// Decides on all accounts of one person.
+    pub(super) fn settle_person(&mut self, mut accounts: Vec<Account<'a>>) {
+        accounts.sort_by(|one, other| one.id.cmp(other.id));
+        let active: Vec<&User> = accounts.iter().filter_map(|it| it.user).filter(|user| user.active).collect();
+        let sort = self.sorts.of_schools(&schools_of(&active));
+        let holder = accounts
+            .iter()
+            .filter_map(|it| Some((it, it.seat?)))
+            .min_by_key(|(it, seat)| (!it.demand.keeps(), seat.since, it.id));
+        let Some((holder, seat)) = holder.map(|(it, seat)| (*it, seat)) else {
+            self.line_up_person(&accounts, None, sort);
+            return;
+        };
+        let others = accounts.iter().filter(|it| it.id != holder.id).filter_map(|it| it.seat);
+        self.released.extend(others.map(|it| (it, ReleaseReason::Merged)));
+        let heir = accounts.iter().find(|it| it.demand.keeps()).filter(|_| !holder.demand.keeps());
+        let ends = match heir {
+            Some(heir) if self.capacity.coverage != Coverage::Lapsed => {
+                let pinned = accounts.iter().any(|it| it.demand == Demand::Pinned);
+                let demand = if pinned { Demand::Pinned } else { heir.demand };
+                self.kept.push(Keeper { seat, account: heir.id, leaving: None, bridged: false, demand, sort });
+                false
+            }
+            Some(heir) => {
+                self.released.push((seat, ReleaseReason::Expired));
+                heir.demand.waits(false)
+            }
+            None if holder.demand.keeps() => {
+                let pinned = accounts.iter().any(|it| it.demand == Demand::Pinned);
+                self.judge(seat, if pinned { Demand::Pinned } else { holder.demand }, sort)
+            }
+            None => self.judge_absent(&accounts, holder, seat, sort),
+        };
+        if ends {
+            let ended = Ended { at: self.input.as_of, reason: ReleaseReason::Expired };
+            self.line_up_person(&accounts, Some(&ended), sort);
+        } else {
+            self.left.extend(accounts.iter().filter(|it| it.place.is_some()).map(|it| it.id));
+        }
+    }
+
+    /// No account is in demand: the seat is leaving if any of them would be, were it not merely absent.
+    fn judge_absent(&mut self, accounts: &[Account<'a>], holder: Account<'a>, seat: &'a Seat, sort: usize) -> bool {
+        let own = self.put_back(holder.id);
+        let linked = self.linked(holder.id);
+        let absent = linked.into_iter().filter(|id| !accounts.iter().any(|it| it.id == *id));
+        let other = absent.map(|id| self.put_back(id)).find(|demand| demand.keeps());
+        let by_hand = own == Demand::None(ReleaseReason::Bundled);
+        let put_back = if own.keeps() || by_hand { own } else { other.unwrap_or(own) };
+        self.judge_seen(seat, holder.demand, put_back, sort)
+    }
+
+    /// Everyone the accepted links say is the person of `id`.
+    fn linked(&self, id: &SourceId) -> Vec<&'a SourceId> {
+        let Some(person) = self.input.persons.get(id) else { return Vec::new() };
+        self.input.persons.iter().filter(|(_, it)| *it == person).map(|(id, _)| id).collect()
+    }
+
+    fn line_up_person(&mut self, accounts: &[Account<'a>], ended: Option<&Ended>, sort: usize) {
+        let place = accounts.iter().filter_map(|it| it.place).min_by_key(|it| (it.since, &it.user));
+        let mut wanting: Vec<&Account<'a>> =
+            accounts.iter().filter(|it| it.user.is_some() && it.demand.waits(place.is_some())).collect();
+        let activated = self.capacity.coverage != Coverage::NotActivated;
+        let Some(first) = wanting.first().map(|it| it.id).filter(|_| activated) else {
+            self.left.extend(accounts.iter().filter(|it| it.place.is_some()).map(|it| it.id));
+            return;
+        };
+        let pinned = wanting.iter().any(|it| it.demand == Demand::Pinned);
+        let demand = if pinned { Demand::Pinned } else { Demand::Wanted };
+        let last = accounts.iter().filter_map(|it| it.ended).max_by_key(|it| (it.reason.returns(), it.at));
+        // The account that would have the seat first, then the others that are active.
+        wanting.retain(|it| it.id == first);
+        let others = accounts.iter().filter(|it| it.id != first);
+        let users: Vec<&User> = wanting
+            .into_iter()
+            .chain(others)
+            .filter_map(|it| it.user)
+            .filter(|user| user.active || user.id == *first)
+            .collect();
+        self.left.extend(accounts.iter().filter(|it| it.place.is_some() && it.id != first).map(|it| it.id));
+        let own = accounts.iter().find(|it| it.id == first).and_then(|it| it.place);
+        self.line_up(&users, demand, own.or(place), ended.or(last), sort);
+        if let (Some(candidate), Some(place)) = (self.candidates.last_mut(), place) {
+            candidate.since = place.since;
+            candidate.tier.2 = place.since;
+        }
+    }
+
+    /// Puts someone in line whose seat was just taken back, as the account that would have it again.
+    pub(super) fn line_up_again(&mut self, account: &SourceId, demand: Demand, ended: &Ended, sort: usize) {
+        let linked = if by_person(self.product) { self.linked(account) } else { Vec::new() };
+        let ids = if linked.is_empty() { vec![account] } else { linked };
+        let mut users = Vec::new();
+        let mut others = Vec::new();
+        for (user, here) in ids.iter().filter_map(|id| self.district.user(id)) {
+            let enrollments = self.district.enrollments_of(&user.id);
+            let own = self.demand(Subject { user, enrollments: &enrollments, view: View::Present });
+            if here && own.waits(false) {
+                users.push(user);
+            } else if here && user.active {
+                others.push(user);
+            }
+        }
+        if demand.waits(false) && !users.is_empty() {
+            users.extend(others);
+            self.line_up(&users, demand, None, Some(ended), sort);
+        }
+    }
+}

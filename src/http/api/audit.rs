@@ -1,0 +1,97 @@
+//! `GET /v1/audit`: entries by district and number.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+
+use crate::audit::{Category, Entry};
+use crate::http::App;
+use crate::http::api::{self, Page};
+use crate::http::auth::Caller;
+use crate::http::body::Asked;
+use crate::http::problem::Problem;
+use crate::model::{DistrictId, RunId, SourceId, Timestamp};
+use crate::store::AuditFilter;
+
+/// The filters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filters {
+    district: Option<String>,
+    run: Option<String>,
+    user: Option<String>,
+    action: Option<String>,
+    category: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+/// `GET /v1/audit`. The cursor is `DISTRICT/SEQ` of the last entry seen.
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(asked): Asked<Filters>,
+) -> Result<Json<Page<Entry>>, Problem> {
+    let limit = usize::try_from(api::limit(asked.limit)?).unwrap_or(usize::MAX);
+    let filter = filter(&asked)?;
+    let (last, after) = cursor(asked.cursor.as_deref())?;
+    let store = app.desk.office().store;
+    let districts: Vec<DistrictId> = match &asked.district {
+        Some(id) => {
+            let id = DistrictId::new(id.as_str());
+            caller.check(&id)?;
+            store.district(&id).await?;
+            vec![id]
+        }
+        None => store.districts().await?.into_iter().map(|it| it.id).filter(|id| caller.sees(id)).collect(),
+    };
+    let mut items: Vec<Entry> = Vec::new();
+    for id in districts.into_iter().filter(|id| last.as_ref().is_none_or(|last| id >= last)) {
+        let after_seq = (last.as_ref() == Some(&id)).then_some(after);
+        let mut entries = store.audit_stream(AuditFilter { district: Some(id), after_seq, ..filter.clone() }).await?;
+        // One more than asked for says whether there is a next page.
+        while items.len() <= limit
+            && let Some(page) = entries.next_page().await?
+        {
+            items.extend(page);
+        }
+    }
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next_cursor = items.last().filter(|_| more).map(|it| format!("{}/{}", it.district, it.seq));
+    Ok(Json(Page { items, next_cursor }))
+}
+
+fn filter(asked: &Filters) -> Result<AuditFilter, Problem> {
+    let instant = |name: &str, text: &Option<String>| match text {
+        Some(text) => {
+            let wrong = |_| Problem::bad_request(format!("`{name}` must be an RFC 3339 instant"));
+            Timestamp::parse(text).map(Some).map_err(wrong)
+        }
+        None => Ok(None),
+    };
+    let category = match &asked.category {
+        Some(word) => {
+            Some(Category::parse(word).ok_or_else(|| Problem::bad_request("`category` is not one of the audit"))?)
+        }
+        None => None,
+    };
+    Ok(AuditFilter {
+        district: None,
+        run: asked.run.as_deref().map(RunId::new),
+        user: asked.user.as_deref().map(SourceId::new),
+        action: asked.action.clone(),
+        category,
+        since: instant("since", &asked.since)?,
+        until: instant("until", &asked.until)?,
+        after_seq: None,
+    })
+}
+
+fn cursor(text: Option<&str>) -> Result<(Option<DistrictId>, i64), Problem> {
+    let Some(text) = text else { return Ok((None, 0)) };
+    let parts = text.split_once('/').and_then(|(id, seq)| Some((DistrictId::new(id), seq.parse().ok()?)));
+    parts.map(|(id, seq)| (Some(id), seq)).ok_or_else(|| Problem::bad_request("`cursor` is not one that a page gave"))
+}

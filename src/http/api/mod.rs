@@ -1,0 +1,31 @@
+//! The API, a file for each group of calls.
+
+pub(super) mod audit;
+pub(super) mod districts;
+pub(super) mod health;
+pub(super) mod runs;
+pub(super) mod syncs;
+
+use serde::Serialize;
+
+use crate::http::problem::Problem;
+
+/// Rows of a list when the caller names no limit.
+const USUAL: u32 = 50;
+
+/// The most rows of a list.
+const MOST: u32 = 500;
+
+/// One page of a list; `next_cursor` is null on the last one.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page<T> {
+    items: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+fn limit(asked: Option<u32>) -> Result<u32, Problem> {
+    match asked.unwrap_or(USUAL) {
+        limit @ 1..=MOST => Ok(limit),
+        _ => Err(Problem::bad_request(format!("`limit` must be 1 to {MOST}"))),
+    }
+}

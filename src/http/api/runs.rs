@@ -1,0 +1,170 @@
+//! Runs: those that have ended are in the store, those under way in the queue.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::decide;
+use crate::http::App;
+use crate::http::api::{self, Page};
+use crate::http::auth::Caller;
+use crate::http::body::{Asked, Body};
+use crate::http::problem::Problem;
+use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Trigger};
+use crate::schedule::worker::queued_record;
+use crate::store::{NewRequest, RunFilter};
+
+/// 202 with the run and where to find it.
+#[derive(Debug)]
+pub(crate) struct Accepted(RunRecord);
+
+impl IntoResponse for Accepted {
+    fn into_response(self) -> Response {
+        let location = HeaderValue::try_from(format!("/v1/runs/{}", self.0.run));
+        let mut response = (StatusCode::ACCEPTED, Json(self.0)).into_response();
+        if let Ok(location) = location {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        response
+    }
+}
+
+/// The answer for a run that was filed.
+pub(crate) async fn accepted(app: &App, run: &RunId) -> Result<Accepted, Problem> {
+    find(app, run).await?.map(Accepted).ok_or_else(Problem::internal)
+}
+
+/// The filters of `GET /v1/runs`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Filters {
+    district: Option<String>,
+    status: Option<String>,
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+/// `GET /v1/runs`: newest first.
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Asked(asked): Asked<Filters>,
+) -> Result<Json<Page<RunRecord>>, Problem> {
+    let limit = api::limit(asked.limit)?;
+    let status = match &asked.status {
+        Some(word) => Some(
+            RunStatus::parse(word).ok_or_else(|| Problem::bad_request("`status` is not one that a run can have"))?,
+        ),
+        None => None,
+    };
+    let before = asked.cursor.as_deref().map(RunId::new);
+    let districts: Vec<Option<DistrictId>> = match (&asked.district, caller.only()) {
+        (Some(id), _) => {
+            let id = DistrictId::new(id.as_str());
+            caller.check(&id)?;
+            vec![Some(id)]
+        }
+        (None, Some(only)) => only.iter().cloned().map(Some).collect(),
+        (None, None) => vec![None],
+    };
+    let office = app.desk.office();
+    // One more than asked for says whether there is a next page. The queue is read first, so that a run which ends meanwhile
+    // is in one of the two.
+    let open = office.queue.list(true).await?;
+    let mut runs: Vec<RunRecord> = Vec::new();
+    for district in &districts {
+        let filter = RunFilter { district: district.clone(), status, before: before.clone(), limit: Some(limit + 1) };
+        runs.extend(office.store.runs(&filter).await?);
+    }
+    let in_district = |id: &DistrictId| districts.iter().any(|it| it.as_ref().is_none_or(|it| it == id));
+    for request in open.iter().filter(|it| in_district(&it.district) && status.is_none_or(|status| status == it.status))
+    {
+        let seen = runs.iter().any(|run| run.run == request.run);
+        if !seen
+            && before.as_ref().is_none_or(|before| &request.run < before)
+            && office.store.run(&request.run).await?.is_none()
+        {
+            runs.push(queued_record(request));
+        }
+    }
+    runs.sort_by(|a, b| b.run.cmp(&a.run));
+    let size = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = runs.len() > size;
+    runs.truncate(size);
+    let next_cursor = runs.last().filter(|_| more).map(|it| it.run.to_string());
+    Ok(Json(Page { items: runs, next_cursor }))
+}
+
+/// `GET /v1/runs/{id}`.
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<RunRecord>, Problem> {
+    Ok(Json(seen(&app, &caller, &id).await?))
+}
+
+async fn find(app: &App, run: &RunId) -> Result<Option<RunRecord>, Problem> {
+    let office = app.desk.office();
+    // The queue first: a run that ends meanwhile is then in the store.
+    let open = office.queue.get(run).await?;
+    let ended = office.store.run(run).await?;
+    Ok(ended.or_else(|| open.as_ref().map(queued_record)))
+}
+
+/// The same answer for a run that does not exist and one of a district that this caller may not see.
+async fn seen(app: &App, caller: &Caller, id: &str) -> Result<RunRecord, Problem> {
+    let run = find(app, &RunId::new(id)).await?.filter(|run| caller.sees(&run.district));
+    run.ok_or_else(|| Problem::not_found("there is no such run; `GET /v1/runs` lists them"))
+}
+
+/// A person's decision.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decision {
+    hash: Option<String>,
+    #[serde(default)]
+    groups: Vec<String>,
+    reason: Option<String>,
+}
+
+/// `POST /v1/runs/{id}/approve`.
+pub(crate) async fn approve(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(decision): Body<Decision>,
+) -> Result<Accepted, Problem> {
+    decided(&app, &caller, &id, decision, true).await
+}
+
+/// `POST /v1/runs/{id}/reject`.
+pub(crate) async fn reject(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(decision): Body<Decision>,
+) -> Result<Accepted, Problem> {
+    decided(&app, &caller, &id, decision, false).await
+}
+
+async fn decided(app: &App, caller: &Caller, id: &str, decision: Decision, approve: bool) -> Result<Accepted, Problem> {
+    let held = seen(app, caller, id).await?;
+    let Decision { hash, groups, reason } = decision;
+    let ask = decide::Ask { run: held.run.clone(), approve, groups, hash };
+    if app.desk.office().store.run(&held.run).await?.is_none() {
+        return Err(decide::Refused::NothingHeld(held.run).into());
+    }
+    decide::check(&app.desk.office().store, &ask).await?;
+    let mode = if approve { "approve" } else { "reject" };
+    let request = NewRequest {
+        requested_by: Some(caller.actor()),
+        reason,
+        payload: Some(serde_json::to_string(&ask)?),
+        ..app.desk.request(held.district, mode, Trigger::Approval)
+    };
+    let filed = app.desk.file(request).await?;
+    accepted(app, &filed.run).await
+}

@@ -1,0 +1,156 @@
+//! Who may ask what. Bearer tokens are compared by their hash in constant time; unknown, revoked and malformed ones get the
+//! same answer, slowly.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+use tokio::sync::Semaphore;
+
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::http::routes::Needs;
+use crate::http::tokens::{self, Scope};
+use crate::model::DistrictId;
+use crate::store::Token;
+
+/// How long a failed attempt waits; only one waits at a time, so this is the rate for all of them together.
+const PENALTY: Duration = Duration::from_millis(200);
+
+/// Failed attempts that may wait; more are refused at once.
+const WAITING: usize = 32;
+
+/// Slows failed attempts down.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    waiting: Semaphore,
+    turn: Semaphore,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self { waiting: Semaphore::new(WAITING), turn: Semaphore::new(1) }
+    }
+}
+
+impl Gate {
+    async fn refuse(&self) -> Problem {
+        let Ok(_place) = self.waiting.try_acquire() else {
+            let many = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many failed attempts; wait a moment");
+            return many.with(header::RETRY_AFTER, "10");
+        };
+        if let Ok(_turn) = self.turn.acquire().await {
+            tokio::time::sleep(PENALTY).await;
+        }
+        unauthorized("this token is not in force; make one with `rosterd token create`")
+    }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, detail).with(header::WWW_AUTHENTICATE, "Bearer realm=\"rosterd\"")
+}
+
+/// Who asks. Handlers get it from [`authenticate`], never from elsewhere.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    name: String,
+    districts: Vec<DistrictId>,
+}
+
+impl Caller {
+    /// For a run's `requested_by`.
+    pub(crate) fn actor(&self) -> String {
+        format!("token:{}", self.name)
+    }
+
+    /// The districts this caller is limited to; none: all.
+    pub(crate) fn only(&self) -> Option<&[DistrictId]> {
+        (!self.districts.is_empty()).then_some(self.districts.as_slice())
+    }
+
+    /// Whether this caller may ask about a district.
+    pub(crate) fn sees(&self, district: &DistrictId) -> bool {
+        self.only().is_none_or(|only| only.contains(district))
+    }
+
+    /// The same answer for a district that does not exist and one that this caller may not see.
+    pub(crate) fn check(&self, district: &DistrictId) -> Result<(), Problem> {
+        if self.sees(district) {
+            return Ok(());
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "this token is not for that district"))
+    }
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Problem> {
+        parts.extensions.get::<Self>().cloned().ok_or_else(Problem::internal)
+    }
+}
+
+/// Lets a request through to its handler if its token has what the route needs.
+pub(crate) async fn authenticate(
+    State((app, needs)): State<(App, Needs)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match admit(&app, needs, request.headers()).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, Problem> {
+    let scope = match needs {
+        Needs::Nothing => return Ok(Caller { name: "anyone".to_owned(), districts: Vec::new() }),
+        Needs::ReadUnlessLocal if app.on_loopback => {
+            named_locally(headers)?;
+            return Ok(Caller { name: "local".to_owned(), districts: Vec::new() });
+        }
+        Needs::ReadUnlessLocal => Scope::Read,
+        Needs::Scope(scope) => scope,
+    };
+    let Some(secret) = bearer(headers) else {
+        return Err(unauthorized("send `Authorization: Bearer TOKEN`; `rosterd token create` makes one"));
+    };
+    let hash = tokens::hash(secret);
+    let token = app.desk.office().queue.token_by_hash(&hash).await?;
+    let same = |token: &Token| bool::from(token.hash.as_bytes().ct_eq(hash.as_bytes()));
+    let Some(token) = token.filter(same) else { return Err(app.gate.refuse().await) };
+    let has = |wanted: Scope| token.scopes.iter().any(|it| it == wanted.as_str());
+    if !has(scope) && !has(Scope::Admin) {
+        let detail = format!("this token has not the scope `{}`", scope.as_str());
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(Caller { name: token.name, districts: token.districts })
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, secret) = value.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+/// A page without a token is shown only under a local name, so that a foreign site cannot reach it through a name of its
+/// own that points here.
+fn named_locally(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|it| it.is_ascii_digit()) => name,
+        Some(_) | None => host,
+    };
+    if matches!(name, "localhost" | "[::1]") || name.starts_with("127.") {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, "this page is for this machine alone; ask for it as http://127.0.0.1"))
+}

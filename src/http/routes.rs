@@ -1,0 +1,136 @@
+//! Everything that answers, in one table: a route that is not here does not exist, and none is without its scope.
+
+use std::any::Any;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::http::App;
+use crate::http::problem::Problem;
+use crate::http::tokens::Scope;
+use crate::http::{api, auth, pages};
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A token with this scope, or with `admin`.
+    Scope(Scope),
+    /// `read`; nothing while the daemon listens on loopback only.
+    ReadUnlessLocal,
+}
+
+/// One route.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{name}` for a parameter.
+    pub path: &'static str,
+    /// What it asks of its caller.
+    pub needs: Needs,
+    handler: fn() -> MethodRouter<App>,
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({:?})", self.method, self.path, self.needs)
+    }
+}
+
+const fn reads(path: &'static str, needs: Needs, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { method: Method::GET, path, needs, handler }
+}
+
+const fn asks(path: &'static str, scope: Scope, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { method: Method::POST, path, needs: Needs::Scope(scope), handler }
+}
+
+const READ: Needs = Needs::Scope(Scope::Read);
+
+/// The table (interface.md, HTTP).
+pub const ROUTES: &[Route] = &[
+    reads("/livez", Needs::Nothing, || get(api::health::live)),
+    reads("/readyz", Needs::Nothing, || get(api::health::ready)),
+    asks("/v1/syncs", Scope::Sync, || post(api::syncs::create)),
+    reads("/v1/runs", READ, || get(api::runs::list)),
+    reads("/v1/runs/{id}", READ, || get(api::runs::show)),
+    asks("/v1/runs/{id}/approve", Scope::Approve, || post(api::runs::approve)),
+    asks("/v1/runs/{id}/reject", Scope::Approve, || post(api::runs::reject)),
+    reads("/v1/districts", READ, || get(api::districts::list)),
+    reads("/v1/districts/{d}", READ, || get(api::districts::show)),
+    reads("/v1/districts/{d}/licenses", READ, || get(api::districts::licenses)),
+    reads("/v1/districts/{d}/products/{p}/seats", READ, || get(api::districts::seats)),
+    reads("/v1/audit", READ, || get(api::audit::list)),
+    reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
+    reads("/style.css", Needs::Nothing, || get(pages::style)),
+];
+
+/// The largest body.
+const BODY: usize = 1024 * 1024;
+
+/// The longest answer.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Everything, ready to serve.
+pub(crate) fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let guard = middleware::from_fn_with_state((app.clone(), route.needs), auth::authenticate);
+        // `layer` leaves the answer to a wrong method alone.
+        router = router.route(route.path, (route.handler)().route_layer(guard));
+    }
+    router
+        .fallback(|| async { Problem::not_found("there is nothing at this path; the API stands under /v1") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "this path does not take that method; `Allow` names those it takes",
+            )
+        })
+        .layer(DefaultBodyLimit::max(BODY))
+        .layer(middleware::from_fn(in_time))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(with_headers))
+        .with_state(app)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let late = |_| {
+        let busy = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "no answer in 30 seconds; ask again in a moment");
+        busy.with(header::RETRY_AFTER, "5").into_response()
+    };
+    tokio::time::timeout(LIMIT, next.run(request)).await.unwrap_or_else(late)
+}
+
+/// The panic's message is dropped: it may hold a value.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Problem::internal().into_response()
+}
+
+/// For every answer: it is not to be sniffed, framed, cached or told to other sites, and may load nothing but our style.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+];
+
+async fn with_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}

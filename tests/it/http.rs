@@ -1,0 +1,247 @@
+//! The HTTP side of the daemon: who may ask what, and what a wrong question is answered.
+
+use reqwest::{Method, StatusCode};
+use rosterd::http::routes::{Needs, ROUTES};
+use rosterd::http::tokens::Scope;
+use serde_json::{Value, json};
+
+use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
+
+struct Answer {
+    status: StatusCode,
+    kind: String,
+    location: Option<String>,
+    body: Value,
+}
+
+async fn ask(daemon: &Daemon, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Answer {
+    let mut request = client().request(method, daemon.url(path));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if let Some(body) = body {
+        request = request.header("content-type", "application/json").body(body);
+    }
+    let answer = request.send().await.unwrap();
+    let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+    assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+    let (kind, location) = (header("content-type").unwrap_or_default(), header("location"));
+    let status = answer.status();
+    let body = answer.bytes().await.unwrap();
+    Answer { status, kind, location, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+}
+
+async fn get(daemon: &Daemon, path: &str, token: &str) -> Answer {
+    ask(daemon, Method::GET, path, Some(token), None).await
+}
+
+async fn post(daemon: &Daemon, path: &str, token: &str, body: &Value) -> Answer {
+    ask(daemon, Method::POST, path, Some(token), Some(body.to_string())).await
+}
+
+fn is_problem(answer: &Answer, status: u16) {
+    assert_eq!(answer.status.as_u16(), status, "{}", answer.body);
+    assert_eq!(answer.kind, "application/problem+json");
+    assert_eq!(answer.body["status"], status);
+    assert!(answer.body["detail"].as_str().is_some_and(|it| !it.is_empty()), "{}", answer.body);
+}
+
+/// The run of a 202, when it has ended.
+async fn ended(daemon: &Daemon, token: &str, accepted: &Answer) -> Value {
+    assert_eq!(accepted.status, 202, "{}", accepted.body);
+    let location = accepted.location.clone().unwrap();
+    assert_eq!(location, format!("/v1/runs/{}", accepted.body["run"].as_str().unwrap()));
+    until("the run to end", async || {
+        let run = get(daemon, &location, token).await.body;
+        let open = matches!(run["status"].as_str().unwrap(), "queued" | "fetching" | "planned" | "applying");
+        (!open).then_some(run)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_route_asks_for_its_scope_and_nothing_less_or_else_will_do() {
+    let installation = Installation::new("apply", "");
+    let token_of = |scope: Scope| (scope, installation.token(scope.as_str(), &["--scope", scope.as_str()]));
+    let tokens: Vec<(Scope, String)> = Scope::ALL.map(token_of).into_iter().collect();
+    let revoked = installation.token("gone", &["--scope", "admin"]);
+    assert!(installation.cli(DAY_1, &["token", "revoke", "gone"]).status.success());
+    let daemon = installation.start(DAY_1).await;
+    for route in ROUTES {
+        let path = route.path.replace("{d}", "mulberry-springs").replace("{p}", "reading").replace("{id}", "NONE");
+        let asked = async |token: Option<&str>| ask(&daemon, route.method.clone(), &path, token, None).await;
+        let nobody = asked(None).await;
+        let Needs::Scope(needed) = route.needs else {
+            assert_eq!(nobody.status, 200, "{route:?}");
+            continue;
+        };
+        is_problem(&nobody, 401);
+        let (unknown, void) = (asked(Some("rstd_unknown")).await, asked(Some(&revoked)).await);
+        is_problem(&unknown, 401);
+        assert_eq!((unknown.status, unknown.body), (void.status, void.body), "{route:?}");
+        for (scope, token) in &tokens {
+            let answer = asked(Some(token)).await;
+            if *scope == needed || *scope == Scope::Admin {
+                assert!(
+                    !matches!(answer.status.as_u16(), 401 | 403 | 405 | 500),
+                    "{route:?} {scope:?} {}",
+                    answer.status
+                );
+            } else {
+                is_problem(&answer, 403);
+            }
+        }
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_of_one_district_learns_nothing_of_another() {
+    let installation = Installation::new("apply", "");
+    let all = installation.token("all", &["--scope", "admin"]);
+    let other = installation.token("other", &["--scope", "admin", "--district", "by-hand"]);
+    let daemon = installation.start(DAY_1).await;
+    let run =
+        ended(&daemon, &all, &post(&daemon, "/v1/syncs", &all, &json!({ "district": "mulberry-springs" })).await).await;
+    let id = run["run"].as_str().unwrap();
+    is_problem(&get(&daemon, &format!("/v1/runs/{id}"), &other).await, 404);
+    for path in [
+        "/v1/districts/mulberry-springs/licenses",
+        "/v1/districts/nowhere/licenses",
+        "/v1/runs?district=mulberry-springs",
+    ] {
+        is_problem(&get(&daemon, path, &other).await, 403);
+    }
+    is_problem(&post(&daemon, "/v1/syncs", &other, &json!({ "district": "mulberry-springs" })).await, 403);
+    for path in ["/v1/runs", "/v1/audit"] {
+        assert_eq!(get(&daemon, path, &other).await.body["items"], json!([]), "{path}");
+    }
+    let districts = get(&daemon, "/v1/districts", &other).await.body;
+    assert_eq!(districts["items"].as_array().unwrap().len(), 1);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_idempotency_key_gives_the_same_run_and_another_body_under_it_is_refused() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("ci", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    let keyed = async |reason: &str| {
+        let body = json!({ "district": "mulberry-springs", "reason": reason });
+        let request = client().post(daemon.url("/v1/syncs")).bearer_auth(&token).header("idempotency-key", "k-1");
+        request.body(body.to_string()).send().await.unwrap()
+    };
+    let first: Value = serde_json::from_slice(&keyed("first").await.bytes().await.unwrap()).unwrap();
+    assert_eq!((first["requested_by"].as_str(), first["trigger"].as_str()), (Some("token:ci"), Some("http")));
+    let location = format!("/v1/runs/{}", first["run"].as_str().unwrap());
+    until("the run to end", async || (get(&daemon, &location, &token).await.body["status"] == "applied").then_some(()))
+        .await;
+    let again = keyed("first").await;
+    assert_eq!(again.status(), 202);
+    let again: Value = serde_json::from_slice(&again.bytes().await.unwrap()).unwrap();
+    assert_eq!(again["run"], first["run"], "also after it has ended");
+    assert_eq!(keyed("second").await.status(), 422);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_wrong_question_is_answered_with_a_problem_that_says_what_to_do() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("ci", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    let sync = async |body: &str| ask(&daemon, Method::POST, "/v1/syncs", Some(&token), Some(body.to_owned())).await;
+    is_problem(&sync("{").await, 400);
+    is_problem(&sync("").await, 422);
+    is_problem(&sync("[]").await, 422);
+    is_problem(&sync(r#"{"district":"mulberry-springs","mode":"aply"}"#).await, 422);
+    let typo = sync(r#"{"district":"mulberry-springs","moode":"plan"}"#).await;
+    is_problem(&typo, 422);
+    assert!(typo.body["detail"].as_str().unwrap().contains("did you mean `mode`?"), "{}", typo.body);
+    is_problem(&sync(r#"{"district":"nowhere"}"#).await, 404);
+    is_problem(&sync(r#"{"district":"by-hand"}"#).await, 422);
+    let secret = sync(r#"{"district":4711471147114711}"#).await;
+    assert!(!secret.body.to_string().contains("4711"), "{}", secret.body);
+    is_problem(&sync(&" ".repeat(1024 * 1024 + 1)).await, 413);
+    for path in
+        ["/v1/runs?limit=0", "/v1/runs?limit=501", "/v1/runs?statu=held", "/v1/runs?status=odd", "/v1/audit?cursor=x"]
+    {
+        is_problem(&get(&daemon, path, &token).await, 400);
+    }
+    for path in
+        ["/v1/runs/NONE", "/v1/nothing", "/v1/districts/nowhere", "/v1/districts/mulberry-springs/products/no/seats"]
+    {
+        is_problem(&get(&daemon, path, &token).await, 404);
+    }
+    is_problem(&ask(&daemon, Method::DELETE, "/v1/runs", Some(&token), None).await, 405);
+    assert_eq!(get(&daemon, "/v1/runs", &token).await.body, json!({ "items": [], "next_cursor": null }));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_held_first_sync_is_approved_over_http_by_its_hash_alone() {
+    let installation = Installation::new("review", "");
+    let token = installation.token("ci", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    let asked = post(&daemon, "/v1/syncs", &token, &json!({ "district": "mulberry-springs" })).await;
+    let held = ended(&daemon, &token, &asked).await;
+    assert_eq!(held["status"], "held");
+    let approve = format!("/v1/runs/{}/approve", held["run"].as_str().unwrap());
+    is_problem(&post(&daemon, &approve, &token, &json!({ "hash": "0000" })).await, 409);
+    is_problem(&post(&daemon, &approve, &token, &json!({ "groups": ["district/nothing"] })).await, 422);
+    let body = json!({ "hash": held["plan_hash"], "reason": "looks right" });
+    let decided = ended(&daemon, &token, &post(&daemon, &approve, &token, &body).await).await;
+    assert_eq!((decided["status"].as_str(), decided["trigger"].as_str()), (Some("applied"), Some("approval")));
+    is_problem(&post(&daemon, &approve, &token, &body).await, 409);
+    let rows = get(&daemon, "/v1/districts/mulberry-springs/licenses?product=reading", &token).await.body;
+    assert_eq!((rows[0]["total"].as_u64(), rows[0]["assigned"].as_u64()), (Some(70), Some(70)));
+    let seats = get(&daemon, "/v1/districts/mulberry-springs/products/reading/seats", &token).await.body;
+    assert_eq!(seats["holders"].as_array().unwrap().len(), 70);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn lists_are_paged_without_a_gap_or_a_repetition() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("ci", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    for _ in 0..3 {
+        let asked = post(&daemon, "/v1/syncs", &token, &json!({ "district": "mulberry-springs" })).await;
+        ended(&daemon, &token, &asked).await;
+    }
+    for (list, key, expected) in [("/v1/runs?limit=2", "run", Some(3)), ("/v1/audit?limit=500", "seq", None)] {
+        let (mut seen, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = get(&daemon, &format!("{list}{cursor}"), &token).await.body;
+            seen.extend(page["items"].as_array().unwrap().iter().map(|it| it[key].to_string()));
+            let Some(next) = page["next_cursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        let distinct: std::collections::BTreeSet<&String> = seen.iter().collect();
+        assert_eq!(distinct.len(), seen.len(), "{list}");
+        if let Some(expected) = expected {
+            assert_eq!(seen.len(), expected, "{list}");
+        } else {
+            let head = installation.store().await.audit_head(&"mulberry-springs".into()).await.unwrap();
+            assert_eq!(i64::try_from(seen.len()).unwrap(), head.size);
+        }
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn the_overview_shows_a_district_and_is_for_local_names_alone() {
+    let installation = Installation::new("review", "");
+    let token = installation.token("ci", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    let asked = post(&daemon, "/v1/syncs", &token, &json!({ "district": "mulberry-springs" })).await;
+    ended(&daemon, &token, &asked).await;
+    let page = client().get(daemon.url("/")).send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'"), "{policy}");
+    let text = page.text().await.unwrap();
+    assert!(text.contains("1 district waits for a person") && text.contains("HELD district/first_sync"), "{text}");
+    assert!(!text.contains("<script") && !text.contains("style="), "{text}");
+    let foreign = client().get(daemon.url("/")).header("host", "rosterd.example.org").send().await.unwrap();
+    assert_eq!(foreign.status(), 403);
+    daemon.stop().await;
+}
