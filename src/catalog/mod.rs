@@ -81,7 +81,13 @@ pub fn parse(text: &str) -> Result<Catalog, Vec<Fault>> {
     let line_of = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
     let file: wire::File = toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| line_of(span.start));
-        vec![Fault { line, message: with_nearest(error.message()) }]
+        let message = with_nearest(error.message());
+        let key = text.lines().nth(line - 1).and_then(|it| it.split_once('=')).map(|(key, _)| key.trim());
+        let message = match key {
+            Some(key) if !message.contains('`') => format!("`{key}`: {message}"),
+            Some(_) | None => message,
+        };
+        vec![Fault { line, message }]
     })?;
     check::checked(file).map_err(|faults| {
         let mut faults: Vec<Fault> =

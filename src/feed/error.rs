@@ -252,6 +252,9 @@ impl FeedError {
     pub fn told(&self) -> String {
         match self {
             Self::Secret { cause, .. } => format!("{self}: {cause}"),
+            Self::Unreadable { cause, .. } => {
+                format!("{self}: {}; check that it is there and that this user may read it", cause.kind())
+            }
             _ => self.to_string(),
         }
     }

@@ -21,13 +21,21 @@ pub(super) struct Differences {
 
 /// All kinds of a snapshot.
 pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: Timestamp) -> Differences {
-    let mut scan = Scan { baseline, snapshot, as_of, found: Differences::default(), refused: BTreeMap::new() };
+    let mut scan = Scan {
+        baseline,
+        snapshot,
+        as_of,
+        found: Differences::default(),
+        refused: BTreeMap::new(),
+        mentioned: BTreeSet::new(),
+    };
     scan.kind(&snapshot.schools, &baseline.roster.schools);
     scan.kind(&snapshot.sessions, &baseline.roster.sessions);
     scan.kind(&snapshot.courses, &baseline.roster.courses);
     scan.kind(&snapshot.classes, &baseline.roster.classes);
     scan.kind(&snapshot.users, &baseline.roster.users);
     scan.kind(&snapshot.enrollments, &baseline.roster.enrollments);
+    scan.spend_absent();
     let mut found = scan.found;
     for (kind, ids) in scan.refused {
         found.warnings.push(Warning {
@@ -49,6 +57,8 @@ struct Scan<'a> {
     as_of: Timestamp,
     found: Differences,
     refused: BTreeMap<Kind, BTreeSet<String>>,
+    /// Decided records that the snapshot or the store mentions.
+    mentioned: BTreeSet<(Kind, String)>,
 }
 
 impl Scan<'_> {
@@ -59,6 +69,9 @@ impl Scan<'_> {
         let may_remove = self.snapshot.complete();
         let keys: BTreeSet<&T::Key> = seen.keys().chain(active.keys()).collect();
         for key in keys {
+            if !self.baseline.decisions.is_empty() {
+                self.mentioned.insert((T::KIND, T::text_id(key)));
+            }
             let before = active.get(key);
             let (after, tombstone) = match seen.get(key) {
                 Some(Presence::This(record)) => (Some(record), false),
@@ -83,6 +96,16 @@ impl Scan<'_> {
                 self.take(change);
             }
         }
+    }
+
+    /// A refused addition that a complete snapshot no longer has is something else, too.
+    fn spend_absent(&mut self) {
+        if !self.snapshot.complete() {
+            return;
+        }
+        let refused = self.baseline.decisions.iter().filter(|(_, it)| it.verdict == Verdict::Refused);
+        let gone = refused.map(|(key, _)| key).filter(|key| !self.mentioned.contains(*key));
+        self.found.spent.extend(gone.filter(|(kind, _)| !self.snapshot.kept.contains(kind)).cloned());
     }
 
     /// The source sends something else than what was refused: the record is taken up again, whatever it sends next.
