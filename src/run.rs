@@ -272,6 +272,12 @@ impl World<'_> {
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();
+        let decided_nothing = writes.decisions_cleared.is_empty() && writes.hold_decisions.is_empty();
+        if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
+            // A second run of the same data writes nothing but its own row.
+            self.store.finish_run(&record).await?;
+            return Ok(record);
+        }
         match self.store.write(writes).await {
             Ok(span) => record.audit = span,
             // An answer that was lost is settled by reading the run (safety.md, Crash).
