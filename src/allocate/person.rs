@@ -134,7 +134,7 @@ impl<'a> Desk<'a, '_> {
         let mut others = Vec::new();
         for (user, here) in ids.iter().filter_map(|id| self.district.user(id)) {
             let enrollments = self.district.enrollments_of(&user.id);
-            let own = self.demand(Subject { user, enrollments: &enrollments, view: View::Present });
+            let own = self.demand(Subject::new(user, &enrollments, View::Present));
             if here && own.waits(false) {
                 users.push(user);
             } else if here && user.active {

@@ -8,7 +8,7 @@ use crate::model::{Ended, Leaving, Product, ReleaseReason, Roster, Seat, SourceI
 use super::Input;
 use super::capacity::{self, Capacity, Coverage, range};
 use super::demand::{Demand, Rule, Subject, View};
-use super::district::District;
+use super::district::{District, Fact};
 use super::order::{Claim, Order, Tier};
 use super::outcome::Outcome;
 use super::over::Excess;
@@ -136,12 +136,13 @@ impl<'a, 'b> Desk<'a, 'b> {
             for (id, seat) in orphans.drain(..) {
                 self.judge_orphan(id, seat, &mut persons);
             }
+            let Some(Fact { active, roles, circle }) = self.district.fact(index) else { continue };
             let enrollments = self.district.enrollments(index);
-            let demand = self.demand(Subject { user, enrollments, view: View::Present });
+            let demand = self.demand(Subject { user, active, roles, enrollments, view: View::Present });
             let account = Account { id, user: Some(user), demand, seat, place, ended: last };
             match input.persons.get(id).filter(|_| by_person) {
                 Some(person) => persons.entry(person).or_default().push(account),
-                None => self.settle(account, index),
+                None => self.settle(account, circle),
             }
         }
         orphans.extend(seats);
@@ -177,15 +178,14 @@ impl<'a, 'b> Desk<'a, 'b> {
         }
     }
 
-    /// One account that stands for itself; `index` is its user's in the roster.
-    fn settle(&mut self, account: Account<'a>, index: usize) {
+    /// One account that stands for itself, and its user's circle.
+    fn settle(&mut self, account: Account<'a>, circle: usize) {
         let Account { user, demand, seat, place, ended, .. } = account;
         let Some(user) = user else { return };
         let wants = match seat {
             Some(_) => true,
             None => demand.waits(place.is_some()) && self.capacity.coverage != Coverage::NotActivated,
         };
-        let circle = self.district.circle(index).unwrap_or_default();
         let schools = self.district.circles.get(circle).map(Vec::as_slice).unwrap_or_default();
         let sort = if wants { self.sorts.of_circle(circle, schools) } else { 0 };
         if let Some(seat) = seat {
@@ -242,7 +242,7 @@ impl<'a, 'b> Desk<'a, 'b> {
             return Demand::None(ReleaseReason::Tombstone);
         };
         let enrollments = self.district.enrollments_put_back(id);
-        self.demand(Subject { user, enrollments: &enrollments, view: View::PutBack })
+        self.demand(Subject::new(user, &enrollments, View::PutBack))
     }
 
     /// Enters someone in demand without a seat; the first of `accounts` is the one that would have it.
