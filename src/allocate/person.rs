@@ -24,6 +24,14 @@ pub(super) struct Account<'a> {
     pub(super) ended: Option<&'a Ended>,
 }
 
+impl<'a> Account<'a> {
+    /// An account that the roster does not have, and its person, if it has one.
+    pub(super) fn gone(id: &'a SourceId, person: Option<&'a SourceId>) -> Option<(&'a SourceId, Self)> {
+        let demand = Demand::None(ReleaseReason::Tombstone);
+        Some((person?, Self { id, user: None, demand, seat: None, place: None, ended: None }))
+    }
+}
+
 /// Adds the other accounts of everyone in `users`.
 pub(super) fn with_other_accounts(users: &mut BTreeSet<SourceId>, persons: &BTreeMap<SourceId, SourceId>) {
     let whole: BTreeSet<&SourceId> = users.iter().filter_map(|id| persons.get(id)).collect();

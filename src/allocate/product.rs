@@ -132,7 +132,9 @@ impl<'a, 'b> Desk<'a, 'b> {
             let seat = advance(&mut seats, id, &mut orphans);
             let place = advance(&mut waiting, id, &mut strangers);
             let last = advance(&mut ended, id, &mut former);
-            former.clear();
+            if !by_person {
+                former.clear();
+            }
             for (id, seat) in orphans.drain(..) {
                 self.judge_orphan(id, seat, &mut persons);
             }
@@ -150,10 +152,23 @@ impl<'a, 'b> Desk<'a, 'b> {
             self.judge_orphan(id, seat, &mut persons);
         }
         strangers.extend(waiting);
-        self.left.extend(strangers.into_iter().map(|(id, _)| id));
-        if !persons.is_empty() {
-            persons.into_values().for_each(|accounts| self.settle_person(accounts));
+        former.extend(ended);
+        // What an account had that the roster does not have any more still counts for its person.
+        let gone = |id| Account::gone(id, input.persons.get(id).filter(|_| by_person));
+        for (id, place) in strangers {
+            match gone(id) {
+                Some((person, account)) => {
+                    persons.entry(person).or_default().push(Account { place: Some(place), ..account });
+                }
+                None => self.left.push(id),
+            }
         }
+        for (id, last) in former {
+            if let Some((person, account)) = gone(id) {
+                persons.entry(person).or_default().push(Account { ended: Some(last), ..account });
+            }
+        }
+        persons.into_values().for_each(|accounts| self.settle_person(accounts));
     }
 
     /// A seat whose user the roster does not have.

@@ -225,3 +225,14 @@ fn a_reclaimed_seat_does_not_make_its_user_a_returning_one() {
     it.keep(&outcome);
     assert!(it.ended.values().all(|it| it.reason == ReleaseReason::Reclaimed && !it.reason.returns()));
 }
+
+#[test]
+fn billions_of_seats_do_not_wrap_around() {
+    let mut it = World::seats(3_000_000_000);
+    it.subscription(subscription("SECOND", "reading", 3_000_000_000));
+    it.sub().overage = crate::model::Overage::Allow { percent: 4_000_000_000, days: 4_000_000_000 };
+    it.students(&["ann"]);
+    assert_eq!(it.settle(), ["ann granted district"]);
+    let row = crate::allocate::licenses(&it.baseline(), it.as_of, false).remove(0);
+    assert!(row.total.unwrap() > 3_000_000_000 && row.over == 0);
+}

@@ -114,3 +114,16 @@ fn a_person_who_has_the_bundle_on_one_account_does_not_need_its_part_on_another(
     assert_eq!(it.settle(), ["all/a2 granted district", "zoe granted district"]);
     it.lawful();
 }
+
+#[test]
+fn a_person_keeps_the_place_in_line_of_an_account_that_is_gone() {
+    let mut it = twice(0);
+    it.user("a2").active = false;
+    it.settle();
+    let since = it.waiting[&("reading".into(), "a1".into())].since;
+    it.night("2026-10-06");
+    it.roster.users.remove(&"a1".into());
+    it.user("a2").active = true;
+    assert_eq!(it.settle(), ["a2 waiting district", "a1 waiting ended"]);
+    assert_eq!(it.waiting[&("reading".into(), "a2".into())].since, since);
+}
