@@ -155,10 +155,9 @@ pub(super) fn range<'a, T>(
     map: &'a BTreeMap<SeatKey, T>,
     product: &ProductCode,
 ) -> impl Iterator<Item = (&'a SourceId, &'a T)> {
-    let of = product.clone();
-    map.range((product.clone(), SourceId::new(""))..)
-        .take_while(move |((code, _), _)| *code == of)
-        .map(|((_, user), it)| (user, it))
+    // The least code after this one bounds the range, so that no entry's code needs to be looked at.
+    let after = ProductCode::new(format!("{product}\0"));
+    map.range((product.clone(), SourceId::new(""))..(after, SourceId::new(""))).map(|((_, user), it)| (user, it))
 }
 
 fn allowance(it: &Subscription) -> Option<Allowance> {

@@ -13,7 +13,7 @@ use super::Input;
 use super::assignment::Decisions;
 use super::capacity::range;
 use super::dates::Standing;
-use super::district::{ClassEntry, District, by_educators};
+use super::district::{ClassEntry, District, Roles, by_educators};
 
 /// Whether a user wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +60,21 @@ pub(super) enum View {
 pub(super) struct Subject<'a, 'b> {
     /// The user.
     pub(super) user: &'a User,
+    /// Whether the account is active.
+    pub(super) active: bool,
+    /// Their roles.
+    pub(super) roles: Roles,
     /// In key order.
     pub(super) enrollments: &'b [&'a Enrollment],
     /// What of it counts.
     pub(super) view: View,
+}
+
+impl<'a, 'b> Subject<'a, 'b> {
+    /// What `view` shows of a user.
+    pub(super) fn new(user: &'a User, enrollments: &'b [&'a Enrollment], view: View) -> Self {
+        Self { user, active: user.active, roles: Roles::of(user), enrollments, view }
+    }
 }
 
 /// The conditions of one product, read once.
@@ -71,6 +82,8 @@ pub(super) struct Subject<'a, 'b> {
 pub(super) struct Rule<'a, 'b> {
     district: &'b District<'a>,
     product: &'a Product,
+    /// The roles of the product's audience.
+    audience: Roles,
     /// The source's words for the product's grades.
     grades: BTreeSet<&'a str>,
     /// The product's schools, by id.
@@ -101,6 +114,7 @@ impl<'a, 'b> Rule<'a, 'b> {
         let mut it = Self {
             district,
             product,
+            audience: Roles::that(|role| counts_for(product.audience, role)),
             grades: district.grade_words(&product.grades),
             schools: district.schools_named(&product.schools),
             decisions: Decisions::new(input, product, district.today),
@@ -116,13 +130,13 @@ impl<'a, 'b> Rule<'a, 'b> {
     pub(super) fn demand(&self, subject: Subject<'a, '_>) -> Demand {
         let user = subject.user;
         let decision = self.decisions.of_user(&user.id);
-        if !user.active {
+        if !subject.active {
             return Demand::None(ReleaseReason::Inactive);
         }
         if decision == Some(OverrideKind::Exclude) {
             return Demand::None(ReleaseReason::Excluded);
         }
-        if !in_audience(self.product.audience, user) {
+        if self.product.audience != Audience::Any && !subject.roles.meet(self.audience) {
             return Demand::None(ReleaseReason::Conditions);
         }
         if decision == Some(OverrideKind::Pin) {
@@ -329,10 +343,6 @@ pub(super) fn counts_for(audience: Audience, role: RoleName) -> bool {
         }
         Audience::Any => true,
     }
-}
-
-fn in_audience(audience: Audience, user: &User) -> bool {
-    audience == Audience::Any || user.roles.iter().any(|it| counts_for(audience, it.role))
 }
 
 /// Whether a catalog's word for a school means this one: source id, identifier or NCES number.

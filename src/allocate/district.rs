@@ -33,6 +33,57 @@ pub(super) struct ClassEntry<'a> {
     pub(super) teachers: Vec<Teacher<'a>>,
 }
 
+/// The roles a user has, as a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Roles(u8);
+
+impl Roles {
+    /// Those of `user`.
+    pub(super) fn of(user: &User) -> Self {
+        Self(user.roles.iter().fold(0, |bits, it| bits | Self::bit(it.role)))
+    }
+
+    /// Those of `wanted`, whoever has them.
+    pub(super) fn that(wanted: impl Fn(RoleName) -> bool) -> Self {
+        let all = [
+            RoleName::Administrator,
+            RoleName::Aide,
+            RoleName::Proctor,
+            RoleName::Staff,
+            RoleName::Student,
+            RoleName::Teacher,
+        ];
+        Self(all.into_iter().filter(|role| wanted(*role)).fold(0, |bits, role| bits | Self::bit(role)))
+    }
+
+    /// Whether some role is in both.
+    pub(super) fn meet(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    fn bit(role: RoleName) -> u8 {
+        match role {
+            RoleName::Administrator => 1,
+            RoleName::Aide => 1 << 1,
+            RoleName::Proctor => 1 << 2,
+            RoleName::Staff => 1 << 3,
+            RoleName::Student => 1 << 4,
+            RoleName::Teacher => 1 << 5,
+        }
+    }
+}
+
+/// What every product asks of a user, side by side with the next user's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fact {
+    /// Whether the account is active.
+    pub(super) active: bool,
+    /// Their roles.
+    pub(super) roles: Roles,
+    /// Their circle.
+    pub(super) circle: usize,
+}
+
 /// A district on one day.
 #[derive(Debug)]
 pub(super) struct District<'a> {
@@ -48,8 +99,8 @@ pub(super) struct District<'a> {
     ends: Vec<usize>,
     /// Lists of schools that users of the roster have, each once.
     pub(super) circles: Vec<Vec<&'a SourceId>>,
-    /// The circle of each user, in the order of users.
-    circle_of: Vec<usize>,
+    /// What every product asks of a user, in the order of users.
+    facts: Vec<Fact>,
     /// Every word for a grade that a user has, where a product asks for grades.
     words: BTreeSet<&'a str>,
     input: Input<'a>,
@@ -76,7 +127,7 @@ impl<'a> District<'a> {
             enrollments: Vec::new(),
             ends: Vec::new(),
             circles: Vec::new(),
-            circle_of: Vec::new(),
+            facts: Vec::new(),
             words: BTreeSet::new(),
             subscriptions: capacity::of_district(input.catalog, &input.state.id),
             calendar,
@@ -111,13 +162,13 @@ impl<'a> District<'a> {
             if circle == next {
                 self.circles.push(schools_of(&[user]));
             }
-            self.circle_of.push(circle);
+            self.facts.push(Fact { active: user.active, roles: Roles::of(user), circle });
         }
     }
 
-    /// The circle of the roster's user at `index`.
-    pub(super) fn circle(&self, index: usize) -> Option<usize> {
-        self.circle_of.get(index).copied()
+    /// What every product asks of the roster's user at `index`.
+    pub(super) fn fact(&self, index: usize) -> Option<Fact> {
+        self.facts.get(index).copied()
     }
 
     /// The words that users have for any of these grades.

@@ -24,6 +24,14 @@ pub(super) struct Account<'a> {
     pub(super) ended: Option<&'a Ended>,
 }
 
+impl<'a> Account<'a> {
+    /// An account that the roster does not have, and its person, if it has one.
+    pub(super) fn gone(id: &'a SourceId, person: Option<&'a SourceId>) -> Option<(&'a SourceId, Self)> {
+        let demand = Demand::None(ReleaseReason::Tombstone);
+        Some((person?, Self { id, user: None, demand, seat: None, place: None, ended: None }))
+    }
+}
+
 /// Adds the other accounts of everyone in `users`.
 pub(super) fn with_other_accounts(users: &mut BTreeSet<SourceId>, persons: &BTreeMap<SourceId, SourceId>) {
     let whole: BTreeSet<&SourceId> = users.iter().filter_map(|id| persons.get(id)).collect();
@@ -134,7 +142,7 @@ impl<'a> Desk<'a, '_> {
         let mut others = Vec::new();
         for (user, here) in ids.iter().filter_map(|id| self.district.user(id)) {
             let enrollments = self.district.enrollments_of(&user.id);
-            let own = self.demand(Subject { user, enrollments: &enrollments, view: View::Present });
+            let own = self.demand(Subject::new(user, &enrollments, View::Present));
             if here && own.waits(false) {
                 users.push(user);
             } else if here && user.active {

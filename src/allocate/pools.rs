@@ -94,6 +94,10 @@ impl Placement {
             self.enter(occupant, sort, pool, kept);
             return true;
         }
+        // Where more is in use than the total allows, nobody makes room for a newcomer; a site license was tried above.
+        if self.total.is_some_and(|limit| self.counted > limit) {
+            return false;
+        }
         let closed = |pool: &usize| self.closed.get(*pool).copied().unwrap_or(true);
         if self.choices.get(sort).is_none_or(|choice| choice.iter().all(closed)) {
             return false;

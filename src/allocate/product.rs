@@ -8,7 +8,7 @@ use crate::model::{Ended, Leaving, Product, ReleaseReason, Roster, Seat, SourceI
 use super::Input;
 use super::capacity::{self, Capacity, Coverage, range};
 use super::demand::{Demand, Rule, Subject, View};
-use super::district::District;
+use super::district::{District, Fact};
 use super::order::{Claim, Order, Tier};
 use super::outcome::Outcome;
 use super::over::Excess;
@@ -132,16 +132,19 @@ impl<'a, 'b> Desk<'a, 'b> {
             let seat = advance(&mut seats, id, &mut orphans);
             let place = advance(&mut waiting, id, &mut strangers);
             let last = advance(&mut ended, id, &mut former);
-            former.clear();
+            if !by_person {
+                former.clear();
+            }
             for (id, seat) in orphans.drain(..) {
                 self.judge_orphan(id, seat, &mut persons);
             }
+            let Some(Fact { active, roles, circle }) = self.district.fact(index) else { continue };
             let enrollments = self.district.enrollments(index);
-            let demand = self.demand(Subject { user, enrollments, view: View::Present });
+            let demand = self.demand(Subject { user, active, roles, enrollments, view: View::Present });
             let account = Account { id, user: Some(user), demand, seat, place, ended: last };
             match input.persons.get(id).filter(|_| by_person) {
                 Some(person) => persons.entry(person).or_default().push(account),
-                None => self.settle(account, index),
+                None => self.settle(account, circle),
             }
         }
         orphans.extend(seats);
@@ -149,10 +152,23 @@ impl<'a, 'b> Desk<'a, 'b> {
             self.judge_orphan(id, seat, &mut persons);
         }
         strangers.extend(waiting);
-        self.left.extend(strangers.into_iter().map(|(id, _)| id));
-        if !persons.is_empty() {
-            persons.into_values().for_each(|accounts| self.settle_person(accounts));
+        former.extend(ended);
+        // What an account had that the roster does not have any more still counts for its person.
+        let gone = |id| Account::gone(id, input.persons.get(id).filter(|_| by_person));
+        for (id, place) in strangers {
+            match gone(id) {
+                Some((person, account)) => {
+                    persons.entry(person).or_default().push(Account { place: Some(place), ..account });
+                }
+                None => self.left.push(id),
+            }
         }
+        for (id, last) in former {
+            if let Some((person, account)) = gone(id) {
+                persons.entry(person).or_default().push(Account { ended: Some(last), ..account });
+            }
+        }
+        persons.into_values().for_each(|accounts| self.settle_person(accounts));
     }
 
     /// A seat whose user the roster does not have.
@@ -177,15 +193,14 @@ impl<'a, 'b> Desk<'a, 'b> {
         }
     }
 
-    /// One account that stands for itself; `index` is its user's in the roster.
-    fn settle(&mut self, account: Account<'a>, index: usize) {
+    /// One account that stands for itself, and its user's circle.
+    fn settle(&mut self, account: Account<'a>, circle: usize) {
         let Account { user, demand, seat, place, ended, .. } = account;
         let Some(user) = user else { return };
         let wants = match seat {
             Some(_) => true,
             None => demand.waits(place.is_some()) && self.capacity.coverage != Coverage::NotActivated,
         };
-        let circle = self.district.circle(index).unwrap_or_default();
         let schools = self.district.circles.get(circle).map(Vec::as_slice).unwrap_or_default();
         let sort = if wants { self.sorts.of_circle(circle, schools) } else { 0 };
         if let Some(seat) = seat {
@@ -242,7 +257,7 @@ impl<'a, 'b> Desk<'a, 'b> {
             return Demand::None(ReleaseReason::Tombstone);
         };
         let enrollments = self.district.enrollments_put_back(id);
-        self.demand(Subject { user, enrollments: &enrollments, view: View::PutBack })
+        self.demand(Subject::new(user, &enrollments, View::PutBack))
     }
 
     /// Enters someone in demand without a seat; the first of `accounts` is the one that would have it.

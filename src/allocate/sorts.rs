@@ -100,8 +100,8 @@ impl Sorts {
 
     /// The pool a seat is in, if its user may still draw from it.
     pub(super) fn home(&self, sort: usize, pool: &Pool) -> Option<usize> {
-        let index = self.by_pool.get(pool)?;
-        self.choices.get(sort)?.contains(index).then_some(*index)
+        let choice = self.choices.get(sort)?;
+        choice.iter().copied().find(|index| self.pools.get(*index) == Some(pool))
     }
 
     /// The first pool of a sort.

@@ -11,7 +11,7 @@ use std::fmt;
 use chrono::Days;
 
 use crate::model::{
-    Baseline, Date, Kind, Overage, Pool, Product, ProductCode, Seat, SeatState, Seats, SourceId, Subscription,
+    Baseline, CountBy, Date, Kind, Overage, Pool, Product, ProductCode, Seat, SeatState, Seats, SourceId, Subscription,
     SubscriptionStatus, Timestamp, Waiting,
 };
 
@@ -82,7 +82,9 @@ impl<'a> Check<'a> {
         let wishes: BTreeMap<&SourceId, Wish> =
             self.baseline.roster.users.values().map(|user| (&user.id, wishes.of(product, user))).collect();
         self.seats(product, &contract, &seats, &wishes);
-        self.demand(product, &contract, &seats, &line, &wishes);
+        let people = self.people(product, &seats, &line, &wishes);
+        self.one_each(product, &people, &seats);
+        self.demand(product, &contract, &People { all: &people, seats: &seats, line: &line, wishes: &wishes });
         self.positions(product, &line);
         self.free_seats(product, &contract, &seats, &line);
     }
@@ -115,33 +117,55 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// 4: who is in demand of an activated product has a seat or waits, nobody both, and nobody else waits.
-    fn demand(
-        &mut self,
+    /// Everyone the product knows, each with their accounts: one, or those of accepted links where it counts persons.
+    fn people(
+        &self,
         product: &Product,
-        contract: &Contract<'_>,
-        seats: &BTreeMap<&SourceId, &Seat>,
-        line: &BTreeMap<&SourceId, &Waiting>,
-        wishes: &BTreeMap<&SourceId, Wish>,
-    ) {
-        for (user, wish) in wishes {
-            let (seated, waits) = (seats.contains_key(user), line.contains_key(user));
+        seats: &BTreeMap<&'a SourceId, &'a Seat>,
+        line: &BTreeMap<&'a SourceId, &'a Waiting>,
+        wishes: &BTreeMap<&'a SourceId, Wish>,
+    ) -> Vec<Vec<&'a SourceId>> {
+        let mut people: BTreeMap<&SourceId, BTreeSet<&SourceId>> = BTreeMap::new();
+        for user in seats.keys().chain(line.keys()).chain(wishes.keys()) {
+            let person = self.baseline.persons.get(*user).filter(|_| product.count_by == CountBy::Person);
+            people.entry(person.unwrap_or(user)).or_default().insert(user);
+        }
+        people.into_values().map(|accounts| accounts.into_iter().collect()).collect()
+    }
+
+    /// 2: one seat per person.
+    fn one_each(&mut self, product: &Product, people: &[Vec<&SourceId>], seats: &BTreeMap<&SourceId, &Seat>) {
+        for accounts in people {
+            let seated = accounts.iter().filter(|user| seats.contains_key(**user)).count();
+            if let Some(user) = accounts.first().filter(|_| seated > 1) {
+                self.fails("licensing.2", format!("the person {}/{user} has {seated} seats", product.code));
+            }
+        }
+    }
+
+    /// 4: who is in demand of an activated product has a seat or waits, nobody both, and nobody else waits.
+    fn demand(&mut self, product: &Product, contract: &Contract<'_>, people: &People<'_, '_>) {
+        for accounts in people.all {
+            let Some(user) = accounts.first() else { continue };
             let name = format!("{}/{user}", product.code);
-            let may_wait = contract.begun() && matches!(wish, Wish::Yes | Wish::IfOpened);
-            if seated && waits {
+            let wish = |user: &SourceId| people.wishes.get(user).copied();
+            let wants = accounts.iter().any(|user| wish(user) == Some(Wish::Yes));
+            let may = accounts.iter().any(|user| matches!(wish(user), Some(Wish::Yes | Wish::IfOpened)));
+            let seated = accounts.iter().any(|user| people.seats.contains_key(*user));
+            let places = accounts.iter().filter(|user| people.line.contains_key(**user)).count();
+            if seated && places > 0 {
                 self.fails("licensing.4", format!("{name} has a seat and waits for one"));
             }
-            if contract.begun() && *wish == Wish::Yes && !seated && !waits {
+            if places > 1 {
+                self.fails("licensing.4", format!("{name} waits {places} times"));
+            }
+            if contract.begun() && wants && !seated && places == 0 {
                 let text = format!("{name} is in demand and neither has a seat nor waits");
                 self.fails("licensing.4", text);
             }
-            if waits && !may_wait {
+            if places > 0 && !(contract.begun() && may) {
                 self.fails("licensing.4", format!("{name} waits and is not in demand"));
             }
-        }
-        for user in line.keys().filter(|user| !wishes.contains_key(*user)) {
-            let text = format!("{}/{user} waits and is not in the roster", product.code);
-            self.fails("licensing.4", text);
         }
     }
 
@@ -219,17 +243,28 @@ impl<'a> Check<'a> {
     }
 }
 
+/// Who has and wants what of one product.
+struct People<'a, 'b> {
+    all: &'b [Vec<&'a SourceId>],
+    seats: &'b BTreeMap<&'a SourceId, &'a Seat>,
+    line: &'b BTreeMap<&'a SourceId, &'a Waiting>,
+    wishes: &'b BTreeMap<&'a SourceId, Wish>,
+}
+
 /// The subscriptions of one product.
 struct Contract<'a> {
     subscriptions: Vec<&'a Subscription>,
+    /// Those of the district, of any product.
+    district: Vec<&'a Subscription>,
     today: Date,
 }
 
 impl<'a> Contract<'a> {
     fn of(baseline: &'a Baseline, product: &ProductCode, today: Date) -> Self {
         let all = baseline.catalog.subscriptions.values();
-        let subscriptions = all.filter(|it| it.district == baseline.state.id && it.product == *product).collect();
-        Self { subscriptions, today }
+        let district: Vec<_> = all.filter(|it| it.district == baseline.state.id).collect();
+        let subscriptions = district.iter().copied().filter(|it| it.product == *product).collect();
+        Self { subscriptions, district, today }
     }
 
     fn begun(&self) -> bool {
@@ -242,7 +277,7 @@ impl<'a> Contract<'a> {
 
     fn grace(&self, it: &Subscription) -> bool {
         let end = it.expires_on.checked_add_days(Days::new(u64::from(it.grace_days)));
-        let renewed = self.subscriptions.iter().any(|other| {
+        let renewed = self.district.iter().any(|other| {
             other.renews.as_ref() == Some(&it.id)
                 && other.status == SubscriptionStatus::Active
                 && other.starts_on <= self.today

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, TimeDelta};
 
 use crate::model::{
-    Audience, Baseline, Basis, Class, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName, Roster,
-    Session, SourceId, SubscriptionStatus, User, canonical_grade,
+    Audience, Baseline, Basis, Class, CountBy, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName,
+    Roster, Session, SourceId, SubscriptionStatus, Target, User, canonical_grade,
 };
 
 /// Whether a user wants a seat.
@@ -54,36 +54,84 @@ impl<'a> Wishes<'a> {
     }
 
     pub(super) fn of(&self, product: &'a Product, user: &'a User) -> Wish {
-        let audience = |role: RoleName| audience_has(product.audience, role);
-        let decision = self
-            .baseline
-            .overrides
-            .get(&(product.code.clone(), user.id.clone()))
-            .filter(|it| it.until.is_none_or(|last| last >= self.today))
-            .map(|it| it.kind);
-        let in_bundle = self.baseline.catalog.products.values().any(|bundle| {
-            bundle.bundle.contains(&product.code)
-                && bundle.code != product.code
-                && self.baseline.seats.contains_key(&(bundle.code.clone(), user.id.clone()))
-        });
-        let person = product.audience == Audience::Any || user.roles.iter().any(|it| audience(it.role));
-        if !user.active || !person || in_bundle || decision == Some(OverrideKind::Exclude) {
+        let person =
+            product.audience == Audience::Any || user.roles.iter().any(|it| audience_has(product.audience, it.role));
+        if !user.active || !person || self.has_bundle(product, &user.id) {
             return Wish::No;
         }
-        if decision == Some(OverrideKind::Pin) {
+        match self.decided(product, &user.id) {
+            Some(OverrideKind::Exclude) => return Wish::No,
+            Some(OverrideKind::Pin) => return Wish::Yes,
+            None => {}
+        }
+        let by_class: Vec<(OverrideKind, Wish)> = self.decided_by_class(product, user);
+        if by_class.contains(&(OverrideKind::Exclude, Wish::Yes)) {
+            return Wish::No;
+        }
+        let pins = by_class.iter().filter(|(kind, _)| *kind == OverrideKind::Pin).map(|(_, wish)| *wish);
+        let pinned = pins.max().unwrap_or(Wish::No);
+        if pinned == Wish::Yes && product.basis != Basis::Assigned {
             return Wish::Yes;
         }
-        if !self.conditions(product, user) {
-            return Wish::No;
-        }
+        let by_rule = if self.conditions(product, user) { self.by_basis(product, user, pinned) } else { Wish::No };
+        if by_rule == Wish::No { pinned } else { by_rule }
+    }
+
+    fn by_basis(&self, product: &Product, user: &User, pinned: Wish) -> Wish {
         match product.basis {
             Basis::Active | Basis::Role => Wish::Yes,
-            Basis::Assigned => Wish::No,
+            Basis::Assigned => pinned,
+            Basis::FirstUse if self.baseline.opened.contains_key(&(product.code.clone(), user.id.clone())) => Wish::Yes,
             Basis::FirstUse => Wish::IfOpened,
             Basis::Enrolled => {
                 let own = self.enrollments.get(&user.id).into_iter().flatten();
                 own.map(|it| self.by_enrollment(product, it)).max().unwrap_or(Wish::No)
             }
+        }
+    }
+
+    fn has_bundle(&self, product: &Product, user: &SourceId) -> bool {
+        let mut accounts = vec![user];
+        if let Some(person) = self.baseline.persons.get(user).filter(|_| product.count_by == CountBy::Person) {
+            accounts.extend(self.baseline.persons.iter().filter(|(_, it)| *it == person).map(|(id, _)| id));
+        }
+        self.baseline.catalog.products.values().any(|bundle| {
+            let has = |id: &&SourceId| self.baseline.seats.contains_key(&(bundle.code.clone(), (*id).clone()));
+            bundle.bundle.contains(&product.code) && bundle.code != product.code && accounts.iter().any(has)
+        })
+    }
+
+    /// What was decided of the user alone.
+    fn decided(&self, product: &Product, user: &SourceId) -> Option<OverrideKind> {
+        let holds = |until: Option<Date>| until.is_none_or(|last| last >= self.today);
+        let one = self.baseline.overrides.get(&(product.code.clone(), user.clone())).filter(|it| holds(it.until));
+        let key = (product.code.clone(), Target::User(user.clone()));
+        let other = self.baseline.assignments.get(&key).filter(|it| holds(it.until));
+        one.map(|it| it.kind).or(other.map(|it| it.kind))
+    }
+
+    /// What was decided of each class the user is in, and how that enrollment stands.
+    fn decided_by_class(&self, product: &Product, user: &User) -> Vec<(OverrideKind, Wish)> {
+        let mut found = Vec::new();
+        for enrollment in self.enrollments.get(&user.id).into_iter().flatten() {
+            let key = (product.code.clone(), Target::Class(enrollment.class.clone()));
+            let decision = self.baseline.assignments.get(&key);
+            let decision = decision.filter(|it| it.until.is_none_or(|last| last >= self.today));
+            let decision = decision.filter(|it| !it.except.contains(&user.id));
+            let class = self.baseline.roster.classes.get(&enrollment.class);
+            let (Some(decision), Some(class)) = (decision, class) else { continue };
+            if audience_has(product.audience, enrollment.role) {
+                found.push((decision.kind, self.standing(product, enrollment, class)));
+            }
+        }
+        found
+    }
+
+    fn standing(&self, product: &Product, enrollment: &Enrollment, class: &Class) -> Wish {
+        match self.run(enrollment, class) {
+            Run::Now => Wish::Yes,
+            Run::Over { since, year_over: true } if self.lasts(product, since) => Wish::IfSeated,
+            Run::Over { .. } | Run::Not => Wish::No,
         }
     }
 
@@ -121,7 +169,7 @@ impl<'a> Wishes<'a> {
         if !audience_has(product.audience, enrollment.role) || !self.class_fits(product, class) {
             return Wish::No;
         }
-        if product.educator_access {
+        if product.educator_access && product.basis == Basis::Enrolled {
             let teachers = self.teachers.get(&enrollment.class);
             let all_off = teachers.is_some_and(|all| !all.iter().any(|it| on(it)));
             let educator = matches!(enrollment.role, RoleName::Teacher | RoleName::Aide);
@@ -129,11 +177,7 @@ impl<'a> Wishes<'a> {
                 return Wish::No;
             }
         }
-        match self.run(enrollment, class) {
-            Run::Now => Wish::Yes,
-            Run::Over { since, year_over: true } if self.lasts(product, since) => Wish::IfSeated,
-            Run::Over { .. } | Run::Not => Wish::No,
-        }
+        self.standing(product, enrollment, class)
     }
 
     fn class_fits(&self, product: &Product, class: &Class) -> bool {

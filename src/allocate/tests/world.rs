@@ -247,6 +247,43 @@ impl World {
         );
     }
 
+    /// A decision on a user or a class and `reading`.
+    pub(super) fn assign(&mut self, target: Target, kind: OverrideKind, except: &[&str]) {
+        self.assignments.insert(
+            ("reading".into(), target.clone()),
+            Assignment {
+                product: "reading".into(),
+                target,
+                kind,
+                except: except.iter().map(|it| (*it).into()).collect(),
+                actor: "office".to_owned(),
+                reason: "by hand".to_owned(),
+                at: self.as_of,
+                until: None,
+            },
+        );
+    }
+
+    /// Accounts of one person.
+    pub(super) fn link(&mut self, accounts: &[&str]) {
+        for account in accounts {
+            self.persons.insert((*account).into(), accounts[0].into());
+        }
+    }
+
+    pub(super) fn seat(&mut self, user: &str) -> &mut Seat {
+        self.seats.get_mut(&("reading".into(), user.into())).unwrap()
+    }
+
+    pub(super) fn user(&mut self, id: &str) -> &mut User {
+        self.roster.users.get_mut(&id.into()).unwrap()
+    }
+
+    /// The checker finds nothing.
+    pub(super) fn lawful(&self) {
+        assert_eq!(crate::allocate::check(&self.baseline(), self.as_of), []);
+    }
+
     /// The user and their enrollments are not in the complete snapshot any more.
     pub(super) fn vanish(&mut self, id: &str) {
         let user = self.roster.users.remove(&id.into()).unwrap();
