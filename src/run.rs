@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::district::{District, FirstSync};
 use crate::feed::{self, FeedError};
 use crate::guard::{self, Circumstances, Cleared};
-use crate::model::{Baseline, DistrictId, RunRecord, RunStatus, SourceMark, Timestamp, Trigger, Warning};
+use crate::model::{AuditSpan, Baseline, DistrictId, RunRecord, RunStatus, SourceMark, Timestamp, Trigger, Warning};
 use crate::plan::{self, Cause};
 use crate::snapshot::{EmptyCollection, Snapshot, SourceState};
 use crate::store::{Queue, QueueError, Store, StoreError, WriteError};
@@ -279,7 +279,14 @@ impl World<'_> {
             return Ok(record);
         }
         match self.store.write(writes).await {
-            Ok(span) => record.audit = span,
+            Ok(span) => {
+                // A chain alone does not show that its end was cut off; the log keeps where it stood (P53).
+                if let Some(AuditSpan { last_seq, head, .. }) = &span {
+                    let (id, at) = (&record.district, record.as_of);
+                    tracing::info!(district.id = %id, size = last_seq, %head, %at, "audit checkpoint of {id}");
+                }
+                record.audit = span;
+            }
             // An answer that was lost is settled by reading the run (safety.md, Crash).
             Err(error @ (WriteError::AlreadyDone(_) | WriteError::Store(_))) => {
                 record = self.store.run(&record.run).await?.ok_or(error)?;
