@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::command::{CommandError, output};
+use crate::command::CommandError;
+use crate::command::output::{self, Output};
 use crate::simulate::{Options, Quirks, Server, World};
 
 /// The simulated Clever and OneRoster servers alone
@@ -24,6 +25,12 @@ pub(super) struct SimulateFeed {
 
 impl SimulateFeed {
     pub(super) async fn run(&self) -> Result<u8, CommandError> {
+        if self.quirks == "help" {
+            for name in Quirks::names() {
+                Output::new(false).line(name)?;
+            }
+            return Ok(0);
+        }
         let quirks = Quirks::parse(&self.quirks).map_err(|error| CommandError::Usage(error.to_string()))?;
         let world = World::load(&self.fixtures).map_err(|error| CommandError::Usage(error.to_string()))?;
         let options = Options { listen: self.listen, quirks, ..Options::default() };
