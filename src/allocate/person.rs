@@ -10,7 +10,7 @@ use crate::model::{CountBy, Ended, Product, ReleaseReason, Seat, SourceId, User,
 use super::capacity::Coverage;
 use super::demand::{Demand, Subject, View};
 use super::district::schools_of;
-use super::product::{Desk, Keeper};
+use super::product::{Desk, Stay};
 
 /// One account and what it has.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl<'a> Desk<'a, '_> {
             Some(heir) if self.capacity.coverage != Coverage::Lapsed => {
                 let pinned = accounts.iter().any(|it| it.demand == Demand::Pinned);
                 let demand = if pinned { Demand::Pinned } else { heir.demand };
-                self.kept.push(Keeper { seat, account: heir.id, leaving: None, bridged: false, demand, sort });
+                self.keep_on(Stay { seat, account: heir.id, leaving: None, bridged: false, demand, sort });
                 false
             }
             Some(heir) => {
@@ -91,7 +91,7 @@ impl<'a> Desk<'a, '_> {
     fn judge_absent(&mut self, accounts: &[Account<'a>], holder: Account<'a>, seat: &'a Seat, sort: usize) -> bool {
         let own = self.put_back(holder.id);
         let linked = self.linked(holder.id);
-        let absent = linked.into_iter().filter(|id| !accounts.iter().any(|it| it.id == *id));
+        let absent = linked.into_iter().filter(|id| !accounts.iter().any(|it| it.id == *id && it.user.is_some()));
         let other = absent.map(|id| self.put_back(id)).find(|demand| demand.keeps());
         let by_hand = own == Demand::None(ReleaseReason::Bundled);
         let put_back = if own.keeps() || by_hand { own } else { other.unwrap_or(own) };
@@ -130,6 +130,8 @@ impl<'a> Desk<'a, '_> {
         self.line_up(&users, demand, own.or(place), ended.or(last), sort);
         if let (Some(candidate), Some(place)) = (self.candidates.last_mut(), place) {
             candidate.since = place.since;
+            candidate.position =
+                candidate.position.filter(|_| candidate.place.is_some_and(|own| own.since == place.since));
             candidate.tier.2 = place.since;
         }
     }
@@ -151,7 +153,16 @@ impl<'a> Desk<'a, '_> {
         }
         if demand.waits(false) && !users.is_empty() {
             users.extend(others);
-            self.line_up(&users, demand, None, Some(ended), sort);
+            // A place that another account had until the link was accepted goes on under the seat that is taken back.
+            let key = users.first().map(|user| (self.product.code.clone(), user.id.clone()));
+            let place = key.and_then(|key| self.input.waiting.get(&key));
+            self.left.retain(|id| place.is_none_or(|place| place.user != **id));
+            self.line_up(&users, demand, place, Some(ended), sort);
+            if let Some(candidate) = self.candidates.last_mut() {
+                candidate.since = self.input.as_of;
+                candidate.tier.2 = self.input.as_of;
+                candidate.position = None;
+            }
         }
     }
 }

@@ -92,7 +92,7 @@ impl Office {
         };
         let job = Job { district: &district, run: record.clone(), fence: claimed.fence };
         let outcome = match claimed.request.mode.as_str() {
-            "apply" | "plan" => run::run(job, &world).await.map_err(|error| error.to_string()),
+            "apply" | "plan" => Box::pin(run::run(job, &world)).await.map_err(|error| error.to_string()),
             "allocate" => self.allocate(&job, &world).await,
             "approve" | "reject" => self.decide(&job, claimed.request.payload.as_deref(), &world).await,
             other => Err(format!("this version of rosterd does not know the request `{other}`; run the newer one")),

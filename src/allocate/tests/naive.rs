@@ -41,7 +41,7 @@ enum Now {
 fn now(class: Option<&str>, date: &str) -> Now {
     match (class, date) {
         (None, _) => Now::None,
-        (Some("c-year"), "2026-10-05" | "2026-12-28") | (Some("c-fall"), "2026-10-05" | "2026-12-28") => Now::Runs,
+        (Some("c-year" | "c-fall"), "2026-10-05" | "2026-12-28") => Now::Runs,
         (Some("c-later"), "2026-10-05" | "2026-12-28") | (Some("c-fall"), _) => Now::Over,
         _ => Now::YearOver,
     }
@@ -53,7 +53,6 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         Some(OverrideKind::Exclude) => return Nothing(true),
         _ if it.role != RoleName::Student => return Nothing(false),
         Some(OverrideKind::Pin) => return Pinned,
-        None if it.assigned && terms.basis == Basis::Assigned => return Pinned,
         None => {}
     }
     // Until the end of June the subscription keeps seats of a year that is over.
@@ -68,6 +67,7 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         return Pinned;
     }
     let pinned_lasts = by_class == Some(OverrideKind::Pin) && stands == Now::YearOver && lasts == Keeps;
+    let by_hand = terms.basis == Basis::Assigned;
     let fits = !terms.grades || it.grade == "01";
     let by_rule = match terms.basis {
         _ if !fits => Nothing(false),
@@ -77,7 +77,9 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         Basis::Enrolled if stands == Now::Runs => Seat,
         Basis::Enrolled if stands == Now::YearOver => lasts,
         Basis::Enrolled => Nothing(false),
+        Basis::Assigned if it.assigned => Seat,
         Basis::Assigned if by_class == Some(OverrideKind::Pin) && stands == Now::Runs => Seat,
+        Basis::Assigned if pinned_lasts => Keeps,
         // Somebody took the assignment away, unless a class is assigned that they may have left.
         Basis::Assigned => {
             let excepted = it.class == Some("c-year") && number == 0;
@@ -85,8 +87,8 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         }
     };
     match by_rule {
-        // Conditions do not stand against a class that is assigned by hand to a product of another basis, nor its last days.
-        Nothing(_) if pinned_lasts => Keeps,
+        // A pin goes before conditions, to the end of the class's last days; an assignment is what the basis asks.
+        Nothing(_) if pinned_lasts && !by_hand => Keeps,
         other => other,
     }
 }
@@ -296,8 +298,8 @@ pub(super) fn expected(terms: &Terms, people: &[Person]) -> Option<Expected> {
         })
         .collect();
     line.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut result = Expected::default();
-    result.seated = keeps.iter().map(|(_, heir, _)| Model::id(*heir)).collect();
+    let seats = keeps.iter().map(|(_, heir, _)| Model::id(*heir));
+    let mut result = Expected { seated: seats.collect(), ..Expected::default() };
     for (_, first, one) in line {
         let held = one.accounts.iter().any(|number| people[*number].held && !(terms.linked && *number < 2));
         let mut more = seated.clone();
