@@ -106,8 +106,11 @@ impl<'a> Desk<'a, '_> {
 
     fn line_up_person(&mut self, accounts: &[Account<'a>], ended: Option<&Ended>, sort: usize) {
         let place = accounts.iter().filter_map(|it| it.place).min_by_key(|it| (it.since, &it.user));
-        let mut wanting: Vec<&Account<'a>> =
-            accounts.iter().filter(|it| it.user.is_some() && it.demand.waits(place.is_some())).collect();
+        let here = || accounts.iter().filter(|it| it.user.is_some());
+        let mut wanting: Vec<&Account<'a>> = here().filter(|it| it.demand.waits(it.place.is_some())).collect();
+        if wanting.is_empty() && place.is_some() {
+            wanting = here().filter(|it| it.demand.waits(true)).collect();
+        }
         let activated = self.capacity.coverage != Coverage::NotActivated;
         let Some(first) = wanting.first().map(|it| it.id).filter(|_| activated) else {
             self.left.extend(accounts.iter().filter(|it| it.place.is_some()).map(|it| it.id));

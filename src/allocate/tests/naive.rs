@@ -210,6 +210,9 @@ impl Model<'_> {
 /// may or may not move there).
 pub(super) fn expected(terms: &Terms, people: &[Person]) -> Option<Expected> {
     let model = Model { terms, people };
+    if terms.site.is_some() && (terms.overage.is_some() || terms.reclaim.is_some()) {
+        return None;
+    }
     let everyone = model.everyone();
     let suspended = terms.date == "2027-08-20";
     let mut keeps: Vec<(usize, usize, &Someone)> = Vec::new();
@@ -281,7 +284,10 @@ pub(super) fn expected(terms: &Terms, people: &[Person]) -> Option<Expected> {
             let again = reclaimed.iter().any(|it| std::ptr::eq(*it, *one));
             let places = one.accounts.iter().filter(|number| people[**number].seat.is_none() && !again);
             let waited = places.filter_map(|number| people[*number].waits).max();
-            let first = *one.accounts.iter().find(|number| model.waits(**number, waited.is_some())).unwrap();
+            let own = |number: usize| !again && people[number].seat.is_none() && people[number].waits.is_some();
+            let first = one.accounts.iter().find(|number| model.waits(**number, own(**number)));
+            let first = first.or_else(|| one.accounts.iter().find(|number| model.waits(**number, waited.is_some())));
+            let first = *first.unwrap();
             let here: Vec<&Person> = one.accounts.iter().map(|number| &people[*number]).collect();
             let pinned = one.accounts.iter().any(|number| model.wants(*number) == Wants::Pinned);
             let returns = !again && here.iter().any(|it| it.ended == Some(ReleaseReason::Ended));
