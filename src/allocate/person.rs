@@ -118,7 +118,9 @@ impl<'a> Desk<'a, '_> {
         };
         let pinned = wanting.iter().any(|it| it.demand == Demand::Pinned);
         let demand = if pinned { Demand::Pinned } else { Demand::Wanted };
-        let last = accounts.iter().filter_map(|it| it.ended).max_by_key(|it| (it.reason.returns(), it.at));
+        // The last seat of the person; one that was merged into another was not the last.
+        let own = accounts.iter().filter_map(|it| it.ended).filter(|it| it.reason != ReleaseReason::Merged);
+        let last = own.max_by_key(|it| (it.at, it.reason.returns()));
         // The account that would have the seat first, then the others that are active.
         wanting.retain(|it| it.id == first);
         let others = accounts.iter().filter(|it| it.id != first);
