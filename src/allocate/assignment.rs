@@ -1,8 +1,8 @@
 //! What people decided of one product by hand: for a user, or for a whole class as it changes (S1.8 to S1.10).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Assignment, Date, OverrideKind, Product, SourceId, Target};
+use crate::model::{Assignment, Basis, Date, OverrideKind, Product, SourceId, Target};
 
 use super::Input;
 use super::capacity::range;
@@ -11,17 +11,22 @@ use super::capacity::range;
 #[derive(Debug)]
 pub(super) struct Decisions<'a> {
     users: BTreeMap<&'a SourceId, OverrideKind>,
+    /// Who is assigned to a product of basis `assigned`, which is what that basis asks and overrides nothing.
+    assigned: BTreeSet<&'a SourceId>,
     classes: BTreeMap<&'a SourceId, &'a Assignment>,
 }
 
 impl<'a> Decisions<'a> {
     /// Those on `product` that hold on `today`.
     pub(super) fn new(input: Input<'a>, product: &'a Product, today: Date) -> Self {
-        let (mut users, mut classes) = (BTreeMap::new(), BTreeMap::new());
+        let (mut users, mut classes, mut assigned) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
         let first = (product.code.clone(), Target::User(SourceId::new("")));
         let assignments = input.assignments.range(first..).take_while(|((code, _), _)| *code == product.code);
         for (_, it) in assignments.filter(|(_, it)| holds(it.until, today)) {
             match &it.target {
+                Target::User(user) if product.basis == Basis::Assigned && it.kind == OverrideKind::Pin => {
+                    assigned.insert(user);
+                }
                 Target::User(user) => {
                     users.insert(user, it.kind);
                 }
@@ -32,12 +37,17 @@ impl<'a> Decisions<'a> {
         }
         let overrides = range(input.overrides, &product.code).filter(|(_, it)| holds(it.until, today));
         users.extend(overrides.map(|(user, it)| (user, it.kind)));
-        Self { users, classes }
+        Self { users, assigned, classes }
     }
 
     /// What is said of a user.
     pub(super) fn of_user(&self, user: &SourceId) -> Option<OverrideKind> {
         self.users.get(user).copied()
+    }
+
+    /// Whether a user is assigned.
+    pub(super) fn assigns(&self, user: &SourceId) -> bool {
+        self.assigned.contains(user)
     }
 
     /// Whether anything is said of any class.

@@ -143,13 +143,14 @@ impl<'a, 'b> Rule<'a, 'b> {
             return Demand::Pinned;
         }
         let by_class = self.by_class(subject);
-        if matches!(by_class, Some(Demand::Pinned | Demand::None(ReleaseReason::Excluded))) {
-            return by_class.unwrap_or(Demand::Pinned);
-        }
-        let by_rule = self.by_rule(subject, by_class);
+        let by_hand = self.product.basis == Basis::Assigned;
         match by_class {
-            Some(Demand::Lasts) if !by_rule.keeps() => Demand::Lasts,
-            _ => by_rule,
+            Some(excluded @ Demand::None(ReleaseReason::Excluded)) => excluded,
+            Some(Demand::Pinned) if !by_hand => Demand::Pinned,
+            _ => match self.by_rule(subject, by_class) {
+                Demand::None(_) if by_class == Some(Demand::Lasts) && !by_hand => Demand::Lasts,
+                by_rule => by_rule,
+            },
         }
     }
 
@@ -161,11 +162,14 @@ impl<'a, 'b> Rule<'a, 'b> {
         match self.product.basis {
             Basis::Enrolled => self.enrolled(subject),
             Basis::Active | Basis::Role => Demand::Wanted,
-            // Where whole classes are assigned, who is in none of them has left one, for all that is known.
-            Basis::Assigned if by_class.is_none() && self.decisions.assigns_classes() => {
-                Demand::None(ReleaseReason::Tombstone)
-            }
-            Basis::Assigned => by_class.unwrap_or(Demand::None(ReleaseReason::Unassigned)),
+            Basis::Assigned if self.decisions.assigns(&subject.user.id) => Demand::Wanted,
+            Basis::Assigned => match by_class {
+                Some(Demand::Pinned) => Demand::Wanted,
+                Some(other) => other,
+                // Where whole classes are assigned, who is in none of them has left one, for all that is known.
+                None if self.decisions.assigns_classes() => Demand::None(ReleaseReason::Tombstone),
+                None => Demand::None(ReleaseReason::Unassigned),
+            },
             Basis::FirstUse if self.opened.contains(&subject.user.id) => Demand::Wanted,
             Basis::FirstUse => Demand::Opened,
         }

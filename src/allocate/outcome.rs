@@ -57,8 +57,11 @@ impl<'a> Desk<'a, '_> {
         let (kept, new) = placed.pools.split_at(self.kept.len());
         for (keeper, pool) in self.kept.iter().zip(kept) {
             outcome.bridged += u64::from(keeper.bridged);
-            let pool = pool.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&keeper.seat.pool);
-            self.keep_seat(keeper, pool, &mut steps, &mut outcome);
+            // Most seats are as they were; of those nothing is looked at again.
+            if !(keeper.as_it_was && (pool.is_none() || *pool == keeper.home)) {
+                let pool = pool.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&keeper.seat.pool);
+                self.keep_seat(keeper, pool, &mut steps, &mut outcome);
+            }
             if wants_holders {
                 outcome.holders.push(keeper.account.clone());
             }
@@ -107,10 +110,8 @@ impl<'a> Desk<'a, '_> {
             (Some(_), None) => steps.marked.push(self.change(keeper.account, SeatAction::Stayed)),
             _ => {}
         }
-        let state = self.state_of(keeper);
-        let as_it_was =
-            (&old.pool, &old.leaving, old.bridged, old.state) == (pool, &keeper.leaving, keeper.bridged, state);
-        if passes || !as_it_was {
+        let state = self.state_of(keeper.bridged, keeper.leaving.is_some());
+        if !keeper.as_it_was || *pool != old.pool {
             let user = keeper.account.clone();
             let leaving = keeper.leaving.clone();
             let seat =
@@ -119,12 +120,13 @@ impl<'a> Desk<'a, '_> {
         }
     }
 
-    fn state_of(&self, keeper: &Keeper<'_>) -> SeatState {
+    /// What a seat is today.
+    pub(super) fn state_of(&self, bridged: bool, leaving: bool) -> SeatState {
         if self.capacity.coverage != Coverage::Covered {
             SeatState::Suspended
-        } else if keeper.bridged {
+        } else if bridged {
             SeatState::Bridged
-        } else if keeper.leaving.is_some() {
+        } else if leaving {
             SeatState::Leaving
         } else {
             SeatState::Active
@@ -159,11 +161,10 @@ impl<'a> Desk<'a, '_> {
     fn wait(&self, it: &Candidate<'a>, position: u32, steps: &mut Steps, outcome: &mut Outcome) {
         let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
         let user = &it.user.id;
-        let as_it_was = |old: &Waiting| (old.since, old.position, &old.short_of) == (it.since, position, short_of);
         if it.place.is_none() {
             steps.joined.push(self.change(user, SeatAction::Waiting { short_of: short_of.clone() }));
         }
-        if !it.place.is_some_and(as_it_was) {
+        if it.position != Some(position) {
             let place = Waiting {
                 product: self.product.code.clone(),
                 user: user.clone(),

@@ -9,7 +9,7 @@ use crate::model::{Date, Ended, ReleaseReason, Seats, Spell, Timestamp};
 
 use super::capacity::of_product;
 use super::demand::Demand;
-use super::product::Desk;
+use super::product::{Desk, Keeper};
 
 /// Days back in which some use shows that activity is being reported.
 const REPORTED_DAYS: i64 = 30;
@@ -52,7 +52,7 @@ impl Desk<'_, '_> {
         };
         let total = u64::from(total);
         let allowed = total + self.capacity.allowances.iter().map(|it| it.seats).sum::<u64>();
-        let used = self.kept.iter().filter(|it| !it.bridged && self.takes_room(it.sort, &it.seat.pool)).count();
+        let used = self.kept.iter().filter(|it| !it.bridged && self.takes_room(it)).count();
         let used = u64::try_from(used).unwrap_or(u64::MAX);
         let known = self.input.remembered.over.get(&self.product.code);
         let over = (used > total).then(|| known.map_or(today, |spell| spell.over));
@@ -75,8 +75,8 @@ impl Desk<'_, '_> {
         }
     }
 
-    fn takes_room(&self, sort: usize, pool: &crate::model::Pool) -> bool {
-        let pool = self.sorts.home(sort, pool).or_else(|| self.sorts.first(sort));
+    fn takes_room(&self, it: &Keeper<'_>) -> bool {
+        let pool = it.home.or_else(|| self.sorts.first(it.sort));
         pool.is_none_or(|pool| self.sorts.counted(pool))
     }
 
@@ -87,9 +87,7 @@ impl Desk<'_, '_> {
 
     /// Takes `count` seats back: never claimed, longest unused, seated last, id. Those whom a site license could take are left.
     fn take_back(&mut self, count: usize) {
-        let counted = |index: &usize| {
-            self.kept.get(*index).is_some_and(|it| !it.bridged && self.takes_room(it.sort, &it.seat.pool))
-        };
+        let counted = |index: &usize| self.kept.get(*index).is_some_and(|it| !it.bridged && self.takes_room(it));
         let all: Vec<usize> = (0..self.kept.len()).filter(counted).collect();
         let to_site = |index: &&usize| self.kept.get(**index).is_some_and(|it| self.sorts.has_site(it.sort));
         let count = count.saturating_sub(all.iter().filter(to_site).count());

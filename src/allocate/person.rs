@@ -10,7 +10,7 @@ use crate::model::{CountBy, Ended, Product, ReleaseReason, Seat, SourceId, User,
 use super::capacity::Coverage;
 use super::demand::{Demand, Subject, View};
 use super::district::schools_of;
-use super::product::{Desk, Keeper};
+use super::product::{Desk, Stay};
 
 /// One account and what it has.
 #[derive(Clone, Copy, Debug)]
@@ -66,7 +66,7 @@ impl<'a> Desk<'a, '_> {
             Some(heir) if self.capacity.coverage != Coverage::Lapsed => {
                 let pinned = accounts.iter().any(|it| it.demand == Demand::Pinned);
                 let demand = if pinned { Demand::Pinned } else { heir.demand };
-                self.kept.push(Keeper { seat, account: heir.id, leaving: None, bridged: false, demand, sort });
+                self.keep_on(Stay { seat, account: heir.id, leaving: None, bridged: false, demand, sort });
                 false
             }
             Some(heir) => {
@@ -91,7 +91,7 @@ impl<'a> Desk<'a, '_> {
     fn judge_absent(&mut self, accounts: &[Account<'a>], holder: Account<'a>, seat: &'a Seat, sort: usize) -> bool {
         let own = self.put_back(holder.id);
         let linked = self.linked(holder.id);
-        let absent = linked.into_iter().filter(|id| !accounts.iter().any(|it| it.id == *id));
+        let absent = linked.into_iter().filter(|id| !accounts.iter().any(|it| it.id == *id && it.user.is_some()));
         let other = absent.map(|id| self.put_back(id)).find(|demand| demand.keeps());
         let by_hand = own == Demand::None(ReleaseReason::Bundled);
         let put_back = if own.keeps() || by_hand { own } else { other.unwrap_or(own) };
@@ -106,8 +106,11 @@ impl<'a> Desk<'a, '_> {
 
     fn line_up_person(&mut self, accounts: &[Account<'a>], ended: Option<&Ended>, sort: usize) {
         let place = accounts.iter().filter_map(|it| it.place).min_by_key(|it| (it.since, &it.user));
-        let mut wanting: Vec<&Account<'a>> =
-            accounts.iter().filter(|it| it.user.is_some() && it.demand.waits(place.is_some())).collect();
+        let here = || accounts.iter().filter(|it| it.user.is_some());
+        let mut wanting: Vec<&Account<'a>> = here().filter(|it| it.demand.waits(it.place.is_some())).collect();
+        if wanting.is_empty() && place.is_some() {
+            wanting = here().filter(|it| it.demand.waits(true)).collect();
+        }
         let activated = self.capacity.coverage != Coverage::NotActivated;
         let Some(first) = wanting.first().map(|it| it.id).filter(|_| activated) else {
             self.left.extend(accounts.iter().filter(|it| it.place.is_some()).map(|it| it.id));
@@ -115,7 +118,9 @@ impl<'a> Desk<'a, '_> {
         };
         let pinned = wanting.iter().any(|it| it.demand == Demand::Pinned);
         let demand = if pinned { Demand::Pinned } else { Demand::Wanted };
-        let last = accounts.iter().filter_map(|it| it.ended).max_by_key(|it| (it.reason.returns(), it.at));
+        // The last seat of the person; one that was merged into another was not the last.
+        let own = accounts.iter().filter_map(|it| it.ended).filter(|it| it.reason != ReleaseReason::Merged);
+        let last = own.max_by_key(|it| (it.at, it.reason.returns()));
         // The account that would have the seat first, then the others that are active.
         wanting.retain(|it| it.id == first);
         let others = accounts.iter().filter(|it| it.id != first);
@@ -130,6 +135,8 @@ impl<'a> Desk<'a, '_> {
         self.line_up(&users, demand, own.or(place), ended.or(last), sort);
         if let (Some(candidate), Some(place)) = (self.candidates.last_mut(), place) {
             candidate.since = place.since;
+            candidate.position =
+                candidate.position.filter(|_| candidate.place.is_some_and(|own| own.since == place.since));
             candidate.tier.2 = place.since;
         }
     }
@@ -151,7 +158,16 @@ impl<'a> Desk<'a, '_> {
         }
         if demand.waits(false) && !users.is_empty() {
             users.extend(others);
-            self.line_up(&users, demand, None, Some(ended), sort);
+            // A place that another account had until the link was accepted goes on under the seat that is taken back.
+            let key = users.first().map(|user| (self.product.code.clone(), user.id.clone()));
+            let place = key.and_then(|key| self.input.waiting.get(&key));
+            self.left.retain(|id| place.is_none_or(|place| place.user != **id));
+            self.line_up(&users, demand, place, Some(ended), sort);
+            if let Some(candidate) = self.candidates.last_mut() {
+                candidate.since = self.input.as_of;
+                candidate.tier.2 = self.input.as_of;
+                candidate.position = None;
+            }
         }
     }
 }

@@ -27,6 +27,23 @@ pub(super) struct Keeper<'a> {
     pub(super) bridged: bool,
     pub(super) demand: Demand,
     pub(super) sort: usize,
+    /// When the seat began.
+    since: Timestamp,
+    /// The pool the seat is in, if its user may still draw from it.
+    pub(super) home: Option<usize>,
+    /// Whether the row stays as it is unless the pool changes.
+    pub(super) as_it_was: bool,
+}
+
+/// What becomes of a seat that stays.
+#[derive(Debug)]
+pub(super) struct Stay<'a> {
+    pub(super) seat: &'a Seat,
+    pub(super) account: &'a SourceId,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) bridged: bool,
+    pub(super) demand: Demand,
+    pub(super) sort: usize,
 }
 
 /// Someone in demand without a seat.
@@ -35,6 +52,8 @@ pub(super) struct Candidate<'a> {
     pub(super) user: &'a User,
     /// Their place in line, of this account.
     pub(super) place: Option<&'a Waiting>,
+    /// The position they had, if nothing else of the place changes.
+    pub(super) position: Option<u32>,
     pub(super) since: Timestamp,
     pub(super) tier: Tier,
     pub(super) held: bool,
@@ -116,7 +135,7 @@ fn advance<'a, T>(
     }
 }
 
-impl<'a, 'b> Desk<'a, 'b> {
+impl<'a> Desk<'a, '_> {
     /// Steps 1 and 2: reads users, enrollments, seats and places side by side, all in order of user.
     fn sort_people(&mut self) {
         let input = self.input;
@@ -168,7 +187,9 @@ impl<'a, 'b> Desk<'a, 'b> {
                 persons.entry(person).or_default().push(Account { ended: Some(last), ..account });
             }
         }
-        persons.into_values().for_each(|accounts| self.settle_person(accounts));
+        for accounts in persons.into_values() {
+            self.settle_person(accounts);
+        }
     }
 
     /// A seat whose user the roster does not have.
@@ -180,17 +201,16 @@ impl<'a, 'b> Desk<'a, 'b> {
     ) {
         let demand = Demand::None(ReleaseReason::Tombstone);
         let account = Account { id, user: None, demand, seat: Some(seat), place: None, ended: None };
-        match self.input.persons.get(id).filter(|_| by_person(self.product)) {
-            Some(person) => persons.entry(person).or_default().push(account),
-            None => {
-                let departed = self.district.user(id).map(|(user, _)| user);
-                let sort = match departed {
-                    Some(user) => self.sorts.of_schools(&super::district::schools_of(&[user])),
-                    None => self.sorts.of_pool(&seat.pool),
-                };
-                self.judge(seat, demand, sort);
-            }
+        if let Some(person) = self.input.persons.get(id).filter(|_| by_person(self.product)) {
+            persons.entry(person).or_default().push(account);
+            return;
         }
+        let departed = self.district.user(id).map(|(user, _)| user);
+        let sort = match departed {
+            Some(user) => self.sorts.of_schools(&super::district::schools_of(&[user])),
+            None => self.sorts.of_pool(&seat.pool),
+        };
+        self.judge(seat, demand, sort);
     }
 
     /// One account that stands for itself, and its user's circle.
@@ -247,8 +267,18 @@ impl<'a, 'b> Desk<'a, 'b> {
             Fate::Kept => seat.leaving.clone(),
         };
         let bridged = self.bridged.contains(&seat.user);
-        self.kept.push(Keeper { seat, account: &seat.user, leaving, bridged, demand: present, sort });
+        self.keep_on(Stay { seat, account: &seat.user, leaving, bridged, demand: present, sort });
         false
+    }
+
+    /// Keeps a seat, and notes of it what the later steps ask, so that they need not go back to it.
+    pub(super) fn keep_on(&mut self, stay: Stay<'a>) {
+        let Stay { seat, account, leaving, bridged, demand, sort } = stay;
+        let state = self.state_of(bridged, leaving.is_some());
+        let as_it_was =
+            (&seat.leaving, seat.bridged, seat.state) == (&leaving, bridged, state) && *account == seat.user;
+        let home = self.sorts.home(sort, &seat.pool);
+        self.kept.push(Keeper { seat, account, leaving, bridged, demand, sort, since: seat.since, home, as_it_was });
     }
 
     /// Demand with what is merely absent put back. Where that changes nothing, it says why demand ended.
@@ -275,7 +305,9 @@ impl<'a, 'b> Desk<'a, 'b> {
         let tier = self.order.tier(Claim { accounts, pinned: demand == Demand::Pinned, ended, since });
         let carried = if held { None } else { self.carried(accounts) };
         let place = place.filter(|it| it.user == user.id);
-        self.candidates.push(Candidate { user, place, since, tier, held, sort, carried });
+        let short_of = || self.sorts.first(sort).and_then(|pool| self.sorts.pool(pool));
+        let position = place.filter(|it| it.since == since && Some(&it.short_of) == short_of()).map(|it| it.position);
+        self.candidates.push(Candidate { user, place, position, since, tier, held, sort, carried });
     }
 
     /// The product whose seat one of the accounts had when the renewal of it began, unless this one's was taken since.
@@ -362,10 +394,9 @@ impl<'a, 'b> Desk<'a, 'b> {
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some, then those
     /// carried over. Gives, for the rest and for bridged seats, which take no room, the pool they stay in.
     fn keep(&self, placement: &mut Placement, limit: Option<usize>) -> Vec<Option<usize>> {
-        let mut turn: Vec<(Timestamp, usize)> = self.kept.iter().map(|it| it.seat.since).zip(0..).collect();
+        let mut turn: Vec<(Timestamp, usize)> = self.kept.iter().map(|it| it.since).zip(0..).collect();
         turn.sort_unstable();
-        let mut homes: Vec<Option<usize>> =
-            self.kept.iter().map(|it| self.sorts.home(it.sort, &it.seat.pool)).collect();
+        let mut homes: Vec<Option<usize>> = self.kept.iter().map(|it| it.home).collect();
         let mut restless = Vec::new();
         for (_, index) in turn {
             let Some(keeper) = self.kept.get(index).filter(|it| !it.bridged) else { continue };

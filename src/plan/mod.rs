@@ -9,6 +9,7 @@ mod diff;
 mod hash;
 mod text;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use change::{Change, FieldChange};
@@ -166,7 +167,10 @@ fn allocation(
 }
 
 /// The active records after `applied`, and those that are gone by mere absence.
-fn rosters_after(baseline: &Baseline, applied: &[&Change]) -> (Roster, Roster) {
+fn rosters_after<'a>(baseline: &'a Baseline, applied: &[&Change]) -> (Cow<'a, Roster>, Cow<'a, Roster>) {
+    if applied.is_empty() {
+        return (Cow::Borrowed(&baseline.roster), Cow::Borrowed(&baseline.departed));
+    }
     let mut roster = baseline.roster.clone();
     let mut departed = baseline.departed.clone();
     for change in applied {
@@ -186,7 +190,7 @@ fn rosters_after(baseline: &Baseline, applied: &[&Change]) -> (Roster, Roster) {
             (None, None) => {}
         }
     }
-    (roster, departed)
+    (Cow::Owned(roster), Cow::Owned(departed))
 }
 
 impl Plan {

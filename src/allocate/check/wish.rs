@@ -74,12 +74,13 @@ impl<'a> Wishes<'a> {
             return Wish::Yes;
         }
         let by_rule = if self.conditions(product, user) { self.by_basis(product, user, pinned) } else { Wish::No };
-        if by_rule == Wish::No { pinned } else { by_rule }
+        if by_rule == Wish::No && product.basis != Basis::Assigned { pinned } else { by_rule }
     }
 
     fn by_basis(&self, product: &Product, user: &User, pinned: Wish) -> Wish {
         match product.basis {
             Basis::Active | Basis::Role => Wish::Yes,
+            Basis::Assigned if self.assigned(product, &user.id) == Some(OverrideKind::Pin) => Wish::Yes,
             Basis::Assigned => pinned,
             Basis::FirstUse if self.baseline.opened.contains_key(&(product.code.clone(), user.id.clone())) => Wish::Yes,
             Basis::FirstUse => Wish::IfOpened,
@@ -105,9 +106,15 @@ impl<'a> Wishes<'a> {
     fn decided(&self, product: &Product, user: &SourceId) -> Option<OverrideKind> {
         let holds = |until: Option<Date>| until.is_none_or(|last| last >= self.today);
         let one = self.baseline.overrides.get(&(product.code.clone(), user.clone())).filter(|it| holds(it.until));
+        let other = self.assigned(product, user);
+        let basis = product.basis == Basis::Assigned;
+        one.map(|it| it.kind).or(other.filter(|kind| !(basis && *kind == OverrideKind::Pin)))
+    }
+
+    fn assigned(&self, product: &Product, user: &SourceId) -> Option<OverrideKind> {
         let key = (product.code.clone(), Target::User(user.clone()));
-        let other = self.baseline.assignments.get(&key).filter(|it| holds(it.until));
-        one.map(|it| it.kind).or(other.map(|it| it.kind))
+        let it = self.baseline.assignments.get(&key)?;
+        it.until.is_none_or(|last| last >= self.today).then_some(it.kind)
     }
 
     /// What was decided of each class the user is in, and how that enrollment stands.

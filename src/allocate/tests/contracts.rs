@@ -236,3 +236,18 @@ fn billions_of_seats_do_not_wrap_around() {
     let row = crate::allocate::licenses(&it.baseline(), it.as_of, false).remove(0);
     assert!(row.total.unwrap() > 3_000_000_000 && row.over == 0);
 }
+
+#[test]
+fn in_grace_a_seat_that_was_given_up_is_still_there_for_who_comes_a_week_later() {
+    // S3.21
+    let mut it = World::seats(5);
+    it.sub().grace_days = 60;
+    it.students(&["ann", "ben"]);
+    it.settle();
+    it.night("2027-07-01");
+    it.roster.users.remove(&"ann".into());
+    assert_eq!(it.settle(), ["ann released Tombstone"]);
+    it.night("2027-07-08");
+    it.students(&["cas"]);
+    assert_eq!(it.settle(), ["cas granted district"]);
+}

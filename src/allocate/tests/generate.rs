@@ -13,6 +13,7 @@ pub(super) const SCHOOLS: [&str; 3] = ["s1", "s2", "s3"];
 
 /// What one user brings along.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that may be so of a person")]
 pub(super) struct Person {
     pub(super) schools: Vec<&'static str>,
     pub(super) role: RoleName,

@@ -41,7 +41,7 @@ enum Now {
 fn now(class: Option<&str>, date: &str) -> Now {
     match (class, date) {
         (None, _) => Now::None,
-        (Some("c-year"), "2026-10-05" | "2026-12-28") | (Some("c-fall"), "2026-10-05" | "2026-12-28") => Now::Runs,
+        (Some("c-year" | "c-fall"), "2026-10-05" | "2026-12-28") => Now::Runs,
         (Some("c-later"), "2026-10-05" | "2026-12-28") | (Some("c-fall"), _) => Now::Over,
         _ => Now::YearOver,
     }
@@ -53,7 +53,6 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         Some(OverrideKind::Exclude) => return Nothing(true),
         _ if it.role != RoleName::Student => return Nothing(false),
         Some(OverrideKind::Pin) => return Pinned,
-        None if it.assigned && terms.basis == Basis::Assigned => return Pinned,
         None => {}
     }
     // Until the end of June the subscription keeps seats of a year that is over.
@@ -68,6 +67,7 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         return Pinned;
     }
     let pinned_lasts = by_class == Some(OverrideKind::Pin) && stands == Now::YearOver && lasts == Keeps;
+    let by_hand = terms.basis == Basis::Assigned;
     let fits = !terms.grades || it.grade == "01";
     let by_rule = match terms.basis {
         _ if !fits => Nothing(false),
@@ -77,7 +77,9 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         Basis::Enrolled if stands == Now::Runs => Seat,
         Basis::Enrolled if stands == Now::YearOver => lasts,
         Basis::Enrolled => Nothing(false),
+        Basis::Assigned if it.assigned => Seat,
         Basis::Assigned if by_class == Some(OverrideKind::Pin) && stands == Now::Runs => Seat,
+        Basis::Assigned if pinned_lasts => Keeps,
         // Somebody took the assignment away, unless a class is assigned that they may have left.
         Basis::Assigned => {
             let excepted = it.class == Some("c-year") && number == 0;
@@ -85,8 +87,8 @@ fn wants(terms: &Terms, number: usize, it: &Person) -> Wants {
         }
     };
     match by_rule {
-        // Conditions do not stand against a class that is assigned by hand to a product of another basis, nor its last days.
-        Nothing(_) if pinned_lasts => Keeps,
+        // A pin goes before conditions, to the end of the class's last days; an assignment is what the basis asks.
+        Nothing(_) if pinned_lasts && !by_hand => Keeps,
         other => other,
     }
 }
@@ -208,6 +210,9 @@ impl Model<'_> {
 /// may or may not move there).
 pub(super) fn expected(terms: &Terms, people: &[Person]) -> Option<Expected> {
     let model = Model { terms, people };
+    if terms.site.is_some() && (terms.overage.is_some() || terms.reclaim.is_some()) {
+        return None;
+    }
     let everyone = model.everyone();
     let suspended = terms.date == "2027-08-20";
     let mut keeps: Vec<(usize, usize, &Someone)> = Vec::new();
@@ -279,7 +284,10 @@ pub(super) fn expected(terms: &Terms, people: &[Person]) -> Option<Expected> {
             let again = reclaimed.iter().any(|it| std::ptr::eq(*it, *one));
             let places = one.accounts.iter().filter(|number| people[**number].seat.is_none() && !again);
             let waited = places.filter_map(|number| people[*number].waits).max();
-            let first = *one.accounts.iter().find(|number| model.waits(**number, waited.is_some())).unwrap();
+            let own = |number: usize| !again && people[number].seat.is_none() && people[number].waits.is_some();
+            let first = one.accounts.iter().find(|number| model.waits(**number, own(**number)));
+            let first = first.or_else(|| one.accounts.iter().find(|number| model.waits(**number, waited.is_some())));
+            let first = *first.unwrap();
             let here: Vec<&Person> = one.accounts.iter().map(|number| &people[*number]).collect();
             let pinned = one.accounts.iter().any(|number| model.wants(*number) == Wants::Pinned);
             let returns = !again && here.iter().any(|it| it.ended == Some(ReleaseReason::Ended));
@@ -296,8 +304,8 @@ pub(super) fn expected(terms: &Terms, people: &[Person]) -> Option<Expected> {
         })
         .collect();
     line.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut result = Expected::default();
-    result.seated = keeps.iter().map(|(_, heir, _)| Model::id(*heir)).collect();
+    let seats = keeps.iter().map(|(_, heir, _)| Model::id(*heir));
+    let mut result = Expected { seated: seats.collect(), ..Expected::default() };
     for (_, first, one) in line {
         let held = one.accounts.iter().any(|number| people[*number].held && !(terms.linked && *number < 2));
         let mut more = seated.clone();

@@ -127,3 +127,21 @@ fn a_person_keeps_the_place_in_line_of_an_account_that_is_gone() {
     assert_eq!(it.settle(), ["a2 waiting district", "a1 waiting ended"]);
     assert_eq!(it.waiting[&("reading".into(), "a2".into())].since, since);
 }
+
+#[test]
+fn a_seat_that_was_merged_makes_nobody_a_returning_person() {
+    let mut it = twice(3);
+    it.reading().count_by = CountBy::Account;
+    it.settle();
+    it.reading().count_by = CountBy::Person;
+    assert_eq!(it.settle(), ["a2 released Merged"]);
+    it.sub().seats = Seats::Count(0);
+    it.user("a2").active = false;
+    it.decide("a1", OverrideKind::Exclude, None);
+    it.students(&["amy"]);
+    assert_eq!(it.settle(), ["a1 released Excluded", "amy waiting district"]);
+    it.overrides.clear();
+    it.night("2026-10-06");
+    it.settle();
+    assert_eq!(it.line(), ["amy", "a1"], "amy waits longer, and the last seat of the other ended by hand");
+}

@@ -225,3 +225,41 @@ fn nobody_waits_for_a_seat_that_is_bridged() {
     let row = crate::allocate::licenses(&it.baseline(), it.as_of, false).remove(0);
     assert_eq!((row.assigned, row.bridged, row.over), (1, 1, 0));
 }
+
+#[test]
+fn who_waits_and_stops_wanting_leaves_the_line() {
+    let mut it = World::seats(0);
+    it.students(&["ann", "ben"]);
+    it.settle();
+    it.user("ann").active = false;
+    assert_eq!(it.settle(), ["ann waiting ended"]);
+    it.roster.users.remove(&"ben".into());
+    assert_eq!(it.settle(), ["ben waiting ended"]);
+    assert!(it.waiting.is_empty());
+}
+
+#[test]
+fn among_equals_the_smallest_hashes_are_seated() {
+    use sha2::{Digest, Sha256};
+    let mut it = World::seats(2);
+    it.students(&["ann", "ben", "cas", "dan", "eve"]);
+    let mut expected = ["ann", "ben", "cas", "dan", "eve"];
+    expected.sort_by_key(|id| hex::encode(Sha256::digest(format!("d/reading/{id}"))));
+    let (seated, line) = expected.split_at(2);
+    it.settle();
+    assert!(seated.iter().all(|id| it.seats.contains_key(&("reading".into(), (*id).into()))));
+    assert_eq!(it.line(), line);
+}
+
+#[test]
+fn while_more_is_in_use_than_bought_nobody_moves_to_a_site_license_to_let_someone_in() {
+    let mut it = World::seats(2);
+    it.sub().allotments = vec![allotment("s1", 1)];
+    it.student("ann", &["s1", "s2"]);
+    it.student("ben", &["s3"]);
+    it.settle();
+    it.sub().seats = Seats::Count(1);
+    it.sub().allotments.push(crate::model::Allotment { seats: Seats::Unlimited, ..allotment("s2", 0) });
+    it.student("zoe", &["s1"]);
+    assert_eq!(it.settle(), ["zoe waiting s1"]);
+}

@@ -65,7 +65,7 @@ fn a_rostered_district_pins_a_student_and_excludes_a_class_and_the_nightly_sync_
     it.lawful();
 }
 
-/// S2, ScootPad: a teacher OFF frees exactly the students without another teacher who is ON.
+/// S2, Scoot Pad: a teacher OFF frees exactly the students without another teacher who is ON.
 #[test]
 fn scootpad_a_teacher_off_frees_exactly_the_students_without_another_teacher_on() {
     let mut it = World::seats(10);
