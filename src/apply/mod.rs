@@ -10,7 +10,7 @@ pub use entries::{Author, Shown, decision_entry};
 use crate::guard::Cleared;
 use crate::model::{Baseline, Decision, HeldChange, Kind, RunRecord, RunStatus, SourceMark, Verb};
 use crate::plan::Change;
-use crate::store::{HoldUpdate, RecordWrite, Writes};
+use crate::store::{ByHand, HoldUpdate, RecordWrite, Writes};
 
 /// What an apply needs beside the plan.
 #[derive(Debug)]
@@ -86,6 +86,8 @@ pub fn writes(
         hold_decisions: decided.updates,
         runs_updated: decided.runs,
         source,
+        by_hand: decided.by_hand,
+        remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         allocated_at: plan.as_of,
         audit,
     })
@@ -102,6 +104,8 @@ pub struct Decided {
     pub updates: Vec<HoldUpdate>,
     /// Runs whose groups are decided now.
     pub runs: Vec<RunRecord>,
+    /// What people decided by hand.
+    pub by_hand: ByHand,
 }
 
 fn status(cleared: &Cleared, decided: &Decided) -> RunStatus {
