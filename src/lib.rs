@@ -26,6 +26,7 @@ pub mod report;
 
 pub mod decide;
 pub mod district;
+pub mod manual;
 pub mod run;
 
 pub mod config;

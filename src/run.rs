@@ -106,8 +106,11 @@ impl RunError {
     }
 }
 
+/// The mode of a run that carries out what a person decided by hand.
+pub const BY_HAND: &str = "manual";
+
 /// How often a plan is made anew because the store moved under it.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// Carries out one sync and returns its record, which the store has too. A failure is a record as well: `failed`, with what
 /// to do in `error`.
@@ -191,7 +194,8 @@ pub async fn standing(job: &Job<'_>, world: &World<'_>, record: RunRecord) -> Re
     world.apply(job, record, &cleared, &baseline, Decided::default(), None).await
 }
 
-fn not_before_the_last_change(as_of: Timestamp, baseline: &Baseline) -> Result<(), RunError> {
+/// A run whose instant lies before what the district has already decided fails.
+pub(crate) fn not_before_the_last_change(as_of: Timestamp, baseline: &Baseline) -> Result<(), RunError> {
     match baseline.state.allocated_at {
         Some(last) if as_of < last => Err(RunError::ClockWentBack { as_of, last }),
         Some(_) | None => Ok(()),
@@ -260,7 +264,7 @@ impl World<'_> {
         decided: Decided,
         source: Option<SourceMark>,
     ) -> Result<RunRecord, RunError> {
-        let person = job.run.trigger == Trigger::Approval;
+        let person = job.run.trigger == Trigger::Approval || job.run.mode == BY_HAND;
         let actor = job.run.requested_by.clone().filter(|_| person).unwrap_or_else(|| "rosterd".to_owned());
         let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
         let order = Order {

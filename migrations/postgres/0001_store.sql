@@ -16,7 +16,8 @@ CREATE TABLE district (
     audit_seq BIGINT NOT NULL DEFAULT 0,
     audit_head TEXT COLLATE "C" NOT NULL,
     source TEXT COLLATE "C",
-    allocated_at BIGINT
+    allocated_at BIGINT,
+    remembered TEXT COLLATE "C"
 );
 
 CREATE TABLE record (
@@ -96,6 +97,42 @@ CREATE TABLE educator_access (
     educator TEXT COLLATE "C" NOT NULL,
     is_on BOOLEAN NOT NULL,
     PRIMARY KEY (district, product, educator)
+);
+
+-- What people decided of a user or a whole class and one product.
+CREATE TABLE assignment (
+    district TEXT COLLATE "C" NOT NULL REFERENCES district (id),
+    product TEXT COLLATE "C" NOT NULL,
+    target TEXT COLLATE "C" NOT NULL CHECK (target IN ('user', 'class')),
+    target_id TEXT COLLATE "C" NOT NULL,
+    body TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (district, product, target, target_id)
+);
+
+-- When a user first and last used a product.
+CREATE TABLE activity (
+    district TEXT COLLATE "C" NOT NULL REFERENCES district (id),
+    product TEXT COLLATE "C" NOT NULL,
+    user_id TEXT COLLATE "C" NOT NULL,
+    first_used BIGINT NOT NULL,
+    last_used BIGINT NOT NULL,
+    PRIMARY KEY (district, product, user_id)
+);
+
+-- Accepted links: each account of a person with the one that stands for all.
+CREATE TABLE person_link (
+    district TEXT COLLATE "C" NOT NULL REFERENCES district (id),
+    account TEXT COLLATE "C" NOT NULL,
+    person TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (district, account)
+);
+
+-- Splits that the district changed; each holds until the catalog's own value is another one.
+CREATE TABLE allotment_overlay (
+    district TEXT COLLATE "C" NOT NULL REFERENCES district (id),
+    subscription TEXT COLLATE "C" NOT NULL,
+    body TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (district, subscription)
 );
 
 CREATE TABLE run (

@@ -16,7 +16,8 @@ CREATE TABLE district (
     audit_seq INTEGER NOT NULL DEFAULT 0,
     audit_head TEXT NOT NULL,
     source TEXT,
-    allocated_at INTEGER
+    allocated_at INTEGER,
+    remembered TEXT
 ) STRICT;
 
 CREATE TABLE record (
@@ -96,6 +97,42 @@ CREATE TABLE educator_access (
     educator TEXT NOT NULL,
     is_on INTEGER NOT NULL CHECK (is_on IN (0, 1)),
     PRIMARY KEY (district, product, educator)
+) STRICT;
+
+-- What people decided of a user or a whole class and one product.
+CREATE TABLE assignment (
+    district TEXT NOT NULL REFERENCES district (id),
+    product TEXT NOT NULL,
+    target TEXT NOT NULL CHECK (target IN ('user', 'class')),
+    target_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (district, product, target, target_id)
+) STRICT;
+
+-- When a user first and last used a product.
+CREATE TABLE activity (
+    district TEXT NOT NULL REFERENCES district (id),
+    product TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    first_used INTEGER NOT NULL,
+    last_used INTEGER NOT NULL,
+    PRIMARY KEY (district, product, user_id)
+) STRICT;
+
+-- Accepted links: each account of a person with the one that stands for all.
+CREATE TABLE person_link (
+    district TEXT NOT NULL REFERENCES district (id),
+    account TEXT NOT NULL,
+    person TEXT NOT NULL,
+    PRIMARY KEY (district, account)
+) STRICT;
+
+-- Splits that the district changed; each holds until the catalog's own value is another one.
+CREATE TABLE allotment_overlay (
+    district TEXT NOT NULL REFERENCES district (id),
+    subscription TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (district, subscription)
 ) STRICT;
 
 CREATE TABLE run (

@@ -338,7 +338,7 @@ fn is_educator(role: RoleName) -> bool {
 }
 
 /// Whether a role belongs to an audience (S4.5); an enrollment counts for the audience its role belongs to.
-pub(super) fn counts_for(audience: Audience, role: RoleName) -> bool {
+pub fn counts_for(audience: Audience, role: RoleName) -> bool {
     match audience {
         Audience::Student => role == RoleName::Student,
         Audience::Educator => is_educator(role),

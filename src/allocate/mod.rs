@@ -34,6 +34,7 @@ use crate::model::{
 };
 
 pub use check::{Violation, check};
+pub use demand::counts_for;
 pub use difference::Difference;
 pub use licenses::{License, Percent, Scope, licenses};
 

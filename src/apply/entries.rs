@@ -49,6 +49,11 @@ impl<'a> Shown<'a> {
         self.of(id, known.or_else(|| self.baseline.departed.users.get(id)))
     }
 
+    /// The id of a record that is no user.
+    pub fn id(&self, id: &SourceId) -> String {
+        crate::audit::shown_id(self.key, id.as_str(), &[])
+    }
+
     /// The id of a changed record.
     pub fn change(&self, change: &Change) -> String {
         change.record().map_or_else(|| change.id.clone(), |record| self.record(record))

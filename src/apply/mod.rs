@@ -7,10 +7,14 @@ mod entries;
 pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
+use crate::allocate::{SeatAction, SeatChange};
 use crate::guard::Cleared;
-use crate::model::{Baseline, Decision, HeldChange, Kind, RunRecord, RunStatus, SourceMark, Verb};
+use crate::model::{
+    Baseline, Decision, Ended, HeldChange, Kind, ProductCode, ReleaseReason, RunRecord, RunStatus, Seat, SourceMark,
+    Timestamp, Verb,
+};
 use crate::plan::Change;
-use crate::store::{HoldUpdate, RecordWrite, Writes};
+use crate::store::{ByHand, HoldUpdate, RecordWrite, Writes};
 
 /// What an apply needs beside the plan.
 #[derive(Debug)]
@@ -58,10 +62,9 @@ pub fn writes(
     for change in cleared.applied() {
         audit.push(entries::of_change(change, &author, &shown)?);
     }
-    for change in &cleared.seats().changes {
-        audit.push(entries::of_seat(change, &author, &shown));
-    }
     let after = cleared.seats();
+    let seat_changes = told(&after.changes, decided.unassigned.as_ref());
+    audit.extend(seat_changes.iter().map(|change| entries::of_seat(change, &author, &shown)));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
         let key = (change.kind, change.id.clone());
@@ -69,7 +72,7 @@ pub fn writes(
             decisions_cleared.push(key);
         }
     }
-    Ok(Writes {
+    let mut writes = Writes {
         district: plan.district.clone(),
         base_revision: plan.base_revision,
         fence,
@@ -79,16 +82,22 @@ pub fn writes(
         seats_removed: after.seats.gone().cloned().collect(),
         waiting_put: after.waiting.put().cloned().collect(),
         waiting_removed: after.waiting.gone().cloned().collect(),
-        ended_put: entries::ended(&after.changes, plan.as_of),
+        ended_put: entries::ended(&seat_changes, plan.as_of),
         held: cleared.held().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
         decisions: decided.decisions,
         decisions_cleared,
         hold_decisions: decided.updates,
         runs_updated: decided.runs,
         source,
+        by_hand: decided.by_hand,
+        remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         allocated_at: plan.as_of,
         audit,
-    })
+    };
+    if let Some(handed) = decided.handed {
+        hand_on(&mut writes, handed);
+    }
+    Ok(writes)
 }
 
 /// What a person decided, or a snapshot superseded, in this run.
@@ -102,6 +111,46 @@ pub struct Decided {
     pub updates: Vec<HoldUpdate>,
     /// Runs whose groups are decided now.
     pub runs: Vec<RunRecord>,
+    /// What people decided by hand.
+    pub by_hand: ByHand,
+    /// A seat that passes to a user by name; the baseline has it there already, and `entries` tell of it.
+    pub handed: Option<Handed>,
+    /// The product that a person unassigned: no record was pulled, so who loses it has no other reason.
+    pub unassigned: Option<ProductCode>,
+}
+
+/// A seat that one user had and another has, past the line (S0.5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed {
+    /// As it was.
+    pub from: Seat,
+    /// As it is handed on, of the same product.
+    pub to: Seat,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The seat changes with the reasons that only the one who decides knows.
+fn told(changes: &[SeatChange], unassigned: Option<&ProductCode>) -> Vec<SeatChange> {
+    let mut changes = changes.to_vec();
+    for change in changes.iter_mut().filter(|it| Some(&it.product) == unassigned) {
+        if let SeatAction::Released { reason: reason @ ReleaseReason::Tombstone, .. } = &mut change.action {
+            *reason = ReleaseReason::Unassigned;
+        }
+    }
+    changes
+}
+
+/// Adds a seat that was handed on to what follows from it.
+fn hand_on(writes: &mut Writes, Handed { from, to, at }: Handed) {
+    let key = (from.product, from.user);
+    writes.ended_put.push((key.clone(), Ended { at, reason: ReleaseReason::Reassigned }));
+    writes.seats_removed.push(key);
+    if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (&to.product, &to.user)) {
+        writes.seats_put.push(to);
+    }
+    writes.run.seats.granted += 1;
+    writes.run.seats.released += 1;
 }
 
 fn status(cleared: &Cleared, decided: &Decided) -> RunStatus {

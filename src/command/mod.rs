@@ -1,11 +1,14 @@
 //! The command line (interface.md). Each subcommand is a file; what they share stands here.
 
+mod assign;
 mod audit;
+mod by_hand;
 mod demo;
 mod doctor;
 mod licenses;
 mod migrate;
 mod output;
+mod overrides;
 mod roster;
 mod run;
 mod runs;
@@ -86,6 +89,22 @@ enum Command {
     Seats(seats::Seats),
     /// Active records of a district
     Roster(roster::Roster),
+    /// Local decisions on one user and product: pin, exclude, clear
+    #[command(subcommand)]
+    Override(overrides::Override),
+    /// Educator access: ON or OFF
+    #[command(subcommand)]
+    Access(overrides::Access),
+    /// Give a product to a user, a class or a list of users
+    Assign(assign::Assign),
+    /// Take a product from a user, a class or a list of users
+    Unassign(assign::Assign),
+    /// Hand one user's seat to another, past the line
+    Reassign(assign::Reassign),
+    /// Change one product of a user for another, both or neither
+    Swap(assign::Swap),
+    /// Move seats between two schools' allotments of one subscription
+    MoveSeats(assign::MoveSeats),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -271,6 +290,13 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Licenses(_)
         | Command::Seats(_)
         | Command::Roster(_)
+        | Command::Override(_)
+        | Command::Access(_)
+        | Command::Assign(_)
+        | Command::Unassign(_)
+        | Command::Reassign(_)
+        | Command::Swap(_)
+        | Command::MoveSeats(_)
         | Command::Audit(_)
         | Command::Verify(_)
         | Command::Token(_) => {}
@@ -282,6 +308,13 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Licenses(it) => it.run(&session).await,
         Command::Seats(it) => it.run(&session).await,
         Command::Roster(it) => it.run(&session).await,
+        Command::Override(it) => it.run(&session).await,
+        Command::Access(it) => it.run(&session).await,
+        Command::Assign(it) => it.run(&session, true).await,
+        Command::Unassign(it) => it.run(&session, false).await,
+        Command::Reassign(it) => it.run(&session).await,
+        Command::Swap(it) => it.run(&session).await,
+        Command::MoveSeats(it) => it.run(&session).await,
         Command::Audit(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,

@@ -223,7 +223,7 @@ pub struct RunRecord {
     pub requested_by: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// `apply` or `plan`.
+    /// `apply`, `plan`, `manual`, …
     pub mode: String,
     /// Where it is.
     pub status: RunStatus,

@@ -12,6 +12,7 @@ use crate::decide::{self, Ask};
 use crate::directory::Directory;
 use crate::district::District;
 use crate::feed;
+use crate::manual;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
 use crate::run::{self, Job, World};
 use crate::store::{Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
@@ -115,6 +116,7 @@ impl Office {
         let outcome = match claimed.request.mode.as_str() {
             "apply" | "plan" => Box::pin(run::run(job, &world)).await.map_err(|error| error.to_string()),
             "allocate" => self.allocate(&job, &world).await,
+            run::BY_HAND => self.by_hand(&job, claimed.request.payload.as_deref(), &world).await,
             "approve" | "reject" => self.decide(&job, claimed.request.payload.as_deref(), &world).await,
             other => Err(format!("this version of rosterd does not know the request `{other}`; run the newer one")),
         };
@@ -134,6 +136,12 @@ impl Office {
             .map_err(|_| "the queued decision cannot be read; ask for it again".to_owned())?;
         let checked = decide::check(&self.store, &ask).await.map_err(|error| error.to_string())?;
         decide::decide(job, &ask, checked, world).await.map_err(|error| error.to_string())
+    }
+
+    async fn by_hand(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
+        let verb: manual::Verb = serde_json::from_str(payload.unwrap_or_default())
+            .map_err(|_| "the queued decision cannot be read; ask for it again".to_owned())?;
+        manual::carry_out(job, &verb, world).await.map_err(|error| error.to_string())
     }
 
     async fn district(&self, id: &DistrictId) -> Option<District> {

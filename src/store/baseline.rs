@@ -1,10 +1,10 @@
 //! Everything a plan needs of a district, in one consistent read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::model::{Baseline, DistrictId, EnrollmentKey, Remembered, Roster, Seat, SourceId};
+use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId};
 use crate::store::db::Tx;
-use crate::store::{Store, StoreError, catalog, district, manual, records, runs, seats};
+use crate::store::{Store, StoreError, catalog, district, hand, manual, records, runs, seats};
 
 impl Store {
     /// The district at one revision; [`StoreError::NoDistrict`] for an unknown one.
@@ -16,21 +16,25 @@ impl Store {
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district).await?;
         let departed = read_departed(tx, district, seats.values()).await?;
+        let mut catalog = catalog::read(tx).await?.of_district(district);
+        for overlay in hand::read_overlays(tx, district).await? {
+            overlay.lay_over(&mut catalog);
+        }
         Ok(Baseline {
             state,
             roster,
             archived,
             departed,
-            catalog: catalog::read(tx).await?.of_district(district),
+            catalog,
             seats,
             waiting: seats::read_waiting(tx, district).await?,
             ended: seats::read_ended(tx, district).await?,
             overrides: manual::read_overrides(tx, district).await?,
             educator_access: manual::read_access(tx, district).await?,
-            assignments: BTreeMap::new(),
-            opened: BTreeMap::new(),
-            persons: BTreeMap::new(),
-            remembered: Remembered::default(),
+            assignments: hand::read_assignments(tx, district).await?,
+            opened: hand::read_opened(tx, district).await?,
+            persons: hand::read_persons(tx, district).await?,
+            remembered: district::read_remembered(tx, district).await?,
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,
         })

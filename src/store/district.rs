@@ -4,7 +4,7 @@
 use chrono_tz::Tz;
 
 use crate::audit::GENESIS;
-use crate::model::{DistrictId, DistrictState, EndDates, SourceMark, Timestamp};
+use crate::model::{DistrictId, DistrictState, EndDates, Remembered, SourceMark, Timestamp};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::{Store, StoreError, WriteError};
@@ -39,6 +39,8 @@ statements! {
     );
     SET_FENCE = Sql::portable("UPDATE district SET fence = $2 WHERE id = $1");
     SET_SOURCE = Sql::portable("UPDATE district SET source = $2 WHERE id = $1");
+    REMEMBERED = Sql::portable("SELECT remembered FROM district WHERE id = $1");
+    SET_REMEMBERED = Sql::portable("UPDATE district SET remembered = $2 WHERE id = $1");
     SET_ALLOCATED = Sql::portable("UPDATE district SET allocated_at = $2 WHERE id = $1");
     LATEST_AT = Sql::portable(
         "SELECT MAX(a.at) AS latest FROM district AS d
@@ -70,6 +72,13 @@ fn state(row: DistrictRow) -> Result<DistrictState, StoreError> {
 pub(super) async fn read_state(tx: &mut Tx, district: &DistrictId) -> Result<DistrictState, StoreError> {
     let row: Option<DistrictRow> = tx.query(DISTRICT).bind(district.as_str()).fetch_optional().await?;
     state(row.ok_or_else(|| StoreError::NoDistrict { district: district.clone() })?)
+}
+
+/// What the last allocation left to remember; nothing before the first.
+pub(super) async fn read_remembered(tx: &mut Tx, district: &DistrictId) -> Result<Remembered, StoreError> {
+    let row: Option<(Option<String>,)> = tx.query(REMEMBERED).bind(district.as_str()).fetch_optional().await?;
+    let text = row.and_then(|(text,)| text);
+    Ok(text.map(|text| TABLE.json("remembered", &text)).transpose()?.unwrap_or_default())
 }
 
 /// Every district in a read that must agree with others, by id.
@@ -123,6 +132,11 @@ impl Locked {
     pub(super) async fn set_source(&self, tx: &mut Tx, source: &SourceMark) -> Result<(), StoreError> {
         let source = TABLE.to_json(source)?;
         tx.query(SET_SOURCE).bind(self.district.as_str()).bind(source).execute_exactly(1).await
+    }
+
+    pub(super) async fn set_remembered(&self, tx: &mut Tx, remembered: &Remembered) -> Result<(), StoreError> {
+        let remembered = TABLE.to_json(remembered)?;
+        tx.query(SET_REMEMBERED).bind(self.district.as_str()).bind(remembered).execute_exactly(1).await
     }
 
     pub(super) async fn set_allocated(&self, tx: &mut Tx, at: Timestamp) -> Result<(), StoreError> {

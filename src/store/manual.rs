@@ -1,4 +1,4 @@
-//! What people decided by hand: overrides and educator access. Each act is one transaction with its audit entries.
+//! What people decided by hand, as plans read it, and acts outside of any run.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::model::{AuditSpan, DistrictId, EducatorAccess, Override, RunId, Times
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::district::Locked;
-use crate::store::{Store, StoreError, audit, district};
+use crate::store::{StoreError, audit};
 
 const OVERRIDE: Table = Table("override");
 
@@ -16,21 +16,8 @@ statements! {
     OVERRIDES = Sql::portable(
         "SELECT product, user_id, kind, actor, reason, until FROM override WHERE district = $1",
     );
-    PUT_OVERRIDE = Sql::portable(
-        "INSERT INTO override (district, product, user_id, kind, actor, reason, until)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)
-         ON CONFLICT (district, product, user_id) DO UPDATE SET kind = excluded.kind,
-             actor = excluded.actor, reason = excluded.reason, until = excluded.until",
-    );
-    CLEAR_OVERRIDE = Sql::portable(
-        "DELETE FROM override WHERE district = $1 AND product = $2 AND user_id = $3",
-    );
     ACCESS = Sql::portable(
         "SELECT product, educator, is_on FROM educator_access WHERE district = $1",
-    );
-    PUT_ACCESS = Sql::portable(
-        "INSERT INTO educator_access (district, product, educator, is_on) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (district, product, educator) DO UPDATE SET is_on = excluded.is_on",
     );
 }
 
@@ -85,55 +72,4 @@ pub(super) async fn record(tx: &mut Tx, locked: &mut Locked, act: Act) -> Result
     let span = audit::append(tx, locked, &entries).await?;
     locked.moved(tx, true).await?;
     Ok(span)
-}
-
-impl Store {
-    /// Sets or replaces a pin or exclude.
-    pub async fn set_override(&self, act: Act, it: &Override) -> Result<Option<AuditSpan>, StoreError> {
-        let mut tx = self.db.write().await?;
-        let mut locked = district::lock(&mut tx, &act.district).await?;
-        tx.query(PUT_OVERRIDE)
-            .bind(act.district.as_str())
-            .bind(it.product.as_str())
-            .bind(it.user.as_str())
-            .bind(OVERRIDE.to_word(&it.kind)?)
-            .bind(it.actor.as_str())
-            .bind(it.reason.as_str())
-            .bind(it.until.map(|day| day.to_string()))
-            .execute_exactly(1)
-            .await?;
-        let span = record(&mut tx, &mut locked, act).await?;
-        tx.commit().await?;
-        Ok(span)
-    }
-
-    /// Takes an override away; false, and nothing written, if there is none.
-    pub async fn clear_override(&self, act: Act, key: &SeatKey) -> Result<bool, StoreError> {
-        let mut tx = self.db.write().await?;
-        let mut locked = district::lock(&mut tx, &act.district).await?;
-        let (product, user) = key;
-        let query = tx.query(CLEAR_OVERRIDE).bind(act.district.as_str());
-        if query.bind(product.as_str()).bind(user.as_str()).execute().await? == 0 {
-            return Ok(false);
-        }
-        record(&mut tx, &mut locked, act).await?;
-        tx.commit().await?;
-        Ok(true)
-    }
-
-    /// Switches one educator's access to a product (S2.5).
-    pub async fn set_educator_access(&self, act: Act, it: &EducatorAccess) -> Result<Option<AuditSpan>, StoreError> {
-        let mut tx = self.db.write().await?;
-        let mut locked = district::lock(&mut tx, &act.district).await?;
-        tx.query(PUT_ACCESS)
-            .bind(act.district.as_str())
-            .bind(it.product.as_str())
-            .bind(it.educator.as_str())
-            .bind(it.on)
-            .execute_exactly(1)
-            .await?;
-        let span = record(&mut tx, &mut locked, act).await?;
-        tx.commit().await?;
-        Ok(span)
-    }
 }

@@ -139,12 +139,12 @@ struct EndedRow<'a> {
 }
 
 #[derive(Serialize)]
-struct KeyRow<'a> {
+pub(super) struct KeyRow<'a> {
     product: &'a str,
     user_id: &'a str,
 }
 
-async fn each_batch<'a, T, R: Serialize>(
+pub(super) async fn each_batch<'a, T, R: Serialize>(
     tx: &mut Tx,
     sql: Sql,
     district: &DistrictId,
@@ -216,7 +216,7 @@ pub(super) async fn remove_waiting(tx: &mut Tx, district: &DistrictId, keys: &[S
     each_batch(tx, REMOVE_WAITING, district, keys, |it| Ok(key_row(it))).await
 }
 
-fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
+pub(super) fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
     KeyRow { product: product.as_str(), user_id: user.as_str() }
 }
 

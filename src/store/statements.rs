@@ -1,7 +1,9 @@
 //! Every statement of this program, for the test that prepares each on both databases.
 
 use crate::store::db::{Db, Described, Sql};
-use crate::store::{StoreError, audit, catalog, district, lease, manual, night, queue, records, runs, seats, token};
+use crate::store::{
+    StoreError, audit, catalog, district, hand, lease, manual, night, queue, records, runs, seats, token,
+};
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[
@@ -9,6 +11,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     audit::STATEMENTS,
     catalog::STATEMENTS,
     district::STATEMENTS,
+    hand::STATEMENTS,
     manual::STATEMENTS,
     records::STATEMENTS,
     runs::STATEMENTS,

@@ -3,10 +3,11 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RunId, RunRecord, Seat, SourceMark, Timestamp, Verb,
-    Waiting,
+    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, Remembered, RunId, RunRecord, Seat, SourceMark,
+    Timestamp, Verb, Waiting,
 };
 use crate::store::failpoint::failpoint;
+use crate::store::hand::{self, ByHand};
 use crate::store::{Store, StoreError, WriteError, audit, district, records, runs, seats};
 
 /// Rows a statement.
@@ -92,6 +93,10 @@ pub struct Writes {
     pub runs_updated: Vec<RunRecord>,
     /// Where the roster came from, after a complete snapshot.
     pub source: Option<SourceMark>,
+    /// What people decided by hand.
+    pub by_hand: ByHand,
+    /// What the allocation leaves to remember; none if that is as before.
+    pub remembered: Option<Remembered>,
     /// The run's `as_of`.
     pub allocated_at: Timestamp,
     /// One draft a change.
@@ -133,6 +138,8 @@ impl Writes {
             hold_decisions,
             runs_updated,
             source: _,
+            by_hand,
+            remembered,
             allocated_at: _,
             audit,
         } = self;
@@ -147,6 +154,8 @@ impl Writes {
             && decisions_cleared.is_empty()
             && hold_decisions.is_empty()
             && runs_updated.is_empty()
+            && by_hand.is_empty()
+            && remembered.is_none()
             && audit.is_empty())
     }
 }
@@ -189,6 +198,10 @@ impl Store {
         runs::decide_held(tx_ref, &district, &writes.hold_decisions).await?;
         for other in &writes.runs_updated {
             runs::change_run(tx_ref, other).await?;
+        }
+        hand::put(tx_ref, &district, &writes.by_hand).await?;
+        if let Some(remembered) = &writes.remembered {
+            locked.set_remembered(tx_ref, remembered).await?;
         }
         if let Some(source) = &writes.source {
             locked.set_source(tx_ref, source).await?;

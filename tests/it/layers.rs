@@ -25,6 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apply", &["allocate", "audit", "guard", "model", "plan", "store"]),
     ("run", &["apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot", "store"]),
     ("decide", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
+    ("manual", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("directory", &["district", "feed", "model", "secret"]),
     (
         "schedule",
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "district",
             "feed",
             "guard",
+            "manual",
             "model",
             "report",
             "retry",

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rosterd::audit::GENESIS;
 use rosterd::model::Verb;
 use rosterd::model::{
-    Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange, HoldDecision, HoldRecord, Kind, Leaving,
-    Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason, RunStatus, SeatState, SourceId, SourceMark,
-    Verdict,
+    Assignment, Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange, HoldDecision, HoldRecord, Kind,
+    Leaving, Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason, Remembered, RunStatus, SeatState,
+    SourceId, SourceMark, Spell, Target, Verdict,
 };
-use rosterd::store::{Act, AuditFilter, HoldUpdate, RunFilter, Store, StoreError, WriteError};
+use rosterd::store::{Activity, AuditFilter, ByHand, HoldUpdate, RunFilter, Store, StoreError, WriteError};
 
 use crate::support::db::{Backend, Fresh};
 use crate::support::world::{
@@ -32,7 +32,8 @@ both!(
     a_hold_waits_until_every_change_is_decided,
     decisions_are_kept_replaced_and_forgotten,
     the_catalog_is_replaced_but_no_subscription_is_lost,
-    overrides_and_access_are_audited_and_make_plans_stale,
+    what_was_decided_by_hand_is_written_with_its_run,
+    what_an_allocation_leaves_to_remember_comes_back,
     the_audit_is_read_by_filter,
     ten_thousand_records_go_in_and_come_out,
     ids_sort_by_their_bytes,
@@ -405,10 +406,9 @@ async fn the_catalog_is_replaced_but_no_subscription_is_lost(fresh: &Fresh) {
     assert!(matches!(refused, Err(StoreError::NoDistrict { .. })), "{refused:?}");
 }
 
-async fn overrides_and_access_are_audited_and_make_plans_stale(fresh: &Fresh) {
+async fn what_was_decided_by_hand_is_written_with_its_run(fresh: &Fresh) {
     let store = fresh.store().await;
     with_oak(&store).await;
-    let act = |action: &str| Act { district: oak(), run: None, at: monday(), audit: vec![draft(action, "reading/U1")] };
     let pin = Override {
         product: "reading".into(),
         user: "U1".into(),
@@ -417,22 +417,79 @@ async fn overrides_and_access_are_audited_and_make_plans_stale(fresh: &Fresh) {
         reason: "asked by the school".to_owned(),
         until: Some("2026-12-01".parse().unwrap()),
     };
-    let span = store.set_override(act("override.set"), &pin).await.unwrap().unwrap();
-    assert_eq!(span.last_seq, 1);
-    let exclude = Override { kind: OverrideKind::Exclude, until: None, ..pin };
-    store.set_override(act("override.set"), &exclude).await.unwrap();
     let access = EducatorAccess { product: "reading".into(), educator: "T1".into(), on: false };
-    store.set_educator_access(act("access.changed"), &access).await.unwrap();
+    let assigned = |target: Target| Assignment {
+        product: "reading".into(),
+        target,
+        kind: OverrideKind::Pin,
+        except: ["U2".into()].into(),
+        actor: "kim".to_owned(),
+        reason: "asked by the school".to_owned(),
+        at: monday(),
+        until: None,
+    };
+    let (of_user, of_class) = (assigned(Target::User("U1".into())), assigned(Target::Class("U1".into())));
+    let used = |first, last| Activity { product: "reading".into(), user: "U1".into(), first, last };
+    let mut first = writes("01RUN-1", monday(), 0);
+    first.by_hand = ByHand {
+        overrides_put: vec![pin.clone()],
+        access_put: vec![access.clone()],
+        assignments_put: vec![of_user.clone(), of_class.clone()],
+        activity: vec![used(tuesday(), tuesday())],
+        persons_put: vec![("U1".into(), "U1".into()), ("U2".into(), "U1".into())],
+        ..ByHand::default()
+    };
+    store.write(first).await.unwrap();
+    let base = store.baseline(&oak()).await.unwrap();
+    assert_eq!(base.state.revision, 1, "plans made before are stale");
+    assert_eq!(base.overrides, BTreeMap::from([(key("U1"), pin.clone())]));
+    assert_eq!(base.educator_access, BTreeMap::from([(key("T1"), access)]));
+    let both = [of_user, of_class.clone()].map(|it| ((it.product.clone(), it.target.clone()), it));
+    assert_eq!(base.assignments, BTreeMap::from(both));
+    assert_eq!(base.opened, BTreeMap::from([(key("U1"), tuesday())]));
+    assert_eq!(base.persons, BTreeMap::from([("U1".into(), "U1".into()), ("U2".into(), "U1".into())]));
+
+    let mut second = writes("01RUN-2", tuesday(), 1);
+    let exclude = Override { kind: OverrideKind::Exclude, until: None, ..pin };
+    second.by_hand = ByHand {
+        overrides_put: vec![exclude.clone()],
+        assignments_removed: vec![("reading".into(), Target::User("U1".into()))],
+        activity: vec![used(monday(), monday())],
+        persons_removed: vec!["U2".into()],
+        ..ByHand::default()
+    };
+    store.write(second).await.unwrap();
     let base = store.baseline(&oak()).await.unwrap();
     assert_eq!(base.overrides, BTreeMap::from([(key("U1"), exclude)]));
-    assert_eq!(base.educator_access, BTreeMap::from([(key("T1"), access)]));
-    assert_eq!((base.state.revision, base.state.audit_seq), (3, 3));
+    assert_eq!(base.assignments.into_values().collect::<Vec<_>>(), [of_class]);
+    assert_eq!(base.opened, BTreeMap::from([(key("U1"), monday())]), "the earlier first use counts");
+    assert_eq!(base.persons.len(), 1);
 
-    assert!(store.clear_override(act("override.cleared"), &key("U1")).await.unwrap());
-    assert!(!store.clear_override(act("override.cleared"), &key("U1")).await.unwrap());
-    let base = store.baseline(&oak()).await.unwrap();
-    assert_eq!((base.overrides.len(), base.state.revision, base.state.audit_seq), (0, 4, 4));
+    let mut third = writes("01RUN-3", tuesday(), 2);
+    third.by_hand.overrides_removed = vec![key("U1"), key("U2")];
+    let error = store.write(third.clone()).await.unwrap_err();
+    assert!(matches!(error, WriteError::Store(StoreError::RowsAffected { .. })), "{error:?}");
+    third.by_hand.overrides_removed.pop();
+    store.write(third).await.unwrap();
+    assert_eq!(store.baseline(&oak()).await.unwrap().overrides, BTreeMap::new());
     clean(&store).await;
+}
+
+async fn what_an_allocation_leaves_to_remember_comes_back(fresh: &Fresh) {
+    let store = fresh.store().await;
+    with_oak(&store).await;
+    assert_eq!(store.baseline(&oak()).await.unwrap().remembered, Remembered::default());
+    let spell = Spell { over: "2025-10-06".parse().unwrap(), beyond: None };
+    let remembered = Remembered {
+        over: BTreeMap::from([("reading".into(), spell)]),
+        grace: BTreeMap::from([("SUB-1".into(), 7)]),
+        ..Remembered::default()
+    };
+    let mut first = writes("01RUN-1", monday(), 0);
+    first.remembered = Some(remembered.clone());
+    store.write(first).await.unwrap();
+    let base = store.baseline(&oak()).await.unwrap();
+    assert_eq!((base.remembered, base.state.revision), (remembered, 1));
 }
 
 async fn the_audit_is_read_by_filter(fresh: &Fresh) {

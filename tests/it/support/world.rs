@@ -6,7 +6,7 @@ use rosterd::model::{
     Changed, Class, DistrictId, EndDates, Enrollment, Kind, Org, Personal, Pool, Record, Role, RoleName, RosterRecord,
     RunId, RunRecord, RunStatus, Seat, SeatState, SourceId, Timestamp, Trigger, User, Waiting,
 };
-use rosterd::store::{RecordWrite, Store, Writes};
+use rosterd::store::{ByHand, RecordWrite, Store, Writes};
 use serde_json::json;
 
 pub(crate) fn oak() -> DistrictId {
@@ -163,6 +163,8 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         hold_decisions: Vec::new(),
         runs_updated: Vec::new(),
         source: None,
+        by_hand: ByHand::default(),
+        remembered: None,
         allocated_at: as_of,
         audit: Vec::new(),
     }

@@ -1,0 +1,90 @@
+//! What the manual verbs share: checked before anything is queued, carried out as a run, told as one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::command::{CommandError, Session, sync};
+use crate::directory::Directory;
+use crate::manual::{self, Asked, Refused, Verb};
+use crate::model::{DistrictId, RunStatus, SourceId, Trigger};
+use crate::run::BY_HAND;
+use crate::store::NewRequest;
+
+impl Session {
+    /// Carries a verb out and prints its run. A refused one exits 1, an unknown id 2, and neither leaves a run behind.
+    pub(super) async fn by_hand(
+        &self,
+        district: DistrictId,
+        verb: &Verb,
+        reason: Option<&str>,
+    ) -> Result<u8, CommandError> {
+        self.writable().await?;
+        let actor = sync::operator();
+        let fed = self.is_fed(&district).await;
+        let asked = Asked { verb, fed, actor: &actor, reason, as_of: self.as_of() };
+        manual::check(self.store(), &self.office.settings.guard, &district, asked).await.map_err(refused)?;
+        let request = NewRequest {
+            district,
+            mode: BY_HAND.to_owned(),
+            trigger: Trigger::Cli,
+            requested_by: Some(actor),
+            reason: reason.map(str::to_owned),
+            payload: Some(serde_json::to_string(verb)?),
+            at: self.as_of(),
+            night: None,
+            idempotency_key: None,
+        };
+        let record = self.carried_out(request).await?;
+        if self.output.json {
+            self.output.document(&record)?;
+        } else {
+            self.report(&record)?;
+        }
+        Ok(u8::from(record.status == RunStatus::Failed))
+    }
+
+    async fn is_fed(&self, district: &DistrictId) -> bool {
+        let kind = |directory: &Directory| directory.get(district).map(|it| it.feed.kind());
+        let known = match kind(&self.office.known) {
+            Some(kind) => Some(kind),
+            None => kind(&Directory::discover(&self.office.settings).await),
+        };
+        known != Some("manual")
+    }
+}
+
+fn refused(refused: Refused) -> CommandError {
+    if refused.is_usage() {
+        CommandError::Usage(refused.to_string())
+    } else {
+        CommandError::Failed(refused.to_string())
+    }
+}
+
+/// User ids from a file: one a line, or the first column of a CSV; a first line `user` or `sourcedId` is a heading.
+pub(super) fn users_in(file: &Path) -> Result<BTreeSet<SourceId>, CommandError> {
+    let place = file.display();
+    let unreadable = |why: &str| CommandError::Usage(format!("cannot read the users in {place}: {why}"));
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).trim(csv::Trim::All).from_path(file).map_err(
+            |error| match error.into_kind() {
+                csv::ErrorKind::Io(error) => unreadable(&error.kind().to_string()),
+                _ => unreadable("it is not text in UTF-8"),
+            },
+        )?;
+    let mut users = BTreeSet::new();
+    for (at, row) in reader.records().enumerate() {
+        let row = row.map_err(|_| unreadable("it is not text in UTF-8"))?;
+        let Some(id) = row.get(0).map(|id| id.trim_start_matches('\u{feff}')).filter(|id| !id.is_empty()) else {
+            continue;
+        };
+        if at == 0 && matches!(id, "user" | "sourcedId") {
+            continue;
+        }
+        users.insert(SourceId::new(id));
+    }
+    if users.is_empty() {
+        return Err(unreadable("there is no id in it"));
+    }
+    Ok(users)
+}

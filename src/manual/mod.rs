@@ -1,0 +1,210 @@
+//! What people decide by hand (licensing.md, By hand): one verb, checked against the district as it is, carried out as a run
+//! of its own with the seats that follow from it.
+//!
+//! [`check`] asks before anything is queued; [`carry_out`] asks the same again, since the district may have moved meanwhile.
+
+mod assign;
+mod effect;
+mod promise;
+mod refused;
+mod splits;
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::apply::{Author, Shown};
+use crate::guard::{self, Circumstances, Cleared};
+use crate::model::{
+    Baseline, Catalog, Date, DistrictId, OverrideKind, ProductCode, RunRecord, RunStatus, SourceId, SubscriptionId,
+    Timestamp,
+};
+use crate::plan::{self, Cause};
+use crate::run::{self, Job, RunError, World};
+use crate::store::{Store, WriteError};
+
+use effect::Effect;
+pub use refused::Refused;
+
+/// Whom `assign` and `unassign` are about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Whom {
+    /// These users; at least one.
+    Users(BTreeSet<SourceId>),
+    /// A class as it changes, with exceptions (S1.9).
+    Class {
+        /// The class.
+        id: SourceId,
+        /// Those left out.
+        except: BTreeSet<SourceId>,
+    },
+}
+
+/// What a person asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "snake_case")]
+pub enum Verb {
+    /// A pin or an exclude; a pin waits where there is no seat.
+    OverrideSet {
+        /// The product.
+        product: ProductCode,
+        /// The user.
+        user: SourceId,
+        /// Which way.
+        kind: OverrideKind,
+        /// Last day it holds, inclusive.
+        until: Option<Date>,
+    },
+    /// Takes a pin or an exclude away.
+    OverrideClear {
+        /// The product.
+        product: ProductCode,
+        /// The user.
+        user: SourceId,
+    },
+    /// Switches an educator's access (S2.5).
+    AccessSet {
+        /// The product.
+        product: ProductCode,
+        /// The educator.
+        educator: SourceId,
+        /// ON or OFF.
+        on: bool,
+    },
+    /// Gives a seat, or says how many there are (S0.1, S0.4).
+    Assign {
+        /// The product.
+        product: ProductCode,
+        /// To whom.
+        whom: Whom,
+    },
+    /// Takes a seat.
+    Unassign {
+        /// The product.
+        product: ProductCode,
+        /// From whom.
+        whom: Whom,
+    },
+    /// Hands one user's seat to another by name, past the line (S0.5).
+    Reassign {
+        /// The product.
+        product: ProductCode,
+        /// Who has it.
+        from: SourceId,
+        /// Who gets it.
+        to: SourceId,
+    },
+    /// Changes one product of a user for another, both or neither (S1.3).
+    Swap {
+        /// The user.
+        user: SourceId,
+        /// The product that is given up.
+        from: ProductCode,
+        /// The product that is granted.
+        to: ProductCode,
+    },
+    /// Moves seats between two schools' allotments of one subscription (S2.3).
+    MoveSeats {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// The school they are taken from: source id, identifier or NCES number.
+        from: String,
+        /// The school they go to.
+        to: String,
+        /// How many.
+        seats: u32,
+    },
+}
+
+/// A verb with who asks, why and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What.
+    pub verb: &'a Verb,
+    /// Whether the district's roster comes from a feed: then educators are the feed's (S1.13).
+    pub fed: bool,
+    /// Who.
+    pub actor: &'a str,
+    /// Why.
+    pub reason: Option<&'a str>,
+    /// The instant of the decision.
+    pub as_of: Timestamp,
+}
+
+/// Everything that is asked of and known about the district.
+#[derive(Clone, Copy, Debug)]
+struct Case<'a> {
+    asked: Asked<'a>,
+    baseline: &'a Baseline,
+    /// The catalog without the district's overlays.
+    contract: &'a Catalog,
+    shown: &'a Shown<'a>,
+}
+
+/// A verb that may be carried out: what is decided, and the plan that follows from it.
+struct Worked {
+    effect: Effect,
+    baseline: Baseline,
+    cleared: Cleared,
+}
+
+/// Says why a verb would be refused, and changes nothing.
+pub async fn check(
+    store: &Store,
+    limits: &guard::Settings,
+    district: &DistrictId,
+    asked: Asked<'_>,
+) -> Result<(), Refused> {
+    let baseline = store.baseline(district).await?;
+    let contract = store.catalog().await?;
+    let shown = Shown::new(store.pseudonym_key(), &baseline, &[]);
+    work_out(Case { asked, baseline: &baseline, contract: &contract, shown: &shown }, limits).map(|_| ())
+}
+
+/// Carries a verb out as the run of `job` and returns that run.
+pub async fn carry_out(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord, Refused> {
+    let mut attempts: u32 = 1;
+    loop {
+        match once(job, verb, world).await {
+            // The catalog moved meanwhile.
+            Err(Refused::Failed(error)) if is_stale(&error) && attempts < run::ATTEMPTS => attempts += 1,
+            done => return done,
+        }
+    }
+}
+
+fn is_stale(error: &RunError) -> bool {
+    matches!(error, RunError::Write(WriteError::Stale { .. }))
+}
+
+async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord, Refused> {
+    let record = RunRecord { started_at: Some(world.clock.now()), status: RunStatus::Applying, ..job.run.clone() };
+    let author = Author { actor: job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned()), person: true };
+    let baseline = world.store.baseline(&job.district.id()).await?;
+    run::not_before_the_last_change(record.as_of, &baseline).map_err(Box::new)?;
+    let contract = world.store.catalog().await?;
+    let shown = Shown::new(world.store.pseudonym_key(), &baseline, &[]);
+    let asked = Asked {
+        verb,
+        fed: job.district.feed.kind() != "manual",
+        actor: &author.actor,
+        reason: record.reason.as_deref(),
+        as_of: record.as_of,
+    };
+    let case = Case { asked, baseline: &baseline, contract: &contract, shown: &shown };
+    let Worked { effect, baseline: after, cleared } = work_out(case, world.limits)?;
+    let decided = effect.decided();
+    Ok(world.apply(job, record, &cleared, &after, decided, None).await.map_err(Box::new)?)
+}
+
+/// Pure: what the verb decides, the seats that follow, and whether both are what the person asked for.
+fn work_out(case: Case<'_>, limits: &guard::Settings) -> Result<Worked, Refused> {
+    let effect = effect::of(case)?;
+    let baseline = effect.applied_to(case.baseline);
+    let plan = plan::make(&baseline, Cause::Standing, case.asked.as_of).map_err(|error| Box::new(error.into()))?;
+    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let cleared = guard::review(plan, &baseline, limits, circumstances).map_err(|error| Box::new(error.into()))?;
+    promise::kept(case, &effect, &baseline, cleared.seats())?;
+    Ok(Worked { effect, baseline, cleared })
+}
