@@ -116,7 +116,7 @@ pub(crate) const ATTEMPTS: u32 = 5;
 /// to do in `error`.
 pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError> {
     let mut record = RunRecord { started_at: Some(world.clock.now()), ..job.run.clone() };
-    let outcome = attempt(&job, world, &mut record).await;
+    let outcome = Box::pin(attempt(&job, world, &mut record)).await;
     let Err(error) = outcome else { return Ok(record) };
     record.status = RunStatus::Failed;
     record.error = Some(error.told());
@@ -276,7 +276,8 @@ impl World<'_> {
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();
-        let decided_nothing = writes.decisions_cleared.is_empty() && writes.hold_decisions.is_empty();
+        let decided_nothing =
+            writes.decisions_cleared.is_empty() && writes.hold_decisions.is_empty() && writes.remembered.is_none();
         if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
             // A second run of the same data writes nothing but its own row.
             self.store.finish_run(&record).await?;
