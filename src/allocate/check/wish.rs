@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, TimeDelta};
 
 use crate::model::{
-    Audience, Baseline, Basis, Class, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName, Roster,
-    Session, SourceId, SubscriptionStatus, User, canonical_grade,
+    Assignment, Audience, Baseline, Basis, Class, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName,
+    Roster, Session, SourceId, SubscriptionStatus, Target, User, canonical_grade,
 };
 
 /// Whether a user wants a seat.
@@ -61,6 +61,7 @@ impl<'a> Wishes<'a> {
             .get(&(product.code.clone(), user.id.clone()))
             .filter(|it| it.until.is_none_or(|last| last >= self.today))
             .map(|it| it.kind);
+        let decision = decision.or_else(|| self.decided(product, Target::User(user.id.clone())).map(|it| it.kind));
         let in_bundle = self.baseline.catalog.products.values().any(|bundle| {
             bundle.bundle.contains(&product.code)
                 && bundle.code != product.code
@@ -73,18 +74,55 @@ impl<'a> Wishes<'a> {
         if decision == Some(OverrideKind::Pin) {
             return Wish::Yes;
         }
+        match self.by_classes(product, user) {
+            None => Wish::No,
+            Some(wish) => wish.max(self.by_rule(product, user)),
+        }
+    }
+
+    /// What basis and conditions say of someone of whom nothing was decided.
+    fn by_rule(&self, product: &'a Product, user: &'a User) -> Wish {
         if !self.conditions(product, user) {
             return Wish::No;
         }
         match product.basis {
             Basis::Active | Basis::Role => Wish::Yes,
             Basis::Assigned => Wish::No,
+            Basis::FirstUse if self.baseline.opened.contains_key(&(product.code.clone(), user.id.clone())) => Wish::Yes,
             Basis::FirstUse => Wish::IfOpened,
             Basis::Enrolled => {
                 let own = self.enrollments.get(&user.id).into_iter().flatten();
                 own.map(|it| self.by_enrollment(product, it)).max().unwrap_or(Wish::No)
             }
         }
+    }
+
+    /// A decision on a user or class that holds today.
+    fn decided(&self, product: &Product, target: Target) -> Option<&'a Assignment> {
+        let found = self.baseline.assignments.get(&(product.code.clone(), target));
+        found.filter(|it| it.until.is_none_or(|last| last >= self.today))
+    }
+
+    /// What was decided of the user's classes; none where one of them is excluded.
+    fn by_classes(&self, product: &'a Product, user: &'a User) -> Option<Wish> {
+        let mut wish = Wish::No;
+        for enrollment in self.enrollments.get(&user.id).into_iter().flatten() {
+            let decision = self.decided(product, Target::Class(enrollment.class.clone()));
+            let class = self.baseline.roster.classes.get(&enrollment.class);
+            let (Some(decision), Some(class)) = (decision, class) else { continue };
+            if decision.except.contains(&user.id) || !audience_has(product.audience, enrollment.role) {
+                continue;
+            }
+            match (self.run(enrollment, class), decision.kind) {
+                (Run::Now, OverrideKind::Exclude) => return None,
+                (Run::Now, OverrideKind::Pin) => wish = Wish::Yes,
+                (Run::Over { since, year_over: true }, OverrideKind::Pin) if self.lasts(product, since) => {
+                    wish = wish.max(Wish::IfSeated);
+                }
+                _ => {}
+            }
+        }
+        Some(wish)
     }
 
     fn conditions(&self, product: &Product, user: &User) -> bool {
