@@ -5,6 +5,7 @@ mod bad_setup;
 mod bad_uploads;
 mod clever;
 mod killed;
+mod manual;
 mod nights;
 mod privacy;
 mod three_ways;
