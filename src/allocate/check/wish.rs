@@ -5,11 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, TimeDelta};
 
 use crate::model::{
-<<<<<<< HEAD
     Audience, Baseline, Basis, Class, CountBy, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName,
-=======
-    Assignment, Audience, Baseline, Basis, Class, Date, EndDates, Enrollment, LastDay, OverrideKind, Product, RoleName,
->>>>>>> manual
     Roster, Session, SourceId, SubscriptionStatus, Target, User, canonical_grade,
 };
 
@@ -58,27 +54,9 @@ impl<'a> Wishes<'a> {
     }
 
     pub(super) fn of(&self, product: &'a Product, user: &'a User) -> Wish {
-<<<<<<< HEAD
         let person =
             product.audience == Audience::Any || user.roles.iter().any(|it| audience_has(product.audience, it.role));
         if !user.active || !person || self.has_bundle(product, &user.id) {
-=======
-        let audience = |role: RoleName| audience_has(product.audience, role);
-        let decision = self
-            .baseline
-            .overrides
-            .get(&(product.code.clone(), user.id.clone()))
-            .filter(|it| it.until.is_none_or(|last| last >= self.today))
-            .map(|it| it.kind);
-        let decision = decision.or_else(|| self.decided(product, Target::User(user.id.clone())).map(|it| it.kind));
-        let in_bundle = self.baseline.catalog.products.values().any(|bundle| {
-            bundle.bundle.contains(&product.code)
-                && bundle.code != product.code
-                && self.baseline.seats.contains_key(&(bundle.code.clone(), user.id.clone()))
-        });
-        let person = product.audience == Audience::Any || user.roles.iter().any(|it| audience(it.role));
-        if !user.active || !person || in_bundle || decision == Some(OverrideKind::Exclude) {
->>>>>>> manual
             return Wish::No;
         }
         match self.decided(product, &user.id) {
@@ -95,7 +73,6 @@ impl<'a> Wishes<'a> {
         if pinned == Wish::Yes && product.basis != Basis::Assigned {
             return Wish::Yes;
         }
-<<<<<<< HEAD
         let by_rule = if self.conditions(product, user) { self.by_basis(product, user, pinned) } else { Wish::No };
         if by_rule == Wish::No && product.basis != Basis::Assigned { pinned } else { by_rule }
     }
@@ -105,22 +82,6 @@ impl<'a> Wishes<'a> {
             Basis::Active | Basis::Role => Wish::Yes,
             Basis::Assigned if self.assigned(product, &user.id) == Some(OverrideKind::Pin) => Wish::Yes,
             Basis::Assigned => pinned,
-=======
-        match self.by_classes(product, user) {
-            None => Wish::No,
-            Some(wish) => wish.max(self.by_rule(product, user)),
-        }
-    }
-
-    /// What basis and conditions say of someone of whom nothing was decided.
-    fn by_rule(&self, product: &'a Product, user: &'a User) -> Wish {
-        if !self.conditions(product, user) {
-            return Wish::No;
-        }
-        match product.basis {
-            Basis::Active | Basis::Role => Wish::Yes,
-            Basis::Assigned => Wish::No,
->>>>>>> manual
             Basis::FirstUse if self.baseline.opened.contains_key(&(product.code.clone(), user.id.clone())) => Wish::Yes,
             Basis::FirstUse => Wish::IfOpened,
             Basis::Enrolled => {
@@ -130,7 +91,6 @@ impl<'a> Wishes<'a> {
         }
     }
 
-<<<<<<< HEAD
     fn has_bundle(&self, product: &Product, user: &SourceId) -> bool {
         let mut accounts = vec![user];
         if let Some(person) = self.baseline.persons.get(user).filter(|_| product.count_by == CountBy::Person) {
@@ -180,34 +140,6 @@ impl<'a> Wishes<'a> {
             Run::Over { since, year_over: true } if self.lasts(product, since) => Wish::IfSeated,
             Run::Over { .. } | Run::Not => Wish::No,
         }
-=======
-    /// A decision on a user or class that holds today.
-    fn decided(&self, product: &Product, target: Target) -> Option<&'a Assignment> {
-        let found = self.baseline.assignments.get(&(product.code.clone(), target));
-        found.filter(|it| it.until.is_none_or(|last| last >= self.today))
-    }
-
-    /// What was decided of the user's classes; none where one of them is excluded.
-    fn by_classes(&self, product: &'a Product, user: &'a User) -> Option<Wish> {
-        let mut wish = Wish::No;
-        for enrollment in self.enrollments.get(&user.id).into_iter().flatten() {
-            let decision = self.decided(product, Target::Class(enrollment.class.clone()));
-            let class = self.baseline.roster.classes.get(&enrollment.class);
-            let (Some(decision), Some(class)) = (decision, class) else { continue };
-            if decision.except.contains(&user.id) || !audience_has(product.audience, enrollment.role) {
-                continue;
-            }
-            match (self.run(enrollment, class), decision.kind) {
-                (Run::Now, OverrideKind::Exclude) => return None,
-                (Run::Now, OverrideKind::Pin) => wish = Wish::Yes,
-                (Run::Over { since, year_over: true }, OverrideKind::Pin) if self.lasts(product, since) => {
-                    wish = wish.max(Wish::IfSeated);
-                }
-                _ => {}
-            }
-        }
-        Some(wish)
->>>>>>> manual
     }
 
     fn conditions(&self, product: &Product, user: &User) -> bool {
