@@ -116,7 +116,7 @@ pub(crate) const ATTEMPTS: u32 = 5;
 /// to do in `error`.
 pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError> {
     let mut record = RunRecord { started_at: Some(world.clock.now()), ..job.run.clone() };
-    let outcome = attempt(&job, world, &mut record).await;
+    let outcome = Box::pin(attempt(&job, world, &mut record)).await;
     let Err(error) = outcome else { return Ok(record) };
     record.status = RunStatus::Failed;
     record.error = Some(error.told());

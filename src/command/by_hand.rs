@@ -22,7 +22,7 @@ impl Session {
         let actor = sync::operator();
         let fed = self.is_fed(&district).await;
         let asked = Asked { verb, fed, actor: &actor, reason, as_of: self.as_of() };
-        manual::check(self.store(), &self.office.settings.guard, &district, asked).await.map_err(refused)?;
+        manual::check(self.store(), &self.office.settings.guard, &district, asked).await.map_err(|it| refused(&it))?;
         let request = NewRequest {
             district,
             mode: BY_HAND.to_owned(),
@@ -53,7 +53,7 @@ impl Session {
     }
 }
 
-fn refused(refused: Refused) -> CommandError {
+fn refused(refused: &Refused) -> CommandError {
     if refused.is_usage() {
         CommandError::Usage(refused.to_string())
     } else {
