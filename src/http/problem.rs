@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::decide::Refused;
+use crate::manual;
 use crate::store::{QueueError, StoreError};
 
 /// One error.
@@ -98,6 +99,21 @@ impl From<Refused> for Problem {
             Refused::NothingHeld(_) | Refused::WrongHash { .. } => Self::new(StatusCode::CONFLICT, refused.to_string()),
             Refused::UnknownGroup { .. } => Self::unprocessable(refused.to_string()),
             Refused::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<manual::Refused> for Problem {
+    fn from(refused: manual::Refused) -> Self {
+        match refused {
+            manual::Refused::Store(error) => error.into(),
+            manual::Refused::Failed(error) => {
+                tracing::error!(%error, "a decision could not be worked out");
+                Self::internal()
+            }
+            refused if refused.is_unknown() => Self::not_found(refused.to_string()),
+            refused if refused.is_usage() => Self::unprocessable(refused.to_string()),
+            refused => Self::new(StatusCode::CONFLICT, refused.to_string()),
         }
     }
 }

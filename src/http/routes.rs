@@ -9,7 +9,7 @@ use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::http::App;
@@ -54,6 +54,9 @@ const fn asks(path: &'static str, scope: Scope, handler: fn() -> MethodRouter<Ap
 }
 
 const READ: Needs = Needs::Scope(Scope::Read);
+const MANAGE: Needs = Needs::Scope(Scope::Manage);
+
+const OVERRIDE: &str = "/v1/districts/{d}/products/{p}/override";
 
 /// The table (interface.md, HTTP).
 pub const ROUTES: &[Route] = &[
@@ -68,6 +71,8 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/districts/{d}", READ, || get(api::districts::show)),
     reads("/v1/districts/{d}/licenses", READ, || get(api::districts::licenses)),
     reads("/v1/districts/{d}/products/{p}/seats", READ, || get(api::districts::seats)),
+    Route { method: Method::PUT, path: OVERRIDE, needs: MANAGE, handler: || put(api::overrides::set) },
+    Route { method: Method::DELETE, path: OVERRIDE, needs: MANAGE, handler: || delete(api::overrides::clear) },
     reads("/v1/audit", READ, || get(api::audit::list)),
     reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),

@@ -162,6 +162,11 @@ pub enum Refused {
 impl Refused {
     /// Whether the caller named something that does not exist, rather than asked for something that may not be.
     pub fn is_usage(&self) -> bool {
+        self.is_unknown() || matches!(self, Self::Usage(_) | Self::Over { .. })
+    }
+
+    /// Whether there is nothing of that name.
+    pub fn is_unknown(&self) -> bool {
         matches!(
             self,
             Self::NoProduct { .. }
@@ -169,8 +174,6 @@ impl Refused {
                 | Self::NoClass { .. }
                 | Self::NoSubscription(_)
                 | Self::NoSchool(_)
-                | Self::Usage(_)
-                | Self::Over { .. }
         )
     }
 }

@@ -245,3 +245,34 @@ async fn the_overview_shows_a_district_and_is_for_local_names_alone() {
     assert_eq!(foreign.status(), 403);
     daemon.stop().await;
 }
+
+#[tokio::test]
+async fn an_override_is_set_and_cleared_as_a_run_of_whoever_asked() {
+    let installation = Installation::new("apply", "");
+    let all = installation.token("all", &["--scope", "admin"]);
+    let token = installation.token("crm", &["--scope", "manage", "--scope", "read"]);
+    let daemon = installation.start(DAY_1).await;
+    ended(&daemon, &all, &post(&daemon, "/v1/syncs", &all, &json!({ "district": "mulberry-springs" })).await).await;
+    let product = "/v1/districts/mulberry-springs/products/math";
+    let seats = async || get(&daemon, &format!("{product}/seats"), &token).await.body;
+    let user = seats().await["holders"][0]["user"].as_str().unwrap().to_owned();
+    let path = format!("{product}/override?user={user}");
+    let call = async |method: Method, path: &str, body: Value| {
+        ask(&daemon, method, path, Some(&token), Some(body.to_string())).await
+    };
+    let exclude = json!({ "kind": "exclude", "reason": "moved to another course" });
+    let run = ended(&daemon, &token, &call(Method::PUT, &path, exclude.clone()).await).await;
+    assert_eq!((&run["mode"], &run["requested_by"]), (&json!("manual"), &json!("token:crm")));
+    assert_eq!((&run["seats"]["released"], &run["seats"]["granted"]), (&json!(1), &json!(1)), "the next one has it");
+    let holders = seats().await["holders"].to_string();
+    assert!(!holders.contains(&user), "{holders}");
+    let nobody = format!("{product}/override?user=NOBODY");
+    is_problem(&call(Method::PUT, &nobody, exclude.clone()).await, 404);
+    let educators = "/v1/districts/mulberry-springs/products/teacher-studio/override";
+    is_problem(&call(Method::PUT, &format!("{educators}?user={user}"), exclude).await, 409);
+    is_problem(&call(Method::PUT, &path, json!({ "kind": "exclude" })).await, 422);
+    ended(&daemon, &token, &call(Method::DELETE, &path, json!({})).await).await;
+    is_problem(&call(Method::DELETE, &path, json!({})).await, 409);
+    assert!(seats().await["waitlist"].to_string().contains(&user), "back in line");
+    daemon.stop().await;
+}

@@ -59,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "directory",
             "district",
             "guard",
+            "manual",
             "model",
             "plan",
             "report",

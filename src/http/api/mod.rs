@@ -3,6 +3,7 @@
 pub(super) mod audit;
 pub(super) mod districts;
 pub(super) mod health;
+pub(super) mod overrides;
 pub(super) mod runs;
 pub(super) mod syncs;
 
