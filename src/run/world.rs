@@ -1,0 +1,119 @@
+//! Where a run happens: the store, the queue, and the three things a run does with them.
+
+use std::sync::Arc;
+
+use crate::apply::{self, Author, Decided, Order, Shown};
+use crate::clock::Clock;
+use crate::feed;
+use crate::guard::{self, Cleared};
+use crate::model::{AuditSpan, Baseline, RunRecord, RunStatus, SourceMark, Trigger, Warning};
+use crate::run::{BY_HAND, Job, RunError};
+use crate::snapshot::{Snapshot, SourceState};
+use crate::store::{Queue, Store, WriteError};
+
+/// Where a run happens.
+#[derive(Debug)]
+pub struct World<'a> {
+    /// Rows.
+    pub store: &'a Store,
+    /// Told how far the run is.
+    pub queue: &'a Queue,
+    /// What waits for a person.
+    pub limits: &'a guard::Settings,
+    /// Apps that Clever districts are asked through.
+    pub clever_apps: &'a [feed::CleverApp],
+    /// Counts rows while they come in.
+    pub progress: Arc<feed::Progress>,
+    /// Stamps the beginning and the end.
+    pub clock: Clock,
+}
+
+impl World<'_> {
+    pub(super) async fn pull(&self, job: &Job<'_>, last: Option<SourceMark>) -> Result<Snapshot, RunError> {
+        let context = feed::Context {
+            district: job.district.id(),
+            now: job.run.as_of,
+            clever_apps: self.clever_apps.to_vec(),
+            last,
+            environment: crate::secret::process_environment,
+            progress: Arc::clone(&self.progress),
+        };
+        Ok(feed::open(&job.district.feed, context)?.pull().await?)
+    }
+
+    /// Notes in the record what the plan would do.
+    pub(super) fn note(&self, record: &mut RunRecord, cleared: &Cleared, baseline: &Baseline, snapshot: &Snapshot) {
+        record.plan_hash = Some(cleared.hash().to_owned());
+        record.changes = cleared.counts();
+        record.seats = cleared.seat_counts();
+        record.holds = cleared.holds().to_vec();
+        if record.holds.iter().any(|hold| hold.group == guard::FIRST_SYNC) {
+            record.needs = cleared.needs(baseline);
+        }
+        let mut summary = snapshot.summary();
+        summary.warnings.extend(cleared.plan().warnings.iter().cloned());
+        if let SourceState::Frozen(word) = &snapshot.state {
+            let message = format!("the source says it is `{word}`: planned only, nothing applied (P38)");
+            let code = "source_frozen".to_owned();
+            summary.warnings.push(Warning { code, kind: None, count: 1, message, ids: Vec::new() });
+        }
+        // An id that may be an email is shown as the audit shows it.
+        for id in summary.warnings.iter_mut().flat_map(|warning| &mut warning.ids) {
+            *id = crate::audit::shown_id(self.store.pseudonym_key(), id, &[]);
+        }
+        record.snapshot = Some(summary);
+    }
+
+    pub(super) async fn enter(&self, job: &Job<'_>, record: &mut RunRecord, status: RunStatus) -> Result<(), RunError> {
+        record.status = status;
+        self.queue.progress(&record.run, job.fence, status).await?;
+        Ok(())
+    }
+
+    /// Writes what is cleared, whole or not at all, and returns the record as the store has it.
+    pub async fn apply(
+        &self,
+        job: &Job<'_>,
+        record: RunRecord,
+        cleared: &Cleared,
+        baseline: &Baseline,
+        decided: Decided,
+        source: Option<SourceMark>,
+    ) -> Result<RunRecord, RunError> {
+        let person = job.run.trigger == Trigger::Approval || job.run.mode == BY_HAND;
+        let actor = job.run.requested_by.clone().filter(|_| person).unwrap_or_else(|| "rosterd".to_owned());
+        let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
+        let order = Order {
+            run,
+            fence: Some(job.fence),
+            source,
+            author: Author { actor, person },
+            shown: Shown::new(self.store.pseudonym_key(), baseline, &cleared.plan().changes),
+        };
+        let writes = apply::writes(cleared, baseline, order, decided)?;
+        let mut record = writes.run.clone();
+        let decided_nothing =
+            writes.decisions_cleared.is_empty() && writes.hold_decisions.is_empty() && writes.remembered.is_none();
+        if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
+            // A second run of the same data writes nothing but its own row.
+            self.store.finish_run(&record).await?;
+            return Ok(record);
+        }
+        match self.store.write(writes).await {
+            Ok(span) => {
+                // A chain alone does not show that its end was cut off; the log keeps where it stood (P53).
+                if let Some(AuditSpan { last_seq, head, .. }) = &span {
+                    let (id, at) = (&record.district, record.as_of);
+                    tracing::info!(district.id = %id, size = last_seq, %head, %at, "audit checkpoint of {id}");
+                }
+                record.audit = span;
+            }
+            // An answer that was lost is settled by reading the run (safety.md, Crash).
+            Err(error @ (WriteError::AlreadyDone(_) | WriteError::Store(_))) => {
+                record = self.store.run(&record.run).await?.ok_or(error)?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(record)
+    }
+}
