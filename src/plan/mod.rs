@@ -16,7 +16,9 @@ pub use change::{Change, FieldChange};
 pub use hash::plan_hash;
 
 use crate::allocate::{self, Allocation, Pull, SeatKey};
-use crate::model::{Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, Timestamp, Verb, Warning};
+use crate::model::{
+    Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, SourceMark, Timestamp, Verb, Warning,
+};
 use crate::snapshot::Snapshot;
 
 /// Everything that would happen to a district.
@@ -81,7 +83,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
     let pull = match cause {
         Cause::Snapshot(snapshot) if snapshot.complete() => Some(Pull {
             date: snapshot.source.pulled_at.date_in(baseline.state.time_zone),
-            upload: snapshot.source.content.clone(),
+            upload: upload(&snapshot.source),
         }),
         Cause::Snapshot(_) | Cause::Approved(_) | Cause::Standing => None,
     };
@@ -105,6 +107,14 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         pending,
         spent: found.spent,
     })
+}
+
+/// Names an upload: a file that was sent again is a newer one even with the same content, since it says the same again; an
+/// older one than the last applied was refused by the feed. None for feeds that are asked, not sent.
+fn upload(source: &SourceMark) -> Option<String> {
+    let content = source.content.as_deref()?;
+    let sent = source.uploaded_at.map(|at| at.to_string()).unwrap_or_default();
+    Some(format!("{sent} {content}"))
 }
 
 /// What is held, as the engine needs it.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rosterd::simulate::{Defects, World};
 use serde_json::{Value, json};
 
-use crate::support::vendor::{self, KINDS, NIGHT_1, NIGHT_2, Site};
+use crate::support::vendor::{self, KINDS, NIGHT_1, NIGHT_2, NIGHT_3, Site};
 
 const SMALL: &str = "pomegranate-charter";
 
@@ -171,5 +171,26 @@ async fn a_row_that_cannot_be_used_removes_nothing() {
     assert_eq!(run["changes"]["enrollments"]["removed"], 0, "{run}");
 
     assert!(site.state(SMALL).await == before);
+    site.verified().await;
+}
+
+/// licensing.md, step 2: what is merely absent is confirmed by a newer upload, and a file that was sent again is one, even
+/// with the same content; the old file read on a later night is not.
+#[tokio::test]
+async fn an_upload_sent_again_confirms_an_absence_and_the_old_one_read_again_does_not() {
+    let world = vendor::world(SMALL);
+    let (site, zip) = synced(&world).await;
+    write(&world, 2, "", &zip);
+    let released = |run: &Value| run["seats"]["released"].as_u64().unwrap();
+    let left = site.sync(NIGHT_2, SMALL).await.exits(0).json();
+    assert_eq!((&left["changes"]["users"]["removed"], released(&left)), (&json!(1), 0));
+    let same = site.sync(NIGHT_3, SMALL).await.exits(0).json();
+    assert_eq!(same["status"], json!("unchanged"));
+    let file = std::fs::File::options().write(true).open(&zip).unwrap();
+    let sent = file.metadata().unwrap().modified().unwrap();
+    file.set_modified(sent + std::time::Duration::from_secs(3600)).unwrap();
+    let again = site.sync(NIGHT_3, SMALL).await.exits(0).json();
+    assert_eq!(again["status"], json!("applied"));
+    assert!(released(&again) >= 1, "{again}");
     site.verified().await;
 }
