@@ -59,7 +59,9 @@ pub enum FeedError {
         cause: SecretError,
     },
     /// A district without a feed was asked to sync.
-    #[error("district `{0}` is kept by hand and has no feed: use `rosterd import`")]
+    #[error(
+        "district `{0}` is kept by hand: it has no feed to sync; give it one in the configuration, or leave it out"
+    )]
     Manual(DistrictId),
     /// No answer at all, or one that broke off.
     #[error("{place}: {problem}; check that the server is up and can be reached from here, then sync again")]
