@@ -188,7 +188,7 @@ async fn an_upload_sent_again_confirms_an_absence_and_the_old_one_read_again_doe
     assert_eq!(same["status"], json!("unchanged"));
     let file = std::fs::File::options().write(true).open(&zip).unwrap();
     let sent = file.metadata().unwrap().modified().unwrap();
-    file.set_modified(sent + std::time::Duration::from_secs(3600)).unwrap();
+    file.set_modified(sent + std::time::Duration::from_hours(1)).unwrap();
     let again = site.sync(NIGHT_3, SMALL).await.exits(0).json();
     assert_eq!(again["status"], json!("applied"));
     assert!(released(&again) >= 1, "{again}");
