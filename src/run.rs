@@ -62,10 +62,10 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
 async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Result<(), RunError> {
     let district = job.district.id();
     world.enter(job, record, RunStatus::Fetching).await?;
-    let known = world.store.baseline(&district).await?;
-    let snapshot = world.pull(job, known.state.source.clone()).await?; //            feed
-    let snapshot = snapshot.against(|kind| known.count(kind))?; //                    snapshot
-    drop(known);
+    let last = world.store.district(&district).await?.source;
+    let snapshot = world.pull(job, last).await?; //                                   feed
+    let stored = world.store.counts(&district).await?;
+    let snapshot = snapshot.against(|kind| stored.get(&kind).copied().unwrap_or_default())?; // snapshot
     for _ in 1..ATTEMPTS {
         match on_one_revision(job, world, record, &snapshot).await {
             Err(RunError::Write(WriteError::Stale { .. })) => {}

@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 pub use output::Output;
 
@@ -30,7 +30,7 @@ use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
 use crate::directory::Directory;
-use crate::model::{DistrictId, Timestamp};
+use crate::model::{DistrictId, ProductCode, Timestamp};
 use crate::schedule::worker::Office;
 use crate::shutdown::{self, Signals};
 use crate::store::{Queue, QueueError, Store, StoreError, WorkerLock, WriteError};
@@ -232,6 +232,17 @@ impl Session {
         Err(CommandError::Usage(format!("there is no district `{id}`; known are: {}", names.join(", "))))
     }
 
+    /// A product of the catalog in force.
+    async fn product(&self, code: &str) -> Result<ProductCode, CommandError> {
+        let catalog = self.store().catalog().await?;
+        let wanted = ProductCode::new(code);
+        if catalog.products.contains_key(&wanted) {
+            return Ok(wanted);
+        }
+        let known: Vec<&str> = catalog.products.keys().map(ProductCode::as_str).collect();
+        Err(CommandError::Usage(format!("there is no product `{code}`; known are: {}", known.join(", "))))
+    }
+
     async fn close(self) {
         self.office.queue.close().await;
         self.office.store.close().await;
@@ -322,9 +333,4 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
     };
     session.close().await;
     outcome
-}
-
-/// The argument parser, for tests and generated pages.
-pub fn parser() -> clap::Command {
-    Cli::command()
 }

@@ -3,7 +3,6 @@
 use clap::Args;
 
 use crate::command::{CommandError, Session};
-use crate::model::ProductCode;
 use crate::report::{Place, SeatList};
 
 /// Who has a seat of a product, and who waits
@@ -20,15 +19,7 @@ pub(super) struct Seats {
 impl Seats {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let district = session.district(&self.district).await?;
-        let product = ProductCode::new(self.product.as_str());
-        let catalog = session.store().catalog().await?;
-        if !catalog.products.contains_key(&product) {
-            let known: Vec<&str> = catalog.products.keys().map(ProductCode::as_str).collect();
-            return Err(CommandError::Usage(format!(
-                "there is no product `{product}`; known are: {}",
-                known.join(", ")
-            )));
-        }
+        let product = session.product(&self.product).await?;
         let (seats, waiting) = session.store().seats(&district, &product).await?;
         let list = SeatList::new(seats, waiting);
         if session.output.json {

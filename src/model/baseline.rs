@@ -161,7 +161,7 @@ impl Baseline {
         self.roster.count(kind)
     }
 
-    /// A record that is active now.
+    /// Whether the record is archived: not active now, but here before.
     pub fn is_archived(&self, record: &Record) -> bool {
         self.archived.contains(&(record.kind(), record.text_id()))
     }

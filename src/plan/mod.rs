@@ -17,7 +17,7 @@ pub use hash::plan_hash;
 
 use crate::allocate::{self, Allocation, Pull, SeatKey};
 use crate::model::{
-    Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, SourceMark, Timestamp, Verb, Warning,
+    Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, SourceMark, Timestamp, Warning,
 };
 use crate::snapshot::Snapshot;
 
@@ -131,8 +131,13 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
     if held.is_empty() {
         return allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
     }
-    let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();
-    let full = allocation(baseline, &everything, plan.as_of, pull, &Bridge::default());
+    // Without changes of an older review the whole is what the plan was made with.
+    let full = if plan.pending.is_empty() {
+        Cow::Borrowed(&plan.seats)
+    } else {
+        let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();
+        Cow::Owned(allocation(baseline, &everything, plan.as_of, pull, &Bridge::default()))
+    };
     let alone = allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
     let (passed, passed_alone) = (full.passed(), alone.passed());
     let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
@@ -201,18 +206,6 @@ fn rosters_after<'a>(baseline: &'a Baseline, applied: &[&Change]) -> (Cow<'a, Ro
         }
     }
     (Cow::Owned(roster), Cow::Owned(departed))
-}
-
-impl Plan {
-    /// Whether it would do nothing at all.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.seats.changes_nothing()
-    }
-
-    /// How many changes of a verb there are.
-    pub fn count(&self, kind: Kind, verb: Verb) -> usize {
-        self.changes.iter().filter(|change| change.kind == kind && change.verb == verb).count()
-    }
 }
 
 /// Reads a body from the store.

@@ -15,13 +15,13 @@ pub struct EmptyCollection {
     /// What came empty.
     pub kind: Kind,
     /// How many the store has.
-    pub stored: usize,
+    pub stored: u64,
 }
 
 impl Snapshot {
     /// Refuses a snapshot whose orgs, classes, users or enrollments are empty where the store has some; empty courses or
     /// sessions become "no information", with a warning (safety.md, A run, 3). `stored` counts the store's active rows.
-    pub fn against(mut self, stored: impl Fn(Kind) -> usize) -> Result<Self, EmptyCollection> {
+    pub fn against(mut self, stored: impl Fn(Kind) -> u64) -> Result<Self, EmptyCollection> {
         for kind in Kind::ALL {
             let empty = !self.absent.contains(&kind) && self.mentions(kind) == 0 && stored(kind) > 0;
             if !empty {
