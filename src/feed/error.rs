@@ -311,4 +311,24 @@ impl From<FeedError> for Stop {
 }
 
 /// How often a pull whose source moves is started over (safety.md, A run, 3).
-pub(crate) const RESTARTS: u32 = 3;
+const RESTARTS: u32 = 3;
+
+/// Counts how often a pull was started over.
+#[derive(Default)]
+pub(crate) struct Restarts(u32);
+
+impl Restarts {
+    /// After a walk that ended early: start over, or give up with the error.
+    pub(crate) fn after(&mut self, stop: Stop) -> Result<(), FeedError> {
+        match stop {
+            Stop::Failed(error) => Err(*error),
+            Stop::Moved(place, problem) if self.0 == RESTARTS => {
+                Err(FeedError::Moved { place: *place, problem, restarts: self.0 })
+            }
+            Stop::Moved(..) => {
+                self.0 += 1;
+                Ok(())
+            }
+        }
+    }
+}

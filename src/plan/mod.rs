@@ -16,9 +16,7 @@ pub use change::{Change, FieldChange};
 pub use hash::plan_hash;
 
 use crate::allocate::{self, Allocation, Pull, SeatKey};
-use crate::model::{
-    Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, SourceMark, Timestamp, Warning,
-};
+use crate::model::{Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, SourceMark, Timestamp, Warning};
 use crate::snapshot::Snapshot;
 
 /// Everything that would happen to a district.

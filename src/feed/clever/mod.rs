@@ -16,7 +16,7 @@ use crate::feed::Context;
 use crate::feed::clever::convert::Convert;
 use crate::feed::clever::walk::Reader;
 use crate::feed::clever::wire::District;
-use crate::feed::error::{FeedError, Place, RESTARTS, Stop};
+use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::{bearer, reveal};
 use crate::feed::settings::{CLEVER_URL, CleverApp, CleverSettings, checked_url};
@@ -109,7 +109,7 @@ impl Clever {
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
         self.http.begin();
         let reader = Reader::new(self, self.token().await?);
-        let mut restarts = 0;
+        let mut restarts = Restarts::default();
         loop {
             self.context.progress.begin();
             match self.pull_once(&reader).await {
@@ -121,11 +121,7 @@ impl Clever {
                         pulled_at: self.context.now,
                     }));
                 }
-                Err(Stop::Failed(error)) => return Err(*error),
-                Err(Stop::Moved(place, problem)) if restarts == RESTARTS => {
-                    return Err(FeedError::Moved { place: *place, problem, restarts });
-                }
-                Err(Stop::Moved(..)) => restarts += 1,
+                Err(stop) => restarts.after(stop)?,
             }
         }
     }

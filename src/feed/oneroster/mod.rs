@@ -18,7 +18,7 @@ pub(super) use oauth1::encode;
 pub(super) use words::{date, is_deleted};
 
 use crate::feed::Context;
-use crate::feed::error::{FeedError, Place, RESTARTS, Stop};
+use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::auth::Credential;
 use crate::feed::oneroster::convert::Convert;
@@ -73,7 +73,7 @@ impl OneRoster {
     /// Pulls everything, and again where the source moved meanwhile.
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
         self.server.http.begin();
-        let mut restarts = 0;
+        let mut restarts = Restarts::default();
         loop {
             self.context.progress.begin();
             match self.pull_once().await {
@@ -85,11 +85,7 @@ impl OneRoster {
                         pulled_at: self.context.now,
                     }));
                 }
-                Err(Stop::Failed(error)) => return Err(*error),
-                Err(Stop::Moved(place, problem)) if restarts == RESTARTS => {
-                    return Err(FeedError::Moved { place: *place, problem, restarts });
-                }
-                Err(Stop::Moved(..)) => restarts += 1,
+                Err(stop) => restarts.after(stop)?,
             }
         }
     }
