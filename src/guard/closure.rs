@@ -1,5 +1,5 @@
 //! What a held change takes with it (safety.md, What is held): nobody keeps a class whose enrollments went, nobody is
-//! enrolled in a class that waits.
+//! enrolled in a class that waits, and no class stays behind without the sessions that say when it ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,21 +13,33 @@ struct References<'a> {
     of_user: BTreeMap<&'a SourceId, Vec<usize>>,
     of_class: BTreeMap<&'a SourceId, Vec<usize>>,
     of_school: BTreeMap<&'a SourceId, Vec<usize>>,
+    schools: BTreeMap<&'a SourceId, usize>,
+    sessions: BTreeMap<&'a SourceId, usize>,
+    courses: BTreeMap<&'a SourceId, usize>,
 }
 
 /// The members and everything that must wait with them; changes a person approved earlier never wait.
 pub(super) fn closed(changes: &[Change], members: BTreeSet<usize>, approved: &BTreeSet<usize>) -> BTreeSet<usize> {
     let references = References::of(changes);
     let mut held = BTreeSet::new();
+    let waits = |index: &usize, by: &Change| {
+        !approved.contains(index) && changes.get(*index).is_some_and(|it| same_way(by.verb, it.verb))
+    };
     let mut todo: Vec<usize> = members.into_iter().collect();
     while let Some(index) = todo.pop() {
         if approved.contains(&index) || !held.insert(index) {
             continue;
         }
         if let Some(change) = changes.get(index) {
-            let also = references.with(change).into_iter();
-            todo.extend(also.filter(|other| changes.get(*other).is_some_and(|it| same_way(change.verb, it.verb))));
+            todo.extend(references.with(change).into_iter().filter(|other| waits(other, change)));
         }
+    }
+    // What stays needs what it names: a class without its sessions would never end. They keep nothing else with them.
+    let mut named: Vec<usize> = held.iter().copied().collect();
+    while let Some(index) = named.pop() {
+        let Some(change) = changes.get(index).filter(|it| it.verb == Verb::Removed) else { continue };
+        let needs = references.named_by(change).into_iter().filter(|other| waits(other, change));
+        named.extend(needs.filter(|other| held.insert(*other)).collect::<Vec<_>>());
     }
     held
 }
@@ -46,6 +58,9 @@ impl<'a> References<'a> {
             of_user: BTreeMap::new(),
             of_class: BTreeMap::new(),
             of_school: BTreeMap::new(),
+            schools: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            courses: BTreeMap::new(),
         };
         for (index, change) in changes.iter().enumerate() {
             match change.record() {
@@ -62,10 +77,36 @@ impl<'a> References<'a> {
                     it.of_user.entry(&enrollment.user).or_default().push(index);
                     it.of_class.entry(&enrollment.class).or_default().push(index);
                 }
-                Some(Record::School(_) | Record::Session(_) | Record::Course(_)) | None => {}
+                Some(Record::School(school)) => {
+                    it.schools.insert(&school.id, index);
+                }
+                Some(Record::Session(session)) => {
+                    it.sessions.insert(&session.id, index);
+                }
+                Some(Record::Course(course)) => {
+                    it.courses.insert(&course.id, index);
+                }
+                None => {}
             }
         }
         it
+    }
+
+    /// What a record names, where that changes too.
+    fn named_by(&self, change: &Change) -> Vec<usize> {
+        let found = |map: &BTreeMap<&SourceId, usize>, id: &SourceId| map.get(id).copied();
+        match change.record() {
+            Some(Record::School(it)) => it.parent.iter().filter_map(|id| found(&self.schools, id)).collect(),
+            Some(Record::Session(it)) => it.parent.iter().filter_map(|id| found(&self.sessions, id)).collect(),
+            Some(Record::Course(it)) => it.org.iter().filter_map(|id| found(&self.schools, id)).collect(),
+            Some(Record::User(it)) => it.roles.iter().filter_map(|role| found(&self.schools, &role.org)).collect(),
+            Some(Record::Class(it)) => {
+                let sessions = it.sessions.iter().filter_map(|id| found(&self.sessions, id));
+                let course = it.course.iter().filter_map(|id| found(&self.courses, id));
+                sessions.chain(course).chain(it.school.iter().filter_map(|id| found(&self.schools, id))).collect()
+            }
+            Some(Record::Enrollment(_)) | None => Vec::new(),
+        }
     }
 
     fn with(&self, change: &Change) -> Vec<usize> {
@@ -81,5 +122,53 @@ impl<'a> References<'a> {
                 Vec::new()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Class, Session};
+
+    fn gone(record: Record) -> Change {
+        Change::between(Some(record), None, false, false).unwrap()
+    }
+
+    fn session(id: &str, parent: Option<&str>) -> Record {
+        Record::Session(Session {
+            id: id.into(),
+            session_type: "term".to_owned(),
+            title: id.to_owned(),
+            starts_on: None,
+            ends_on: None,
+            parent: parent.map(SourceId::new),
+            school_year: None,
+        })
+    }
+
+    fn class(id: &str, session: &str) -> Record {
+        Record::Class(Class {
+            id: id.into(),
+            title: id.to_owned(),
+            code: None,
+            class_type: None,
+            school: None,
+            course: None,
+            sessions: vec![session.into()],
+            grades: Vec::new(),
+            subjects: Vec::new(),
+        })
+    }
+
+    /// P12: after a rollover a held class of last year must not lose the sessions that say it is over.
+    #[test]
+    fn a_class_that_stays_keeps_its_sessions_and_they_keep_no_other_class() {
+        let changes: Vec<Change> =
+            [session("year", None), session("fall", Some("year")), class("held", "fall"), class("other", "fall")]
+                .into_iter()
+                .map(gone)
+                .collect();
+        assert_eq!(closed(&changes, BTreeSet::from([2]), &BTreeSet::new()), BTreeSet::from([0, 1, 2]));
+        assert_eq!(closed(&changes, BTreeSet::from([2]), &BTreeSet::from([0])), BTreeSet::from([1, 2]));
     }
 }
