@@ -120,7 +120,7 @@ fn every_fixture_and_every_day_of_it_loads() {
     assert_eq!(world.format("clever-demo"), Some(Format::Clever));
     assert_eq!(world.last_day("pomegranate-charter"), 2);
     let vendors = World::load(&fixtures().join("vendors")).unwrap();
-    assert_eq!(vendors.districts().count(), 4);
+    assert_eq!(vendors.districts().count(), 5);
     for district in vendors.districts() {
         assert!(rows(&csv(&vendors, district, 1), "users") < 60);
     }

@@ -9,3 +9,4 @@ mod manual;
 mod nights;
 mod privacy;
 mod three_ways;
+mod vendors;
