@@ -20,3 +20,4 @@ mod migrations;
 mod queue;
 mod store;
 mod tamper;
+mod years;

@@ -1,0 +1,154 @@
+//! One installation over the years: the real feed, queue, run and store in this process, at instants that the test names.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rosterd::allocate;
+use rosterd::clock::Clock;
+use rosterd::config;
+use rosterd::decide::Ask;
+use rosterd::directory::Directory;
+use rosterd::feed::Progress;
+use rosterd::manual::{self, Asked, Verb};
+use rosterd::model::{Baseline, DistrictId, RunRecord, Timestamp, Trigger};
+use rosterd::schedule::catalog;
+use rosterd::schedule::worker::Office;
+use rosterd::store::NewRequest;
+
+use crate::support::db::{Backend, Fresh};
+
+pub(super) const DISTRICT: &str = "sim";
+
+pub(super) struct Desk {
+    pub(super) fresh: Fresh,
+    office: Office,
+    written: BTreeMap<&'static str, String>,
+}
+
+impl Desk {
+    /// None if there is no PostgreSQL here.
+    pub(super) async fn new(backend: Backend) -> Option<Self> {
+        let fresh = Fresh::new(backend).await?;
+        let (feed, catalog) = (fresh.folder().join("feed"), fresh.folder().join("catalog.toml"));
+        std::fs::create_dir_all(&feed).unwrap();
+        let text = format!(
+            "[store]\nurl = \"{}\"\n[catalog]\npath = \"{}\"\n[[district]]\nid = \"{DISTRICT}\"\nname = \"Simulated Schools\"\n\
+             time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\n\
+             feed = {{ kind = \"oneroster-csv\", path = \"{}\", settle_seconds = 0 }}\n",
+            fresh.settings.url,
+            catalog.display(),
+            feed.display()
+        );
+        let path = fresh.folder().join("rosterd.toml");
+        std::fs::write(&path, text).unwrap();
+        let settings = Arc::new(config::read(&[path]).unwrap());
+        let known = Arc::new(Directory::configured(&settings));
+        let (store, queue) = (fresh.store().await, fresh.queue().await);
+        let owner = "years".to_owned();
+        let office = Office { settings, store, queue, clock: Clock::Real, owner, known };
+        let district = office.settings.district(DISTRICT).unwrap();
+        let zone = district.time_zone;
+        office.store.ensure_district(&district.id(), district.name(), zone, district.feed.end_dates()).await.unwrap();
+        Some(Self { fresh, office, written: BTreeMap::new() })
+    }
+
+    fn feed(&self) -> PathBuf {
+        self.fresh.folder().join("feed")
+    }
+
+    /// Lays an export where the feed is read from; it was made at `at`.
+    pub(super) fn upload(&mut self, files: &BTreeMap<&'static str, String>, at: Timestamp) {
+        let gone: Vec<&'static str> = self.written.keys().filter(|name| !files.contains_key(*name)).copied().collect();
+        for name in gone {
+            std::fs::remove_file(self.feed().join(name)).unwrap();
+            self.written.remove(name);
+        }
+        let modified = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(at.millis()).unwrap());
+        for (name, text) in files {
+            let path = self.feed().join(name);
+            if self.written.get(name) != Some(text) {
+                std::fs::write(&path, text).unwrap();
+                self.written.insert(name, text.clone());
+            }
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        }
+    }
+
+    fn request(mode: &str, trigger: Trigger, at: Timestamp) -> NewRequest {
+        NewRequest {
+            district: DISTRICT.into(),
+            mode: mode.to_owned(),
+            trigger,
+            requested_by: Some("operator".to_owned()),
+            reason: Some("simulated".to_owned()),
+            payload: None,
+            at,
+            night: None,
+            idempotency_key: None,
+        }
+    }
+
+    async fn carry_out(&mut self, request: NewRequest) -> RunRecord {
+        self.office.clock = Clock::Fixed(request.at);
+        let filed = self.office.queue.request(request).await.unwrap();
+        let claimed = self.office.claim(Some(&filed.run)).await.unwrap().unwrap();
+        self.office.carry_out(claimed, Arc::new(Progress::default())).await.unwrap()
+    }
+
+    pub(super) async fn sync(&mut self, at: Timestamp) -> RunRecord {
+        let night = Some(at.date_in("America/Chicago".parse().unwrap()).to_string());
+        self.carry_out(NewRequest { night, ..Self::request("apply", Trigger::Schedule, at) }).await
+    }
+
+    /// Approves or rejects everything a run holds.
+    pub(super) async fn decide(&mut self, held: &RunRecord, approve: bool, at: Timestamp) -> RunRecord {
+        let ask = Ask { run: held.run.clone(), approve, groups: Vec::new(), hash: held.plan_hash.clone() };
+        let payload = Some(serde_json::to_string(&ask).unwrap());
+        let mode = if approve { "approve" } else { "reject" };
+        self.carry_out(NewRequest { payload, ..Self::request(mode, Trigger::Approval, at) }).await
+    }
+
+    /// None if the verb is refused.
+    pub(super) async fn by_hand(&mut self, verb: &Verb, at: Timestamp) -> Option<RunRecord> {
+        let asked = Asked { verb, fed: true, actor: "operator", reason: Some("simulated"), as_of: at };
+        let (store, limits) = (&self.office.store, &self.office.settings.guard);
+        manual::check(store, limits, &DistrictId::new(DISTRICT), asked).await.ok()?;
+        let payload = Some(serde_json::to_string(verb).unwrap());
+        let request = Self::request(rosterd::run::BY_HAND, Trigger::Cli, at);
+        Some(self.carry_out(NewRequest { payload, ..request }).await)
+    }
+
+    /// Puts a catalog in force, with the seats that follow.
+    pub(super) async fn buy(&mut self, text: &str, at: Timestamp) {
+        std::fs::write(self.fresh.folder().join("catalog.toml"), text).unwrap();
+        self.office.clock = Clock::Fixed(at);
+        let concerned = catalog::refresh(&self.office, "vendor").await.unwrap();
+        if !concerned.is_empty() && self.baseline().await.state.allocated_at.is_some() {
+            self.carry_out(Self::request("allocate", Trigger::Catalog, at)).await;
+        }
+    }
+
+    pub(super) async fn baseline(&self) -> Baseline {
+        self.office.store.baseline(&DistrictId::new(DISTRICT)).await.unwrap()
+    }
+
+    /// Every invariant of the state as it is.
+    pub(super) fn assert_lawful(baseline: &Baseline, when: Timestamp) {
+        let found = allocate::check(baseline, baseline.state.allocated_at.unwrap_or(when));
+        assert!(found.is_empty(), "{when}: {found:#?}");
+    }
+
+    /// The audit's chain, and its fold against the store.
+    pub(super) async fn assert_audited(&self, when: Timestamp) {
+        let checked = self.office.store.check(&DistrictId::new(DISTRICT), None).await.unwrap();
+        assert!(checked.faults.is_empty(), "{when}: {:#?}", checked.faults);
+    }
+
+    pub(super) async fn discard(self) {
+        self.office.queue.close().await;
+        self.office.store.close().await;
+        self.fresh.discard().await;
+    }
+}
