@@ -40,8 +40,21 @@ impl District {
         DistrictId::new(self.id.as_str())
     }
 
+    /// Whether its roster is kept by hand: nothing is pulled, and what a fed district refuses is allowed (S0.3, S1.2).
+    pub fn is_by_hand(&self) -> bool {
+        matches!(self.feed, feed::Settings::Manual(_))
+    }
+
     /// The name for people.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or(&self.id)
     }
 }
+
+/// A roster was sent along for a district that has a feed (S1.13).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "district `{0}` is rostered: its roster comes from its feed, and an upload would be undone by the next sync; change it in \
+     the rostering platform and sync, or make the district's feed `manual`"
+)]
+pub struct NotByHand(pub DistrictId);

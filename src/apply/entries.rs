@@ -29,8 +29,8 @@ pub struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// With the installation's key, the users the store knows and those of a plan.
-    pub fn new(key: &'a [u8], baseline: &'a Baseline, changes: &'a [Change]) -> Self {
-        let coming = changes.iter().filter_map(|change| match &change.after {
+    pub fn new(key: &'a [u8], baseline: &'a Baseline, changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let coming = changes.into_iter().filter_map(|change| match &change.after {
             Some(Record::User(user)) => Some((&user.id, user)),
             _ => None,
         });

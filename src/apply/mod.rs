@@ -7,7 +7,9 @@ mod entries;
 pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
-use crate::allocate::{SeatAction, SeatChange};
+use std::collections::BTreeSet;
+
+use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::guard::Cleared;
 use crate::model::{
     Baseline, Decision, Ended, HeldChange, Kind, ProductCode, ReleaseReason, RunRecord, RunStatus, Seat, SourceMark,
@@ -94,6 +96,7 @@ pub fn writes(
         allocated_at: plan.as_of,
         audit,
     };
+    take_over(&mut writes, decided.imported);
     if let Some(handed) = decided.handed {
         hand_on(&mut writes, handed);
     }
@@ -115,6 +118,8 @@ pub struct Decided {
     pub by_hand: ByHand,
     /// A seat that passes to a user by name; the baseline has it there already, and `entries` tell of it.
     pub handed: Option<Handed>,
+    /// Seats that are taken over as they are; the baseline has them already, and `entries` tell of them.
+    pub imported: Vec<Seat>,
     /// The product that a person unassigned: no record was pulled, so who loses it has no other reason.
     pub unassigned: Option<ProductCode>,
 }
@@ -151,6 +156,14 @@ fn hand_on(writes: &mut Writes, Handed { from, to, at }: Handed) {
     }
     writes.run.seats.granted += 1;
     writes.run.seats.released += 1;
+}
+
+/// Adds seats that are taken over to what follows from them.
+fn take_over(writes: &mut Writes, imported: Vec<Seat>) {
+    writes.run.seats.granted += u64::try_from(imported.len()).unwrap_or(u64::MAX);
+    let settled: BTreeSet<SeatKey> = writes.seats_put.iter().map(|it| (it.product.clone(), it.user.clone())).collect();
+    let as_they_are = |it: &Seat| !settled.contains(&(it.product.clone(), it.user.clone()));
+    writes.seats_put.extend(imported.into_iter().filter(as_they_are));
 }
 
 fn status(cleared: &Cleared, decided: &Decided) -> RunStatus {

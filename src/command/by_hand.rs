@@ -5,8 +5,9 @@ use std::path::Path;
 
 use crate::command::{CommandError, Session, sync};
 use crate::directory::Directory;
+use crate::district::District;
 use crate::manual::{self, Asked, Refused, Verb};
-use crate::model::{DistrictId, RunStatus, SourceId, Trigger};
+use crate::model::{DistrictId, RunRecord, RunStatus, SourceId, Trigger};
 use crate::run::BY_HAND;
 use crate::store::NewRequest;
 
@@ -18,6 +19,22 @@ impl Session {
         verb: &Verb,
         reason: Option<&str>,
     ) -> Result<u8, CommandError> {
+        let record = self.carry_out_by_hand(district, verb, reason).await?;
+        if self.output.json {
+            self.output.document(&record)?;
+        } else {
+            self.report(&record)?;
+        }
+        Ok(u8::from(record.status == RunStatus::Failed))
+    }
+
+    /// Carries a verb out as a run, which it returns.
+    pub(super) async fn carry_out_by_hand(
+        &self,
+        district: DistrictId,
+        verb: &Verb,
+        reason: Option<&str>,
+    ) -> Result<RunRecord, CommandError> {
         self.writable().await?;
         let actor = sync::operator();
         let fed = self.is_fed(&district).await;
@@ -36,26 +53,21 @@ impl Session {
             night: None,
             idempotency_key: None,
         };
-        let record = self.carried_out(request).await?;
-        if self.output.json {
-            self.output.document(&record)?;
-        } else {
-            self.report(&record)?;
-        }
-        Ok(u8::from(record.status == RunStatus::Failed))
+        self.carried_out(request).await
     }
 
-    async fn is_fed(&self, district: &DistrictId) -> bool {
-        let kind = |directory: &Directory| directory.get(district).map(|it| it.feed.kind());
-        let known = match kind(&self.office.known) {
-            Some(kind) => Some(kind),
-            None => kind(&Directory::discover(&self.office.settings).await),
+    /// Whether the roster of a district comes from a feed; one that nobody configured is taken for that.
+    pub(super) async fn is_fed(&self, district: &DistrictId) -> bool {
+        let by_hand = |directory: &Directory| directory.get(district).map(District::is_by_hand);
+        let known = match by_hand(&self.office.known) {
+            Some(known) => Some(known),
+            None => by_hand(&Directory::discover(&self.office.settings).await),
         };
-        known != Some("manual")
+        known != Some(true)
     }
 }
 
-fn refused(refused: &Refused) -> CommandError {
+pub(super) fn refused(refused: &Refused) -> CommandError {
     if refused.is_usage() {
         CommandError::Usage(refused.to_string())
     } else {

@@ -1,25 +1,39 @@
 //! `rosterd seats`: who has a seat of a product, and who waits.
 
-use clap::Args;
+mod import;
+
+use clap::{Args, Subcommand};
 
 use crate::command::{CommandError, Session};
 use crate::report::{Place, SeatList};
 
 /// Who has a seat of a product, and who waits
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(super) struct Seats {
     /// The district
-    #[arg(long, value_name = "D")]
-    district: String,
+    #[arg(long, value_name = "D", required = true)]
+    district: Option<String>,
     /// The product
-    #[arg(long, value_name = "P")]
-    product: String,
+    #[arg(long, value_name = "P", required = true)]
+    product: Option<String>,
+    #[command(subcommand)]
+    command: Option<SeatsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum SeatsCommand {
+    /// Take over the seats that people have today, with their dates
+    Import(import::Import),
 }
 
 impl Seats {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        let district = session.district(&self.district).await?;
-        let product = session.product(&self.product).await?;
+        if let Some(SeatsCommand::Import(import)) = &self.command {
+            return import.run(session).await;
+        }
+        let district = session.district(self.district.as_deref().unwrap_or_default()).await?;
+        let product = session.product(self.product.as_deref().unwrap_or_default()).await?;
         let (seats, waiting) = session.store().seats(&district, &product).await?;
         let list = SeatList::new(seats, waiting);
         if session.output.json {

@@ -162,10 +162,7 @@ impl Effect {
         };
         let id = |user: &SourceId| format!("{}/{}", from.product, case.shown.user(user));
         let line = case.baseline.waiting.keys().filter(|(product, user)| *product == from.product && *user != to.user);
-        let why = |text: &str| {
-            let reason = case.asked.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            Some(format!("{text}{reason}"))
-        };
+        let why = |text: &str| Some(case.because(text));
         self.entries.push(Draft {
             before: Some(json!({ "pool": from.pool, "since": from.since })),
             reason: why("reassigned"),
@@ -213,7 +210,7 @@ fn of_class(id: &SourceId) -> Target {
 }
 
 impl Case<'_> {
-    fn assignment(
+    pub(super) fn assignment(
         &self,
         product: &Product,
         target: Target,
@@ -264,7 +261,7 @@ impl Case<'_> {
         Ok(members.map(|it| it.user.clone()).filter(|user| !except.contains(user)).collect())
     }
 
-    fn assigned_by_class(&self, product: &Product, user: &SourceId) -> bool {
+    pub(super) fn assigned_by_class(&self, product: &Product, user: &SourceId) -> bool {
         let assigned = |class: &SourceId| {
             let it = self.baseline.assignments.get(&(product.code.clone(), of_class(class)));
             it.is_some_and(|it| it.kind == OverrideKind::Pin && !it.except.contains(user))

@@ -6,12 +6,12 @@ use crate::apply::{Decided, Handed};
 use crate::audit::{Category, Draft};
 use crate::model::{
     Assignment, Audience, Baseline, EducatorAccess, Ended, Override, OverrideKind, Product, ProductCode, ReleaseReason,
-    RoleName, SourceId, Target, User,
+    RoleName, Seat, SourceId, Target, User,
 };
 use crate::store::ByHand;
 
 use super::promise::Promise;
-use super::{Case, Refused, Verb, splits};
+use super::{Case, Refused, Verb, import, splits};
 
 /// What a verb decides.
 #[derive(Debug, Default)]
@@ -19,6 +19,8 @@ pub(super) struct Effect {
     pub(super) by_hand: ByHand,
     pub(super) entries: Vec<Draft>,
     pub(super) handed: Option<Handed>,
+    /// Seats that are taken over as they are (`seats import`).
+    pub(super) imported: Vec<Seat>,
     /// The product that `unassign` takes: whoever loses it has no other reason.
     pub(super) unassigned: Option<ProductCode>,
     pub(super) promise: Promise,
@@ -53,6 +55,7 @@ pub(super) fn of(case: Case<'_>) -> Result<Effect, Refused> {
         Verb::MoveSeats { subscription, from, to, seats } => {
             splits::move_seats(case, &mut effect, subscription, (from, to), *seats)?;
         }
+        Verb::SeatsImport { seats } => import::take_over(case, &mut effect, seats)?,
     }
     Ok(effect)
 }
@@ -93,6 +96,12 @@ impl<'a> Case<'a> {
         Ok(())
     }
 
+    /// What the verb is, and why the person asked for it.
+    pub(super) fn because(&self, what: &str) -> String {
+        let reason = self.asked.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("{what}{reason}")
+    }
+
     pub(super) fn draft(&self, category: Category, entity: &str, verb: &str, id: String) -> Draft {
         Draft {
             actor: self.asked.actor.to_owned(),
@@ -111,8 +120,9 @@ impl Effect {
     /// The district as it is once this is decided.
     pub(super) fn applied_to(&self, before: &Baseline) -> Baseline {
         let mut after = before.clone();
-        let ByHand { overrides_put, overrides_removed, access_put, assignments_put, assignments_removed, .. } =
-            &self.by_hand;
+        let ByHand {
+            overrides_put, overrides_removed, access_put, assignments_put, assignments_removed, activity, ..
+        } = &self.by_hand;
         for key in overrides_removed {
             after.overrides.remove(key);
         }
@@ -124,6 +134,11 @@ impl Effect {
         }
         let assigned = assignments_put.iter().map(|it| ((it.product.clone(), it.target.clone()), it.clone()));
         after.assignments.extend(assigned);
+        for it in activity {
+            let first = after.opened.entry((it.product.clone(), it.user.clone())).or_insert(it.first);
+            *first = it.first.min(*first);
+        }
+        after.seats.extend(self.imported.iter().map(|it| ((it.product.clone(), it.user.clone()), it.clone())));
         for overlay in &self.by_hand.overlays_put {
             if let Some(it) = after.catalog.subscriptions.get_mut(&overlay.subscription) {
                 it.allotments.clone_from(&overlay.allotments);
@@ -144,6 +159,7 @@ impl Effect {
             entries: self.entries,
             by_hand: self.by_hand,
             handed: self.handed,
+            imported: self.imported,
             unassigned: self.unassigned,
             ..Decided::default()
         }

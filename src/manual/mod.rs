@@ -5,9 +5,12 @@
 
 mod assign;
 mod effect;
+mod import;
 mod promise;
 mod refused;
 mod splits;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
@@ -19,11 +22,12 @@ use crate::model::{
     Baseline, Catalog, Date, DistrictId, OverrideKind, ProductCode, RunRecord, RunStatus, SourceId, SubscriptionId,
     Timestamp,
 };
-use crate::plan::{self, Cause};
+use crate::plan::{self, Cause, Change};
 use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, WriteError};
 
 use effect::Effect;
+pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
 pub use refused::Refused;
 
 /// Whom `assign` and `unassign` are about.
@@ -115,6 +119,11 @@ pub enum Verb {
         /// How many.
         seats: u32,
     },
+    /// Takes over the seats that people have today, over capacity if need be.
+    SeatsImport {
+        /// What the match report made of the file.
+        seats: Vec<ImportedSeat>,
+    },
 }
 
 /// A verb with who asks, why and when.
@@ -158,7 +167,8 @@ pub async fn check(
 ) -> Result<(), Refused> {
     let baseline = store.baseline(district).await?;
     let contract = store.catalog().await?;
-    let shown = Shown::new(store.pseudonym_key(), &baseline, &[]);
+    let pending = pending(&baseline)?;
+    let shown = Shown::new(store.pseudonym_key(), &baseline, &pending);
     work_out(Case { asked, baseline: &baseline, contract: &contract, shown: &shown }, limits).map(|_| ())
 }
 
@@ -184,10 +194,11 @@ async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord
     let baseline = world.store.baseline(&job.district.id()).await?;
     run::not_before_the_last_change(record.as_of, &baseline).map_err(Box::new)?;
     let contract = world.store.catalog().await?;
-    let shown = Shown::new(world.store.pseudonym_key(), &baseline, &[]);
+    let pending = pending(&baseline)?;
+    let shown = Shown::new(world.store.pseudonym_key(), &baseline, &pending);
     let asked = Asked {
         verb,
-        fed: job.district.feed.kind() != "manual",
+        fed: !job.district.is_by_hand(),
         actor: &author.actor,
         reason: record.reason.as_deref(),
         as_of: record.as_of,
@@ -196,6 +207,11 @@ async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord
     let Worked { effect, baseline: after, cleared } = work_out(case, world.limits)?;
     let decided = effect.decided();
     Ok(world.apply(job, record, &cleared, &after, decided, None).await.map_err(Box::new)?)
+}
+
+/// What a review would change: its users may be named by some verbs.
+fn pending(baseline: &Baseline) -> Result<Vec<Change>, Refused> {
+    Ok(plan::pending(baseline).map_err(|error| Box::new(error.into()))?)
 }
 
 /// Pure: what the verb decides, the seats that follow, and whether both are what the person asked for.

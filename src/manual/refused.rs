@@ -4,6 +4,8 @@ use crate::model::{Date, DistrictId, ProductCode, SourceId, SubscriptionId};
 use crate::run::RunError;
 use crate::store::StoreError;
 
+use super::BadFile;
+
 /// A verb that was refused; nothing changed. Users stand in it as the audit shows them.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -151,6 +153,14 @@ pub enum Refused {
         /// Its seats.
         seats: u32,
     },
+    /// The file of `seats import` cannot be read.
+    #[error(transparent)]
+    BadFile(#[from] BadFile),
+    /// Nobody is known whose seats could be taken over.
+    #[error(
+        "the roster of district `{0}` is not known yet: sync it first (a first sync may stay in review), then import the seats"
+    )]
+    NoRoster(DistrictId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -162,7 +172,7 @@ pub enum Refused {
 impl Refused {
     /// Whether the caller named something that does not exist, rather than asked for something that may not be.
     pub fn is_usage(&self) -> bool {
-        self.is_unknown() || matches!(self, Self::Usage(_) | Self::Over { .. })
+        self.is_unknown() || matches!(self, Self::Usage(_) | Self::Over { .. } | Self::BadFile(_))
     }
 
     /// Whether there is nothing of that name.

@@ -68,6 +68,14 @@ impl Change {
         }
     }
 
+    /// The user that it brings.
+    pub fn adds_user(&self) -> Option<&SourceId> {
+        match (&self.before, &self.after) {
+            (None, Some(Record::User(user))) => Some(&user.id),
+            _ => None,
+        }
+    }
+
     /// The version of the source it brings: a fingerprint, none for absence.
     pub fn version(&self) -> Option<Fingerprint> {
         self.after.as_ref().and_then(|record| record.body().ok()).map(|body| Fingerprint::of(&body))

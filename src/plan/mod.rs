@@ -107,6 +107,13 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
     })
 }
 
+/// The changes of an open review that are still as it shows them.
+pub fn pending(baseline: &Baseline) -> Result<Vec<Change>, UnreadableRecord> {
+    let review = baseline.review.iter();
+    let open = review.map(|review| diff::still_open(baseline, &review.changes, &[]));
+    Ok(open.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
 /// Names an upload: a file that was sent again is a newer one even with the same content, since it says the same again; an
 /// older one than the last applied was refused by the feed. None for feeds that are asked, not sent.
 fn upload(source: &SourceMark) -> Option<String> {
@@ -123,7 +130,8 @@ struct Bridge {
 }
 
 /// Allocates for what applies while `held` waits: a seat that would end, or begin to leave, only because of a held change is
-/// bridged (licensing.md, step 7).
+/// bridged (licensing.md, step 7). So is one whose user is held back altogether, and who would want it: nobody has such a seat
+/// but by `seats import`, and no one else is to have it meanwhile.
 pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Change]) -> Allocation {
     let pull = plan.pull.as_ref();
     if held.is_empty() {
@@ -142,7 +150,12 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
         let seat = allocation.seats.get(&baseline.seats, key);
         seat.is_some_and(|seat| seat.leaving.is_none()) || passed.contains(key)
     };
-    let only_held = |key: &&SeatKey| stays(&alone, &passed_alone, key) && !stays(&full, &passed, key);
+    let coming: BTreeSet<&SourceId> = held.iter().filter_map(|change| change.adds_user()).collect();
+    let only_held = |key: &&SeatKey| match (stays(&alone, &passed_alone, key), stays(&full, &passed, key)) {
+        (alone, full) if alone == full => false,
+        (true, _) => true,
+        (false, _) => coming.contains(&key.1),
+    };
     let bridge = Bridge {
         seats: baseline.seats.keys().filter(only_held).cloned().collect(),
         users: held.iter().filter_map(|change| change.user().cloned()).collect(),

@@ -8,29 +8,29 @@ use crate::support::db::Backend;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Ran, Site};
 
 /// A vendor's district, synced once.
-struct Installed {
-    site: Site,
-    district: &'static str,
+pub(super) struct Installed {
+    pub(super) site: Site,
+    pub(super) district: &'static str,
 }
 
 impl Installed {
     /// None if PostgreSQL is missing here. `catalog` is the fixture's with some words replaced.
-    async fn on(backend: Backend, district: &'static str, catalog: &[(&str, &str)]) -> Option<Self> {
+    pub(super) async fn on(backend: Backend, district: &'static str, catalog: &[(&str, &str)]) -> Option<Self> {
         let it = Self { site: Site::new(backend).await?, district };
         it.buy(catalog);
         it.sync(NIGHT_1).await;
         Some(it)
     }
 
-    async fn new(district: &'static str, catalog: &[(&str, &str)]) -> Self {
+    pub(super) async fn new(district: &'static str, catalog: &[(&str, &str)]) -> Self {
         Self::on(Backend::Sqlite, district, catalog).await.unwrap()
     }
 
-    fn fixture(&self) -> std::path::PathBuf {
+    pub(super) fn fixture(&self) -> std::path::PathBuf {
         vendor::fixtures().join("vendors").join(self.district)
     }
 
-    fn buy(&self, replaced: &[(&str, &str)]) {
+    pub(super) fn buy(&self, replaced: &[(&str, &str)]) {
         let mut text = std::fs::read_to_string(self.fixture().join("catalog.toml")).unwrap();
         for (old, new) in replaced {
             assert!(text.contains(old), "{old}");
@@ -42,47 +42,47 @@ impl Installed {
         self.site.configure(&format!("[catalog]\npath = \"{}\"\n\n{district}", path.display()));
     }
 
-    async fn sync(&self, now: &str) -> Value {
+    pub(super) async fn sync(&self, now: &str) -> Value {
         let run = self.site.sync(now, self.district).await.exits(0).json();
         self.site.verified().await;
         run
     }
 
     /// A verb in this district, told as words; whatever becomes of it, the store is clean.
-    async fn by_hand(&self, now: &str, words: &str) -> Ran {
+    pub(super) async fn by_hand(&self, now: &str, words: &str) -> Ran {
         let words: Vec<&str> = words.split(' ').collect();
         let ran = self.site.at(now, &[&words[..], &["--district", self.district, "--json"]].concat()).await;
         self.site.verified().await;
         ran
     }
 
-    async fn seats(&self, product: &str) -> Value {
+    pub(super) async fn seats(&self, product: &str) -> Value {
         let words = ["seats", "--district", self.district, "--product", product, "--json"];
         self.site.run(&words).await.exits(0).json()
     }
 
-    async fn holders(&self, product: &str) -> BTreeSet<String> {
+    pub(super) async fn holders(&self, product: &str) -> BTreeSet<String> {
         users(&self.seats(product).await["holders"]).into_iter().collect()
     }
 
     /// In the order of the line.
-    async fn line(&self, product: &str) -> Vec<String> {
+    pub(super) async fn line(&self, product: &str) -> Vec<String> {
         users(&self.seats(product).await["waitlist"])
     }
 
     /// The district's entries of one action.
-    async fn told(&self, action: &str) -> Vec<Value> {
+    pub(super) async fn told(&self, action: &str) -> Vec<Value> {
         let entries = self.site.audit(self.district).await;
         let entries = entries.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         entries.filter(|it| it["action"] == action).collect()
     }
 
-    async fn state(&self) -> String {
+    pub(super) async fn state(&self) -> String {
         self.site.state(self.district).await
     }
 
     /// A refused verb leaves nothing behind, not even a run.
-    async fn refuses(&self, code: i32, words: &str, says: &[&str]) {
+    pub(super) async fn refuses(&self, code: i32, words: &str, says: &[&str]) {
         let before = self.state().await;
         let runs = self.site.run(&["runs", "list", "--json"]).await.exits(0).out;
         self.by_hand(NIGHT_2, words).await.exits(code).says(says);
@@ -95,11 +95,11 @@ fn users(list: &Value) -> Vec<String> {
     list.as_array().unwrap().iter().map(|it| it["user"].as_str().unwrap().to_owned()).collect()
 }
 
-fn set<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+pub(super) fn set<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
     ids.map(str::to_owned).into()
 }
 
-async fn on_both<F: Future<Output = ()>>(story: impl Fn(Backend) -> F) {
+pub(super) async fn on_both<F: Future<Output = ()>>(story: impl Fn(Backend) -> F) {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         story(backend).await;
     }

@@ -8,5 +8,6 @@ mod killed;
 mod manual;
 mod nights;
 mod privacy;
+mod seats_import;
 mod three_ways;
 mod vendors;
