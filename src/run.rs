@@ -30,6 +30,8 @@ pub struct Job<'a> {
     pub run: RunRecord,
     /// The lease's number.
     pub fence: i64,
+    /// The roster that a person sent along, for a district without a feed.
+    pub upload: Option<Vec<u8>>,
 }
 
 /// The mode of a run that carries out what a person decided by hand.

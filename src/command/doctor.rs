@@ -249,7 +249,7 @@ async fn feeds(settings: &Settings, findings: &mut Findings) {
         findings.note("clever_app", &problem.app, State::Failing, problem.message.clone());
     }
     for district in directory.all() {
-        if district.feed.kind() == "manual" {
+        if district.is_by_hand() {
             findings.ok("feed", &district.id);
             continue;
         }

@@ -5,6 +5,7 @@ mod audit;
 mod by_hand;
 mod demo;
 mod doctor;
+mod import;
 mod licenses;
 mod migrate;
 mod output;
@@ -80,6 +81,8 @@ enum Command {
     Run(run::Run),
     /// A sync now, and its report
     Sync(sync::Sync),
+    /// Upload a roster into a district that is kept by hand, and its report
+    Import(import::Import),
     /// Runs: list, show, approve, reject, cancel
     #[command(subcommand)]
     Runs(runs::Runs),
@@ -297,6 +300,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Doctor(doctor) => return doctor.run(&common).await,
         Command::Migrate => return migrate::run(&common).await,
         Command::Sync(_)
+        | Command::Import(_)
         | Command::Runs(_)
         | Command::Licenses(_)
         | Command::Seats(_)
@@ -315,6 +319,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
     let session = Session::open(&common).await?;
     let outcome = match command {
         Command::Sync(it) => it.run(&session).await,
+        Command::Import(it) => it.run(&session).await,
         Command::Runs(it) => it.run(&session).await,
         Command::Licenses(it) => it.run(&session).await,
         Command::Seats(it) => it.run(&session).await,

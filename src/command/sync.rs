@@ -93,11 +93,7 @@ impl Sync {
 
     fn wanted(&self, directory: &Directory) -> Result<Vec<DistrictId>, CommandError> {
         if self.all {
-            return Ok(directory
-                .all()
-                .filter(|it| it.feed.kind() != "manual")
-                .map(crate::district::District::id)
-                .collect());
+            return Ok(directory.all().filter(|it| !it.is_by_hand()).map(crate::district::District::id).collect());
         }
         let mut wanted = Vec::new();
         for id in &self.districts {

@@ -60,7 +60,8 @@ pub enum FeedError {
     },
     /// A district without a feed was asked to sync.
     #[error(
-        "district `{0}` is kept by hand: it has no feed to sync; give it one in the configuration, or leave it out"
+        "district `{0}` is kept by hand and has no feed to sync: upload its roster with `rosterd import {0} FILE`, change single \
+         users and classes with `enroll`, `unenroll`, `role` and `user`, or give it a feed in the configuration"
     )]
     Manual(DistrictId),
     /// No answer at all, or one that broke off.

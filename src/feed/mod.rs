@@ -15,6 +15,7 @@ mod testing;
 
 use std::sync::Arc;
 
+pub use csv::pack;
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use settings::{
@@ -60,6 +61,11 @@ pub fn open(settings: &Settings, context: Context) -> Result<Feed, FeedError> {
         Settings::OnerosterCsv(it) => Kind::Csv(csv::Csv::new(it, context)),
         Settings::Manual(_) => return Err(FeedError::Manual(context.district)),
     }))
+}
+
+/// Reads a roster that a person sent along, as [`pack`] makes one. For districts without a feed.
+pub async fn read_sent(zip: Vec<u8>, context: Context) -> Result<Snapshot, FeedError> {
+    csv::read_sent(zip, context).await
 }
 
 impl Feed {

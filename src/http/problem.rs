@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::decide::Refused;
 use crate::manual;
@@ -16,17 +16,25 @@ pub(crate) struct Problem {
     status: StatusCode,
     detail: String,
     header: Option<(HeaderName, &'static str)>,
+    /// Further members of the document.
+    members: Map<String, Value>,
 }
 
 impl Problem {
     /// `detail` is for people: what, where, and what to do.
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        Self { status, detail: detail.into(), header: None }
+        Self { status, detail: detail.into(), header: None, members: Map::new() }
     }
 
     /// With a header.
     pub(crate) fn with(self, name: HeaderName, value: &'static str) -> Self {
         Self { header: Some((name, value)), ..self }
+    }
+
+    /// With a member of the document beside those that each has.
+    pub(crate) fn saying(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(member.to_owned(), value.into());
+        self
     }
 
     /// 400.
@@ -52,12 +60,11 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let mut body = self.members;
+        body.insert("type".to_owned(), "about:blank".into());
+        body.insert("title".to_owned(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert("status".to_owned(), self.status.as_u16().into());
+        body.insert("detail".to_owned(), self.detail.into());
         let mut response = (self.status, Json(body)).into_response();
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -113,6 +120,9 @@ impl From<manual::Refused> for Problem {
             }
             refused if refused.is_unknown() => Self::not_found(refused.to_string()),
             refused if refused.is_usage() => Self::unprocessable(refused.to_string()),
+            manual::Refused::NoSeats { available, needed, .. } => Self::new(StatusCode::CONFLICT, refused.to_string())
+                .saying("available", available)
+                .saying("needed", needed),
             refused => Self::new(StatusCode::CONFLICT, refused.to_string()),
         }
     }

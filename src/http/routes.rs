@@ -57,6 +57,7 @@ const READ: Needs = Needs::Scope(Scope::Read);
 const MANAGE: Needs = Needs::Scope(Scope::Manage);
 
 const OVERRIDE: &str = "/v1/districts/{d}/products/{p}/override";
+const ACCESS: &str = "/v1/districts/{d}/products/{p}/access";
 
 /// The table (interface.md, HTTP).
 pub const ROUTES: &[Route] = &[
@@ -73,6 +74,16 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/districts/{d}/products/{p}/seats", READ, || get(api::districts::seats)),
     Route { method: Method::PUT, path: OVERRIDE, needs: MANAGE, handler: || put(api::overrides::set) },
     Route { method: Method::DELETE, path: OVERRIDE, needs: MANAGE, handler: || delete(api::overrides::clear) },
+    Route { method: Method::PUT, path: ACCESS, needs: MANAGE, handler: || put(api::by_hand::access) },
+    asks("/v1/districts/{d}/products/{p}/assign", Scope::Manage, || post(api::by_hand::assign)),
+    asks("/v1/districts/{d}/products/{p}/unassign", Scope::Manage, || post(api::by_hand::unassign)),
+    asks("/v1/districts/{d}/products/{p}/reassign", Scope::Manage, || post(api::by_hand::reassign)),
+    asks("/v1/districts/{d}/swap", Scope::Manage, || post(api::by_hand::swap)),
+    asks("/v1/districts/{d}/move-seats", Scope::Manage, || post(api::by_hand::move_seats)),
+    asks("/v1/districts/{d}/seats/import", Scope::Manage, || post(api::by_hand::import_seats)),
+    asks("/v1/districts/{d}/import", Scope::Manage, || {
+        post(api::import::create).layer(DefaultBodyLimit::max(api::import::LARGEST))
+    }),
     reads("/v1/audit", READ, || get(api::audit::list)),
     reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),

@@ -38,7 +38,10 @@ impl World<'_> {
             environment: crate::secret::process_environment,
             progress: Arc::clone(&self.progress),
         };
-        Ok(feed::open(&job.district.feed, context)?.pull().await?)
+        match &job.upload {
+            Some(zip) => Ok(feed::read_sent(zip.clone(), context).await?),
+            None => Ok(feed::open(&job.district.feed, context)?.pull().await?),
+        }
     }
 
     /// Notes in the record what the plan would do.
@@ -88,7 +91,11 @@ impl World<'_> {
             fence: Some(job.fence),
             source,
             author: Author { actor, person },
-            shown: Shown::new(self.store.pseudonym_key(), baseline, &cleared.plan().changes),
+            shown: Shown::new(
+                self.store.pseudonym_key(),
+                baseline,
+                cleared.plan().changes.iter().chain(&cleared.plan().pending),
+            ),
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();

@@ -112,7 +112,7 @@ impl Dispatcher {
     /// Files the latest due night of each district, once.
     async fn file_nights(&mut self) -> Result<(), QueueError> {
         let office = self.desk.office();
-        for district in office.known.all().filter(|it| it.feed.kind() != "manual") {
+        for district in office.known.all() {
             let Some(night) = latest(&office, district) else { continue };
             let id = district.id();
             if self.settled.get(&id) == Some(&night.key) {
@@ -123,7 +123,9 @@ impl Dispatcher {
                 if missed && synced_since(&office, &id, &night).await? {
                     office.queue.pass_over_night(&id, &night.key).await?;
                 } else {
-                    let request = self.desk.request(id.clone(), "apply", Trigger::Schedule);
+                    // Where there is no feed, dates still end things (licensing.md, One allocation).
+                    let mode = if district.is_by_hand() { "allocate" } else { "apply" };
+                    let request = self.desk.request(id.clone(), mode, Trigger::Schedule);
                     let filed = self.desk.file(NewRequest { night: Some(night.key.clone()), ..request }).await?;
                     let (run, key) = (&filed.run, &night.key);
                     let caught_up = if missed { ", missed while no daemon was up" } else { "" };
@@ -144,7 +146,7 @@ impl Dispatcher {
     }
 
     async fn sync(&self, districts: &[&District]) {
-        for district in districts.iter().filter(|it| it.feed.kind() != "manual") {
+        for district in districts.iter().filter(|it| !it.is_by_hand()) {
             let id = district.id();
             let request = self.desk.request(id.clone(), "apply", Trigger::Signal);
             match self.desk.file(request).await {

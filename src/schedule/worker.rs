@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +12,7 @@ use crate::clock::{self, Clock};
 use crate::config::Settings;
 use crate::decide::{self, Ask};
 use crate::directory::Directory;
-use crate::district::District;
+use crate::district::{District, NotByHand};
 use crate::feed;
 use crate::manual;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
@@ -112,7 +114,11 @@ impl Office {
             progress,
             clock: self.clock,
         };
-        let job = Job { district: &district, run: record.clone(), fence: claimed.fence };
+        let upload = match upload(claimed, &district) {
+            Ok(upload) => upload,
+            Err(message) => return self.failed(record, message).await,
+        };
+        let job = Job { district: &district, run: record.clone(), fence: claimed.fence, upload };
         let outcome = match claimed.request.mode.as_str() {
             "apply" | "plan" => Box::pin(run::run(job, &world)).await.map_err(|error| error.to_string()),
             "allocate" => self.allocate(&job, &world).await,
@@ -189,6 +195,24 @@ impl Office {
             }
         }
     }
+}
+
+/// A roster as the payload of a request for a sync, which then reads it instead of a feed.
+pub fn sent_along(zip: &[u8]) -> String {
+    BASE64.encode(zip)
+}
+
+/// The roster that came with the request of a sync (`rosterd import`).
+fn upload(claimed: &Claimed, district: &District) -> Result<Option<Vec<u8>>, String> {
+    let Some(payload) = claimed.request.payload.as_deref() else { return Ok(None) };
+    if !matches!(claimed.request.mode.as_str(), "apply" | "plan") {
+        return Ok(None);
+    }
+    if !district.is_by_hand() {
+        return Err(NotByHand(district.id()).to_string());
+    }
+    let zip = BASE64.decode(payload).map_err(|_| "the queued upload cannot be read; import it again".to_owned())?;
+    Ok(Some(zip))
 }
 
 /// Two processes' clocks never agree exactly, and requests are not always filed in the order in which they were made: an

@@ -38,8 +38,9 @@ statements! {
     BEAT = Sql::portable("UPDATE lease SET expires_at = $3 WHERE run = $1 AND fence = $2");
     HOLDS = Sql::portable("UPDATE lease SET fence = fence WHERE run = $1 AND fence = $2");
     SET_STATUS = Sql::portable("UPDATE request SET status = $2 WHERE run = $1 AND is_open");
+    // What a person sent along, a roster among it, is kept no longer than the run needs it (safety.md, People's data).
     CLOSE_REQUEST = Sql::portable(
-        "UPDATE request SET status = $2, is_open = FALSE WHERE run = $1 AND is_open",
+        "UPDATE request SET status = $2, is_open = FALSE, payload = NULL WHERE run = $1 AND is_open",
     );
     FREE_LEASE = Sql::portable(
         "UPDATE lease SET owner = NULL, run = NULL, expires_at = 0 WHERE run = $1 AND fence = $2",

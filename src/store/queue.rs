@@ -50,7 +50,7 @@ declare! {
          FROM request WHERE is_open OR NOT $1 ORDER BY filed",
     );
     CANCEL_QUEUED = Sql::portable(
-        "UPDATE request SET status = 'cancelled', is_open = FALSE
+        "UPDATE request SET status = 'cancelled', is_open = FALSE, payload = NULL
          WHERE run = $1 AND is_open AND status = 'queued'",
     );
     ASK_CANCEL = Sql::portable("UPDATE request SET cancel_asked = TRUE WHERE run = $1 AND is_open");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -22,15 +22,28 @@ const RATIO: u64 = 200;
 /// The files of an upload, by lower-case name.
 pub(super) enum Files {
     Folder(BTreeMap<String, PathBuf>),
-    Zip { path: PathBuf, archive: Box<ZipArchive<BufReader<File>>>, entries: BTreeMap<String, usize> },
+    Zip { path: PathBuf, archive: Box<ZipArchive<Box<dyn Source>>>, entries: BTreeMap<String, usize> },
 }
+
+/// Where a zip lies: on disk, or in memory.
+pub(super) trait Source: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Source for T {}
 
 impl Files {
     pub(super) fn open(upload: &Upload) -> Result<Self, FeedError> {
         match upload {
             Upload::Folder(path) => open_folder(path),
-            Upload::Zip(path) => open_zip(path),
+            Upload::Zip(path) => {
+                let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
+                open_zip(path, Box::new(BufReader::new(file)))
+            }
         }
+    }
+
+    /// A zip that was sent along.
+    pub(super) fn sent(zip: Vec<u8>) -> Result<Self, FeedError> {
+        open_zip(Path::new("the upload"), Box::new(Cursor::new(zip)))
     }
 
     /// Whether a file is there; `name` in any case.
@@ -113,10 +126,9 @@ fn open_folder(path: &Path) -> Result<Files, FeedError> {
     Ok(Files::Folder(files))
 }
 
-fn open_zip(path: &Path) -> Result<Files, FeedError> {
+fn open_zip(path: &Path, source: Box<dyn Source>) -> Result<Files, FeedError> {
     let refuse = |problem: &str| FeedError::Archive { path: path.to_owned(), problem: problem.to_owned() };
-    let file = File::open(path).map_err(|cause| unreadable(path, cause))?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|cause| broken(path, &cause))?;
+    let mut archive = ZipArchive::new(source).map_err(|cause| broken(path, &cause))?;
     if archive.len() > ENTRIES {
         return Err(refuse("it has more entries than a roster has files"));
     }

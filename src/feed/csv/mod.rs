@@ -2,6 +2,7 @@
 
 mod archive;
 mod manifest;
+mod pack;
 mod read;
 mod table;
 #[cfg(test)]
@@ -20,7 +21,12 @@ use crate::feed::{Context, Progress};
 use crate::model::SourceMark;
 use crate::snapshot::Snapshot;
 
+pub use pack::pack;
+
 const KIND: &str = "oneroster-csv";
+
+/// Names the source of rosters that people upload by hand.
+const BY_HAND: &str = "manual";
 
 /// A `oneroster-csv` feed.
 pub(super) struct Csv {
@@ -48,6 +54,21 @@ impl Csv {
         let reading = move || read_upload(&found, path, &context);
         tokio::task::spawn_blocking(reading).await.map_err(|_| FeedError::Stopped)?
     }
+}
+
+/// Reads a zip that was sent along, off the runtime's threads. Each upload is a newer one than the last.
+pub(super) async fn read_sent(zip: Vec<u8>, context: Context) -> Result<Snapshot, FeedError> {
+    let reading = move || {
+        context.progress.begin();
+        let (builder, content) = read::all(&mut Files::sent(zip)?, &context.progress)?;
+        Ok(builder.finish(SourceMark {
+            feed: BY_HAND.to_owned(),
+            content: Some(content),
+            uploaded_at: Some(context.now),
+            pulled_at: context.now,
+        }))
+    };
+    tokio::task::spawn_blocking(reading).await.map_err(|_| FeedError::Stopped)?
 }
 
 fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapshot, FeedError> {

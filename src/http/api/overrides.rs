@@ -4,17 +4,13 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use crate::http::App;
-use crate::http::api::runs::{self, Accepted};
+use crate::http::api::by_hand::by_hand;
+use crate::http::api::runs::Accepted;
 use crate::http::auth::Caller;
 use crate::http::body::{Asked, Body};
 use crate::http::problem::Problem;
-use crate::manual::{self, Verb};
-use crate::model::{Date, DistrictId, OverrideKind, ProductCode, SourceId, Trigger};
-use crate::run::BY_HAND;
-use crate::store::NewRequest;
-
-/// The longest reason.
-const LONGEST: usize = 255;
+use crate::manual::Verb;
+use crate::model::{Date, DistrictId, OverrideKind, ProductCode, SourceId};
 
 /// Whose override; record ids stand in queries.
 #[derive(Debug, Deserialize)]
@@ -62,30 +58,4 @@ pub(crate) async fn clear(
 ) -> Result<Accepted, Problem> {
     let verb = Verb::OverrideClear { product: ProductCode::new(product), user: SourceId::new(of.user) };
     by_hand(&app, &caller, DistrictId::new(district), &verb, reason).await
-}
-
-/// Checked before it is queued, durable before it answers.
-async fn by_hand(
-    app: &App,
-    caller: &Caller,
-    id: DistrictId,
-    verb: &Verb,
-    reason: Option<String>,
-) -> Result<Accepted, Problem> {
-    caller.check(&id)?;
-    let office = app.desk.office();
-    let Some(district) = office.known.get(&id) else {
-        return Err(Problem::not_found("there is no such district; `GET /v1/districts` lists them"));
-    };
-    if reason.as_ref().is_some_and(|it| it.chars().count() > LONGEST) {
-        return Err(Problem::unprocessable(format!("`reason` is longer than {LONGEST} characters")));
-    }
-    let fed = district.feed.kind() != "manual";
-    let actor = caller.actor();
-    let request = app.desk.request(id.clone(), BY_HAND, Trigger::Http);
-    let asked = manual::Asked { verb, fed, actor: &actor, reason: reason.as_deref(), as_of: request.at };
-    manual::check(&office.store, &office.settings.guard, &id, asked).await?;
-    let payload = Some(serde_json::to_string(verb)?);
-    let filed = app.desk.file(NewRequest { requested_by: Some(actor), reason, payload, ..request }).await?;
-    runs::accepted(app, &filed.run).await
 }

@@ -48,8 +48,10 @@ pub(crate) async fn create(
     let Some(district) = office.known.get(&id) else {
         return Err(Problem::not_found("there is no such district; `GET /v1/districts` lists them"));
     };
-    if district.feed.kind() == "manual" {
-        let detail = format!("district `{id}` is kept by hand and has no feed to sync");
+    if district.is_by_hand() {
+        let detail = format!(
+            "district `{id}` is kept by hand and has no feed to sync: `POST /v1/districts/{id}/import` takes its roster"
+        );
         return Err(Problem::unprocessable(detail));
     }
     if ask.reason.as_ref().is_some_and(|it| it.chars().count() > LONGEST) {

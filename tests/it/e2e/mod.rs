@@ -3,6 +3,7 @@
 mod bad_feeds;
 mod bad_setup;
 mod bad_uploads;
+mod by_hand;
 mod clever;
 mod killed;
 mod manual;
