@@ -86,13 +86,11 @@ impl Import {
             return session.district(id).await;
         }
         let known = session.store().districts().await?;
-        match &known[..] {
-            [only] => Ok(only.id.clone()),
-            _ => {
-                let names: Vec<&str> = known.iter().map(|it| it.id.as_str()).collect();
-                Err(CommandError::Usage(format!("say whose seats these are with --district: {}", names.join(", "))))
-            }
+        if let [only] = &known[..] {
+            return Ok(only.id.clone());
         }
+        let names: Vec<&str> = known.iter().map(|it| it.id.as_str()).collect();
+        Err(CommandError::Usage(format!("say whose seats these are with --district: {}", names.join(", "))))
     }
 }
 
