@@ -118,6 +118,10 @@ impl Dispatcher {
             if self.settled.get(&id) == Some(&night.key) {
                 continue;
             }
+            if district.is_by_hand() && office.store.district(&id).await?.allocated_at.is_none() {
+                // Nothing was uploaded yet, so no date can end anything.
+                continue;
+            }
             let missed = night.due < self.began.instant();
             if !office.queue.is_night_filed(&id, &night.key).await? {
                 if missed && synced_since(&office, &id, &night).await? {
