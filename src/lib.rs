@@ -24,8 +24,11 @@ pub mod store;
 pub mod apply;
 pub mod report;
 
+pub mod activity;
 pub mod decide;
 pub mod district;
+pub mod explain;
+pub mod inquiry;
 pub mod manual;
 pub mod run;
 

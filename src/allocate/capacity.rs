@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
+
 use crate::model::{
     Access, Catalog, Date, DistrictId, Overage, Pool, ProductCode, Seat, Seats, Shrink, SourceId, Subscription,
     SubscriptionId,
@@ -16,8 +18,9 @@ use super::{Input, SeatKey};
 pub(super) const LAPSE_DAYS: i64 = 400;
 
 /// Whether contract lets a product's seats give access.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Coverage {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Coverage {
     /// Never bought, or not begun (S3.35): no demand, no waitlist.
     NotActivated,
     /// A subscription is full or in grace.

@@ -64,6 +64,11 @@ impl Span {
         self.bounds.begin.is_none() || self.bounds.until.is_none()
     }
 
+    /// The first day, and the first day after the last.
+    pub(super) fn days(&self) -> (Option<Date>, Option<Date>) {
+        (self.bounds.begin, self.bounds.until)
+    }
+
     /// Whether a period with these ends of its own has both, the class's standing in.
     pub(super) fn bounds_both(&self, begin: Option<Date>, end: Option<Date>) -> bool {
         begin.or(self.bounds.begin).is_some() && end.or(self.bounds.until).is_some()

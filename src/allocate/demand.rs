@@ -17,7 +17,7 @@ use super::district::{ClassEntry, District, Roles, by_educators};
 
 /// Whether a user wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Demand {
+pub enum Demand {
     /// Yes, because a person pinned them.
     Pinned,
     /// Yes.
@@ -32,12 +32,12 @@ pub(super) enum Demand {
 
 impl Demand {
     /// Whether this keeps a seat that is there.
-    pub(super) fn keeps(self) -> bool {
+    pub fn keeps(self) -> bool {
         !matches!(self, Self::None(_))
     }
 
     /// Whether this makes a user without a seat wait.
-    pub(super) fn waits(self, waiting: bool) -> bool {
+    pub fn waits(self, waiting: bool) -> bool {
         match self {
             Self::Pinned | Self::Wanted => true,
             Self::Opened => waiting,
@@ -136,7 +136,7 @@ impl<'a, 'b> Rule<'a, 'b> {
         if decision == Some(OverrideKind::Exclude) {
             return Demand::None(ReleaseReason::Excluded);
         }
-        if self.product.audience != Audience::Any && !subject.roles.meet(self.audience) {
+        if !self.meets_audience(subject.roles) {
             return Demand::None(ReleaseReason::Conditions);
         }
         if decision == Some(OverrideKind::Pin) {
@@ -170,7 +170,7 @@ impl<'a, 'b> Rule<'a, 'b> {
                 None if self.decisions.assigns_classes() => Demand::None(ReleaseReason::Tombstone),
                 None => Demand::None(ReleaseReason::Unassigned),
             },
-            Basis::FirstUse if self.opened.contains(&subject.user.id) => Demand::Wanted,
+            Basis::FirstUse if self.has_opened(&subject.user.id) => Demand::Wanted,
             Basis::FirstUse => Demand::Opened,
         }
     }
@@ -208,20 +208,48 @@ impl<'a, 'b> Rule<'a, 'b> {
     }
 
     fn meets_conditions(&self, user: &User) -> bool {
-        let product = self.product;
-        let role = || {
-            product.roles.iter().any(|wanted| {
-                user.roles.iter().any(|it| {
-                    role_word(it.role).eq_ignore_ascii_case(wanted)
-                        || it.word.as_ref().is_some_and(|word| word.eq_ignore_ascii_case(wanted))
-                })
+        self.meets_roles(user) && self.meets_grades(user) && self.meets_schools(user)
+    }
+
+    /// Whether a role of the user belongs to the audience.
+    pub(super) fn meets_audience(&self, roles: Roles) -> bool {
+        self.product.audience == Audience::Any || roles.meet(self.audience)
+    }
+
+    /// Whether a role of the user, in our word or the source's own, is one of the product's.
+    pub(super) fn meets_roles(&self, user: &User) -> bool {
+        let role = |wanted: &String| {
+            user.roles.iter().any(|it| {
+                role_word(it.role).eq_ignore_ascii_case(wanted)
+                    || it.word.as_ref().is_some_and(|word| word.eq_ignore_ascii_case(wanted))
             })
         };
-        let grade = || user.grades.iter().any(|it| self.grades.contains(it.as_str()));
-        let school = || user.roles.iter().any(|it| self.schools.contains(it.org.as_str()));
-        (product.roles.is_empty() || role())
-            && (product.grades.is_empty() || grade())
-            && (product.schools.is_empty() || school())
+        self.product.roles.is_empty() || self.product.roles.iter().any(role)
+    }
+
+    /// Whether a grade of the user is one of the product's.
+    pub(super) fn meets_grades(&self, user: &User) -> bool {
+        self.product.grades.is_empty() || user.grades.iter().any(|it| self.grades.contains(it.as_str()))
+    }
+
+    /// Whether a school of the user is one of the product's.
+    pub(super) fn meets_schools(&self, user: &User) -> bool {
+        self.product.schools.is_empty() || user.roles.iter().any(|it| self.schools.contains(it.org.as_str()))
+    }
+
+    /// What was decided of the user, not of a class.
+    pub(super) fn decided(&self, user: &SourceId) -> Option<OverrideKind> {
+        self.decisions.of_user(user)
+    }
+
+    /// Whether an administrator assigned the user, or a class they are in.
+    pub(super) fn assigned(&self, subject: Subject<'a, '_>) -> bool {
+        self.decisions.assigns(&subject.user.id) || self.by_class(subject).is_some_and(Demand::keeps)
+    }
+
+    /// Whether the user has opened the product.
+    pub(super) fn has_opened(&self, user: &SourceId) -> bool {
+        self.opened.contains(user)
     }
 
     /// The best any enrollment gives; where none gives anything, the reason of the one that came closest.
@@ -238,7 +266,8 @@ impl<'a, 'b> Rule<'a, 'b> {
         if lasts { Demand::Lasts } else { Demand::None(lost) }
     }
 
-    fn enrollment(&self, enrollment: &Enrollment, subject: Subject<'a, '_>) -> Demand {
+    /// What one enrollment gives.
+    pub(super) fn enrollment(&self, enrollment: &Enrollment, subject: Subject<'a, '_>) -> Demand {
         let Some((index, class)) = self.district.class(&enrollment.class) else {
             return Demand::None(ReleaseReason::Tombstone);
         };
@@ -322,7 +351,7 @@ fn closer(one: ReleaseReason, other: ReleaseReason) -> ReleaseReason {
 }
 
 /// The word of a role, as in `rosterd roster`.
-fn role_word(role: RoleName) -> &'static str {
+pub(super) fn role_word(role: RoleName) -> &'static str {
     match role {
         RoleName::Administrator => "administrator",
         RoleName::Aide => "aide",

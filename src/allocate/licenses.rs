@@ -120,26 +120,7 @@ impl Tally {
 /// The rows of every product the district has bought or has seats of, by product; with `by_school` the sum is followed by
 /// a row for each school with an allotment and one for the unallotted rest.
 pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<License> {
-    let (nothing, nobody) = (BTreeSet::new(), BTreeSet::new());
-    let input = Input {
-        state: &baseline.state,
-        as_of,
-        roster: &baseline.roster,
-        departed: &baseline.departed,
-        catalog: &baseline.catalog,
-        seats: &baseline.seats,
-        waiting: &baseline.waiting,
-        ended: &baseline.ended,
-        overrides: &baseline.overrides,
-        educator_access: &baseline.educator_access,
-        assignments: &baseline.assignments,
-        opened: &baseline.opened,
-        persons: &baseline.persons,
-        remembered: &baseline.remembered,
-        bridged: &nothing,
-        held_users: &nobody,
-        pull: None,
-    };
+    let input = Input::of(baseline, as_of);
     let bought = capacity::of_district(&baseline.catalog, &baseline.state.id);
     let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
     products.extend(baseline.seats.keys().map(|(product, _)| product));

@@ -11,6 +11,7 @@ mod dates;
 mod demand;
 mod difference;
 mod district;
+mod examine;
 mod licenses;
 mod order;
 mod outcome;
@@ -29,13 +30,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Assignment, Basis, Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode, ReleaseReason,
-    Remembered, Roster, Seat, SourceId, SubscriptionStatus, Target, Timestamp, Waiting, Warning,
+    Assignment, Baseline, Basis, Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
+    ReleaseReason, Remembered, Roster, Seat, SourceId, SubscriptionStatus, Target, Timestamp, Waiting, Warning,
 };
 
+pub use capacity::Coverage;
 pub use check::{Violation, check};
-pub use demand::counts_for;
+pub use demand::{Demand, counts_for};
 pub use difference::Difference;
+pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
 pub use licenses::{License, Percent, Scope, licenses};
 
 /// A seat or place in line is known by its product and user.
@@ -90,6 +93,33 @@ pub struct Input<'a> {
     pub held_users: &'a BTreeSet<SourceId>,
     /// The complete snapshot this allocation follows; none for a change of dates, catalog or overrides alone.
     pub pull: Option<&'a Pull>,
+}
+
+impl<'a> Input<'a> {
+    /// The district as the store has it, with nothing pulled and nothing held.
+    pub fn of(baseline: &'a Baseline, as_of: Timestamp) -> Self {
+        static NOTHING: BTreeSet<SeatKey> = BTreeSet::new();
+        static NOBODY: BTreeSet<SourceId> = BTreeSet::new();
+        Self {
+            state: &baseline.state,
+            as_of,
+            roster: &baseline.roster,
+            departed: &baseline.departed,
+            catalog: &baseline.catalog,
+            seats: &baseline.seats,
+            waiting: &baseline.waiting,
+            ended: &baseline.ended,
+            overrides: &baseline.overrides,
+            educator_access: &baseline.educator_access,
+            assignments: &baseline.assignments,
+            opened: &baseline.opened,
+            persons: &baseline.persons,
+            remembered: &baseline.remembered,
+            bridged: &NOTHING,
+            held_users: &NOBODY,
+            pull: None,
+        }
+    }
 }
 
 /// What happens to one user's seat of one product.

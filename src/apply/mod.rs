@@ -97,6 +97,9 @@ pub fn writes(
         audit,
     };
     take_over(&mut writes, decided.imported);
+    for used in decided.used {
+        note_use(&mut writes, used);
+    }
     if let Some(handed) = decided.handed {
         hand_on(&mut writes, handed);
     }
@@ -120,8 +123,19 @@ pub struct Decided {
     pub handed: Option<Handed>,
     /// Seats that are taken over as they are; the baseline has them already, and `entries` tell of them.
     pub imported: Vec<Seat>,
+    /// Seats that were used, as they are with it; the ones that end in this run are passed over.
+    pub used: Vec<Used>,
     /// The product that a person unassigned: no record was pulled, so who loses it has no other reason.
     pub unassigned: Option<ProductCode>,
+}
+
+/// A seat in use, and the entry of its claim if this use is the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Used {
+    /// The seat.
+    pub seat: Seat,
+    /// `seat.claimed`.
+    pub entry: Option<crate::audit::Draft>,
 }
 
 /// A seat that one user had and another has, past the line (S0.5).
@@ -166,10 +180,21 @@ fn take_over(writes: &mut Writes, imported: Vec<Seat>) {
     writes.seats_put.extend(imported.into_iter().filter(as_they_are));
 }
 
+/// Puts a use into the seat's row, with its entry after the one that drew the seat.
+fn note_use(writes: &mut Writes, Used { seat, entry }: Used) {
+    let key = (seat.product.clone(), seat.user.clone());
+    match writes.seats_put.iter_mut().find(|it| (&it.product, &it.user) == (&key.0, &key.1)) {
+        Some(row) => (row.claimed_at, row.last_used_at) = (seat.claimed_at, seat.last_used_at),
+        None if writes.seats_removed.contains(&key) => return,
+        None => writes.seats_put.push(seat),
+    }
+    writes.audit.extend(entry);
+}
+
 fn status(cleared: &Cleared, decided: &Decided) -> RunStatus {
     if !cleared.holds().is_empty() {
         RunStatus::Held
-    } else if cleared.changes_nothing() && decided.entries.is_empty() {
+    } else if cleared.changes_nothing() && decided.entries.is_empty() && decided.by_hand.is_empty() {
         RunStatus::Unchanged
     } else {
         RunStatus::Applied

@@ -1,10 +1,13 @@
 //! The command line (interface.md). Each subcommand is a file; what they share stands here.
 
+mod activity;
 mod assign;
 mod audit;
 mod by_hand;
 mod demo;
 mod doctor;
+mod explain;
+mod find;
 mod import;
 mod licenses;
 mod migrate;
@@ -52,6 +55,7 @@ const EXAMPLES: &str = "Examples:
   rosterd sync springfield --plan           what would change, and what that does to licenses
   rosterd runs show RUN --affected          who is affected by what is held
   rosterd audit list --district springfield --user 4711
+  rosterd explain --district springfield --user 4711 --product reading
 
 Exit status: 0 done, 1 failed, 2 usage or configuration, 3 something is held for review, 4 some districts failed.";
 
@@ -92,6 +96,13 @@ enum Command {
     Seats(seats::Seats),
     /// Active records of a district
     Roster(roster::Roster),
+    /// Users by name, email, id or number
+    Find(find::Find),
+    /// Why a user has a product or has it not: the whole chain, the first broken link, who must act
+    Explain(explain::Explain),
+    /// Use of products, as their applications report it
+    #[command(subcommand)]
+    Activity(activity::Activity),
     /// Local decisions on one user and product: pin, exclude, clear
     #[command(subcommand)]
     Override(overrides::Override),
@@ -305,6 +316,9 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Licenses(_)
         | Command::Seats(_)
         | Command::Roster(_)
+        | Command::Find(_)
+        | Command::Explain(_)
+        | Command::Activity(_)
         | Command::Override(_)
         | Command::Access(_)
         | Command::Assign(_)
@@ -324,6 +338,9 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Licenses(it) => it.run(&session).await,
         Command::Seats(it) => it.run(&session).await,
         Command::Roster(it) => it.run(&session).await,
+        Command::Find(it) => it.run(&session).await,
+        Command::Explain(it) => it.run(&session).await,
+        Command::Activity(it) => it.run(&session).await,
         Command::Override(it) => it.run(&session).await,
         Command::Access(it) => it.run(&session).await,
         Command::Assign(it) => it.run(&session, true).await,

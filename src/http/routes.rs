@@ -72,6 +72,8 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/districts/{d}", READ, || get(api::districts::show)),
     reads("/v1/districts/{d}/licenses", READ, || get(api::districts::licenses)),
     reads("/v1/districts/{d}/products/{p}/seats", READ, || get(api::districts::seats)),
+    reads("/v1/districts/{d}/explain", READ, || get(api::explain::show)),
+    asks("/v1/districts/{d}/activity", Scope::Activity, || post(api::activity::report)),
     Route { method: Method::PUT, path: OVERRIDE, needs: MANAGE, handler: || put(api::overrides::set) },
     Route { method: Method::DELETE, path: OVERRIDE, needs: MANAGE, handler: || delete(api::overrides::clear) },
     Route { method: Method::PUT, path: ACCESS, needs: MANAGE, handler: || put(api::by_hand::access) },

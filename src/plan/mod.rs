@@ -172,23 +172,12 @@ fn allocation(
 ) -> Allocation {
     let (roster, departed) = rosters_after(baseline, applied);
     allocate::allocate(allocate::Input {
-        state: &baseline.state,
-        as_of,
         roster: &roster,
         departed: &departed,
-        catalog: &baseline.catalog,
-        seats: &baseline.seats,
-        waiting: &baseline.waiting,
-        ended: &baseline.ended,
-        overrides: &baseline.overrides,
-        educator_access: &baseline.educator_access,
-        assignments: &baseline.assignments,
-        opened: &baseline.opened,
-        persons: &baseline.persons,
-        remembered: &baseline.remembered,
         bridged: &bridge.seats,
         held_users: &bridge.users,
         pull,
+        ..allocate::Input::of(baseline, as_of)
     })
 }
 

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity;
 use crate::clock::{self, Clock};
 use crate::config::Settings;
 use crate::decide::{self, Ask};
@@ -17,7 +18,7 @@ use crate::feed;
 use crate::manual;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
 use crate::run::{self, Job, World};
-use crate::store::{Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
+use crate::store::{Activity, Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
 
 /// What a process that works on runs has.
 #[derive(Clone, Debug)]
@@ -122,6 +123,7 @@ impl Office {
         let outcome = match claimed.request.mode.as_str() {
             "apply" | "plan" => Box::pin(run::run(job, &world)).await.map_err(|error| error.to_string()),
             "allocate" => self.allocate(&job, &world).await,
+            activity::MODE => self.note_use(&job, claimed.request.payload.as_deref(), &world).await,
             run::BY_HAND => self.by_hand(&job, claimed.request.payload.as_deref(), &world).await,
             "approve" | "reject" => self.decide(&job, claimed.request.payload.as_deref(), &world).await,
             other => Err(format!("this version of rosterd does not know the request `{other}`; run the newer one")),
@@ -142,6 +144,12 @@ impl Office {
             .map_err(|_| "the queued decision cannot be read; ask for it again".to_owned())?;
         let checked = decide::check(&self.store, &ask).await.map_err(|error| error.to_string())?;
         decide::decide(job, &ask, checked, world).await.map_err(|error| error.to_string())
+    }
+
+    async fn note_use(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
+        let uses: Vec<Activity> = serde_json::from_str(payload.unwrap_or_default())
+            .map_err(|_| "the queued report of use cannot be read; send it again".to_owned())?;
+        activity::carry_out(job, &uses, world).await.map_err(|error| error.to_string())
     }
 
     async fn by_hand(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {

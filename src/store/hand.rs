@@ -85,7 +85,7 @@ statements! {
 }
 
 /// When a user used a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     /// The product.
     pub product: ProductCode,

@@ -6,6 +6,7 @@
 //! Whoever writes to a district locks its row first; reads that must agree share one transaction. Nothing here decides
 //! anything: plans come in as [`Writes`], and either all of one is there afterwards or nothing of it.
 
+mod activity;
 mod audit;
 mod baseline;
 mod catalog;
@@ -32,6 +33,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use activity::KnownUse;
 pub use audit::{AuditFilter, AuditStream, Checked};
 pub use db::Described;
 pub use error::{StoreError, WriteError};

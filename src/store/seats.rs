@@ -37,6 +37,7 @@ statements! {
     ENDED_ALL = Sql::portable(
         "SELECT product, user_id, ended_at, reason FROM seat_ended WHERE district = $1",
     );
+    // A last use makes no plan stale, so one may have come in since the plan read the seat: the later one stays.
     PUT_SEATS = bulk!(
         "INSERT INTO seat (district, product, user_id, pool, since, claimed_at, last_used_at,
              leaving_since, leaving_upload, bridged, state)
@@ -46,7 +47,9 @@ statements! {
          leaving_since TEXT, leaving_upload TEXT, bridged BOOLEAN, state TEXT),
         "WHERE true ON CONFLICT (district, product, user_id) DO UPDATE SET pool = excluded.pool,
              since = excluded.since, claimed_at = excluded.claimed_at,
-             last_used_at = excluded.last_used_at, leaving_since = excluded.leaving_since,
+             last_used_at = CASE WHEN excluded.last_used_at IS NULL
+                 OR seat.last_used_at > excluded.last_used_at
+                 THEN seat.last_used_at ELSE excluded.last_used_at END, leaving_since = excluded.leaving_since,
              leaving_upload = excluded.leaving_upload, bridged = excluded.bridged, state = excluded.state"
     );
     PUT_WAITING = bulk!(

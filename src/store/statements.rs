@@ -2,12 +2,13 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, audit, catalog, district, hand, lease, manual, night, queue, records, runs, seats, token,
+    StoreError, activity, audit, catalog, district, hand, lease, manual, night, queue, records, runs, seats, token,
 };
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[
     super::STATEMENTS,
+    activity::STATEMENTS,
     audit::STATEMENTS,
     catalog::STATEMENTS,
     district::STATEMENTS,

@@ -23,13 +23,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["audit", "guard", "model", "plan", "snapshot"]),
     ("store", &["allocate", "audit", "clock", "guard", "model", "plan", "report"]),
     ("apply", &["allocate", "audit", "guard", "model", "plan", "store"]),
+    ("explain", &["allocate", "apply", "audit", "model"]),
+    ("inquiry", &["allocate", "apply", "audit", "explain", "model", "report", "store"]),
     ("run", &["apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot", "store"]),
     ("decide", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("manual", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
+    ("activity", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("directory", &["district", "feed", "model", "secret"]),
     (
         "schedule",
         &[
+            "activity",
             "audit",
             "catalog",
             "clock",
@@ -51,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "activity",
             "allocate",
             "audit",
             "catalog",
@@ -58,7 +63,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "decide",
             "directory",
             "district",
+            "explain",
             "guard",
+            "inquiry",
             "manual",
             "model",
             "plan",
@@ -82,7 +89,8 @@ const TOP: [&str; 3] = ["command", "lib", "main"];
 const TO_BE_TURNED: &[(&str, &str)] = &[("directory", "config"), ("schedule", "config")];
 
 /// What decides: no I/O, no clock, no chance.
-const PURE: [&str; 9] = ["allocate", "apply", "audit", "catalog", "district", "guard", "model", "plan", "snapshot"];
+const PURE: [&str; 10] =
+    ["allocate", "apply", "audit", "catalog", "district", "explain", "guard", "model", "plan", "snapshot"];
 
 /// Every source file below `folder`, with its text.
 fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {

@@ -1,8 +1,10 @@
 //! The API, a file for each group of calls.
 
+pub(super) mod activity;
 pub(super) mod audit;
 pub(super) mod by_hand;
 pub(super) mod districts;
+pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod import;
 pub(super) mod overrides;

@@ -1,0 +1,41 @@
+//! `GET /v1/districts/{d}/explain?user=&product=`: what `rosterd explain` says, as JSON.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::http::App;
+use crate::http::auth::Caller;
+use crate::http::body::Asked;
+use crate::http::problem::Problem;
+use crate::inquiry::{self, WhoAndWhat};
+use crate::model::{DistrictId, ProductCode, SourceId};
+
+/// Whom and what; record ids stand in queries.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Of {
+    user: String,
+    product: Option<String>,
+}
+
+/// One object with `product`, else an array.
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Asked(of): Asked<Of>,
+) -> Result<Response, Problem> {
+    let district = DistrictId::new(id.as_str());
+    caller.check(&district)?;
+    let office = app.desk.office();
+    let (user, product) = (SourceId::new(of.user), of.product.map(ProductCode::new));
+    let asked = WhoAndWhat { district: &district, user: &user, product: product.as_ref(), as_of: office.clock.now() };
+    let mut answers = inquiry::explain(&office.store, asked).await?;
+    if product.is_none() {
+        return Ok(Json(answers).into_response());
+    }
+    let one = answers.pop().ok_or_else(|| Problem::not_found("there is no such product in the catalog"))?;
+    Ok(Json(one).into_response())
+}

@@ -1,0 +1,6 @@
+//! Questions that the command line and the HTTP side both answer: what they need is read from the store here, and put before
+//! the pure modules that answer.
+
+mod explain;
+
+pub use explain::{WhoAndWhat, explain};
