@@ -351,7 +351,8 @@ async fn use_is_reported_in_bulk_and_a_user_is_explained() {
     let user = get(&daemon, seats, &token).await.body["holders"][0]["user"].as_str().unwrap().to_owned();
 
     let path = "/v1/districts/mulberry-springs/activity";
-    let at = DAY_1;
+    // after the sync that gave the seat, and not further ahead than a clock may be
+    let at = "2025-10-06T20:03:00Z";
     let entry = |user: &str| json!({ "user": user, "product": "device-care", "last_used_at": at });
     let report = json!({ "activity": [entry(&user), entry("nobody")] });
     let first = post(&daemon, path, &token, &report).await;
