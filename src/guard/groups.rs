@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::guard::losses::{Loss, Losses, Schools};
 use crate::guard::{Limit, Settings};
-use crate::model::{Baseline, Kind, ProductCode, Record, SourceId, User, Verb};
+use crate::model::{Baseline, Kind, Personal, ProductCode, Record, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 use crate::snapshot::{Presence, Snapshot};
 
@@ -69,6 +69,7 @@ pub(super) fn tripped(
         watch.users_added();
     }
     watch.rekeyed();
+    watch.reused();
     watch.invalid(snapshot);
     watch.groups
 }
@@ -348,6 +349,30 @@ impl Watch<'_> {
         self.weigh("district", "users/rekeyed", Tally { count, members }, of, limit, false);
     }
 
+    /// An id that seems to be someone else's now: held, with everything about it, so that nobody inherits a seat (P19, T16).
+    fn reused(&mut self) {
+        let mut reused: BTreeSet<&SourceId> = BTreeSet::new();
+        for (_, change) in self.of(Kind::Users, |verb| verb == Verb::Changed) {
+            if let (Some(Record::User(old)), Some(Record::User(new))) = (&change.before, &change.after)
+                && is_someone_else(old, new)
+            {
+                reused.insert(&new.id);
+            }
+        }
+        let about = |change: &Change| change.user().is_some_and(|user| reused.contains(user));
+        let indexed = self.plan.changes.iter().enumerate();
+        let members: BTreeSet<usize> = indexed.filter(|(_, it)| about(it)).map(|(index, _)| index).collect();
+        if !members.is_empty() {
+            self.groups.push(Group {
+                name: "district/users/reused".to_owned(),
+                count: number(reused.len()),
+                of: number(self.baseline.count(Kind::Users)),
+                limit: "the id has another name, other numbers, and another grade or school".to_owned(),
+                members,
+            });
+        }
+    }
+
     /// Too many rows that cannot be used, or rows that do not even say whose they are: no removal is to be trusted (P11).
     fn invalid(&mut self, snapshot: &Snapshot) {
         let removals: BTreeSet<usize> =
@@ -367,6 +392,17 @@ impl Watch<'_> {
             self.groups.push(Group { name: format!("district/{kind}/invalid"), count, of, limit: words, members });
         }
     }
+}
+
+/// Whether a record seems to be of another person than before: both names differ, no strong key says otherwise, and grade or
+/// school differ too. A marriage, a correction or a new number alone is none of it.
+fn is_someone_else(old: &User, new: &User) -> bool {
+    let differs = |a: Option<&Personal>, b: Option<&Personal>| a.zip(b).is_some_and(|(a, b)| a != b);
+    let orgs = |user: &User| user.roles.iter().map(|it| it.org.clone()).collect::<BTreeSet<_>>();
+    differs(old.given_name.as_ref(), new.given_name.as_ref())
+        && differs(old.family_name.as_ref(), new.family_name.as_ref())
+        && !strong_keys(old).any(|key| strong_keys(new).any(|other| other == key))
+        && (old.grades != new.grades || orgs(old) != orgs(new))
 }
 
 /// A student number and a state id, told apart.
