@@ -58,6 +58,11 @@ pub enum Refused {
         /// Those there are.
         known: String,
     },
+    /// Four eyes.
+    #[error(
+        "run `{0}` was asked for by the same person: `guard.second_person` is set, so somebody else must approve it"
+    )]
+    SamePerson(RunId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,8 +85,11 @@ impl Checked {
 }
 
 /// Checks a decision before anything is queued; the same is checked again when it is carried out.
-pub async fn check(store: &Store, ask: &Ask) -> Result<Checked, Refused> {
+pub async fn check(store: &Store, limits: &guard::Settings, ask: &Ask, by: Option<&str>) -> Result<Checked, Refused> {
     let run = store.run(&ask.run).await?.ok_or_else(|| Refused::Unknown(ask.run.clone()))?;
+    if ask.approve && limits.second_person && by.is_none_or(|by| run.requested_by.as_deref() == Some(by)) {
+        return Err(Refused::SamePerson(ask.run.clone()));
+    }
     let actual = run.plan_hash.clone().unwrap_or_default();
     if ask.hash.as_ref().is_some_and(|hash| hash != &actual) {
         return Err(Refused::WrongHash { run: ask.run.clone(), actual });

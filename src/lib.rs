@@ -27,9 +27,11 @@ pub mod report;
 pub mod activity;
 pub mod decide;
 pub mod district;
+pub mod erase;
 pub mod explain;
 pub mod inquiry;
 pub mod manual;
+pub mod revert;
 pub mod run;
 
 pub mod config;

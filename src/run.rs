@@ -37,6 +37,9 @@ pub struct Job<'a> {
 /// The mode of a run that carries out what a person decided by hand.
 pub const BY_HAND: &str = "manual";
 
+/// The mode of a run that erases a user.
+pub const ERASE: &str = "erase";
+
 /// How often a plan is made anew because the store moved under it.
 pub(crate) const ATTEMPTS: u32 = 5;
 
@@ -68,13 +71,24 @@ async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Re
     let snapshot = world.pull(job, last).await?; //                                   feed
     let stored = world.store.counts(&district).await?;
     let snapshot = snapshot.against(|kind| stored.get(&kind).copied().unwrap_or_default())?; // snapshot
+    let snapshot = without_erased(world.store, &district, snapshot).await?;
     for _ in 1..ATTEMPTS {
-        match on_one_revision(job, world, record, &snapshot).await {
+        match Box::pin(on_one_revision(job, world, record, &snapshot)).await {
             Err(RunError::Write(WriteError::Stale { .. })) => {}
             done => return done,
         }
     }
-    on_one_revision(job, world, record, &snapshot).await
+    Box::pin(on_one_revision(job, world, record, &snapshot)).await
+}
+
+/// The snapshot without users who were erased: they stay away until a person says otherwise (P47, K4).
+async fn without_erased(store: &Store, district: &DistrictId, snapshot: Snapshot) -> Result<Snapshot, StoreError> {
+    let erased = store.erased(district).await?;
+    if erased.is_empty() {
+        return Ok(snapshot);
+    }
+    let key = store.pseudonym_key();
+    Ok(snapshot.without(|user| erased.contains(&crate::audit::pseudonym(key, user.as_str()))))
 }
 
 async fn on_one_revision(

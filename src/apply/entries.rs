@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::audit::{Category, Draft};
-use crate::model::{Baseline, Ended, EnrollmentKey, Record, RunId, SourceId, Timestamp, User};
+use crate::model::{Baseline, Ended, EnrollmentKey, Kind, Record, RunId, SourceId, Timestamp, User};
 use crate::plan::Change;
 
 /// Who a run acts for.
@@ -57,6 +57,17 @@ impl<'a> Shown<'a> {
     /// The id of a changed record.
     pub fn change(&self, change: &Change) -> String {
         change.record().map_or_else(|| change.id.clone(), |record| self.record(record))
+    }
+
+    /// A record by its text id alone.
+    pub fn text(&self, kind: Kind, id: &str) -> String {
+        match (kind, serde_json::from_str::<(SourceId, SourceId, Value)>(id)) {
+            (Kind::Users, _) => self.user(&SourceId::new(id)),
+            (Kind::Enrollments, Ok((user, class, role))) => {
+                json!([self.user(&user), self.id(&class), role]).to_string()
+            }
+            _ => self.id(&SourceId::new(id)),
+        }
     }
 
     fn record(&self, record: &Record) -> String {
@@ -122,8 +133,7 @@ pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -
     let (verb, before, after, reason) = match &change.action {
         SeatAction::Granted { pool } => ("granted", None, Some(json!({ "pool": pool })), None),
         SeatAction::Released { pool, since, reason } => {
-            let word = serde_json::to_value(reason).ok().and_then(|it| it.as_str().map(str::to_owned));
-            ("released", Some(json!({ "pool": pool, "since": since })), None, word)
+            ("released", Some(json!({ "pool": pool, "since": since })), None, Some(super::word(*reason)))
         }
         SeatAction::Moved { from, to } => ("moved", Some(json!({ "pool": from })), Some(json!({ "pool": to })), None),
         SeatAction::Passed { account, from, to } => {

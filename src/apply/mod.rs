@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::guard::Cleared;
 use crate::model::{
-    Baseline, Decision, Ended, HeldChange, Kind, ProductCode, ReleaseReason, RunRecord, RunStatus, Seat, SourceMark,
-    Timestamp, Verb,
+    Baseline, Decision, Ended, HeldChange, Kind, ProductCode, ReleaseReason, RunRecord, RunStatus, Seat, SourceId,
+    SourceMark, Timestamp, Verb,
 };
 use crate::plan::Change;
 use crate::store::{ByHand, HoldUpdate, RecordWrite, Writes};
@@ -60,12 +60,16 @@ pub fn writes(
             run.status = status(cleared, &decided);
         }
     }
-    let mut audit = decided.entries;
+    let mut audit = decided.entries.clone();
     for change in cleared.applied() {
-        audit.push(entries::of_change(change, &author, &shown)?);
+        let mut entry = entries::of_change(change, &author, &shown)?;
+        if let Some(because) = decided.because {
+            entry.reason = Some(word(because));
+        }
+        audit.push(entry);
     }
     let after = cleared.seats();
-    let seat_changes = told(&after.changes, decided.unassigned.as_ref());
+    let seat_changes = told(&after.changes, &decided);
     audit.extend(seat_changes.iter().map(|change| entries::of_seat(change, &author, &shown)));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
@@ -85,6 +89,7 @@ pub fn writes(
         waiting_put: after.waiting.put().cloned().collect(),
         waiting_removed: after.waiting.gone().cloned().collect(),
         ended_put: entries::ended(&seat_changes, plan.as_of),
+        seats_ended: seats_ended(&seat_changes, baseline),
         held: cleared.held().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
         decisions: decided.decisions,
         decisions_cleared,
@@ -92,6 +97,7 @@ pub fn writes(
         runs_updated: decided.runs,
         source,
         by_hand: decided.by_hand,
+        erase: decided.erase,
         remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         allocated_at: plan.as_of,
         audit,
@@ -102,6 +108,9 @@ pub fn writes(
     }
     if let Some(handed) = decided.handed {
         hand_on(&mut writes, handed);
+    }
+    for seat in decided.restored {
+        give_back(&mut writes, seat);
     }
     Ok(writes)
 }
@@ -127,6 +136,12 @@ pub struct Decided {
     pub used: Vec<Used>,
     /// The product that a person unassigned: no record was pulled, so who loses it has no other reason.
     pub unassigned: Option<ProductCode>,
+    /// Seats that users get back as they were; the baseline has them there already, and `entries` tell of them.
+    pub restored: Vec<Seat>,
+    /// Why records change and seats end where a person brings that about: no record was pulled, so there is no other reason.
+    pub because: Option<ReleaseReason>,
+    /// A user of whom nothing is left afterwards.
+    pub erase: Option<SourceId>,
 }
 
 /// A seat in use, and the entry of its claim if this use is the first.
@@ -150,18 +165,55 @@ pub struct Handed {
 }
 
 /// The seat changes with the reasons that only the one who decides knows.
-fn told(changes: &[SeatChange], unassigned: Option<&ProductCode>) -> Vec<SeatChange> {
+fn told(changes: &[SeatChange], decided: &Decided) -> Vec<SeatChange> {
     let mut changes = changes.to_vec();
-    for change in changes.iter_mut().filter(|it| Some(&it.product) == unassigned) {
+    for change in &mut changes {
+        let unassigned = decided.unassigned.as_ref() == Some(&change.product);
         if let SeatAction::Released { reason: reason @ ReleaseReason::Tombstone, .. } = &mut change.action {
-            *reason = ReleaseReason::Unassigned;
+            if unassigned {
+                *reason = ReleaseReason::Unassigned;
+            } else if let Some(because) = decided.because {
+                *reason = because;
+            }
         }
     }
     changes
 }
 
+fn word(reason: ReleaseReason) -> String {
+    serde_json::to_value(reason).ok().and_then(|it| it.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+/// The seats that end, as they were.
+fn seats_ended(changes: &[SeatChange], baseline: &Baseline) -> Vec<(Seat, ReleaseReason)> {
+    let ended = changes.iter().filter_map(|change| match change.action {
+        SeatAction::Released { reason, .. } => {
+            let seat = baseline.seats.get(&(change.product.clone(), change.user.clone()))?;
+            Some((seat.clone(), reason))
+        }
+        SeatAction::Moved { .. }
+        | SeatAction::Passed { .. }
+        | SeatAction::Granted { .. }
+        | SeatAction::Carried { .. }
+        | SeatAction::Leaving { .. }
+        | SeatAction::Stayed
+        | SeatAction::Waiting { .. }
+        | SeatAction::WaitingEnded => None,
+    });
+    ended.collect()
+}
+
+/// Adds a seat that its user gets back.
+fn give_back(writes: &mut Writes, seat: Seat) {
+    if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (&seat.product, &seat.user)) {
+        writes.seats_put.push(seat);
+    }
+    writes.run.seats.granted += 1;
+}
+
 /// Adds a seat that was handed on to what follows from it.
 fn hand_on(writes: &mut Writes, Handed { from, to, at }: Handed) {
+    writes.seats_ended.push((from.clone(), ReleaseReason::Reassigned));
     let key = (from.product, from.user);
     writes.ended_put.push((key.clone(), Ended { at, reason: ReleaseReason::Reassigned }));
     writes.seats_removed.push(key);

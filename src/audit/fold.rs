@@ -50,6 +50,11 @@ impl Fold {
         record_name(kind, id, |part| self.stored_name(part))
     }
 
+    /// The same for a record's text id as it stands in the audit.
+    pub fn record_name(&self, kind: Kind, id: &str) -> String {
+        record_name(kind, id, |part| self.name(part))
+    }
+
     /// The same for a pool.
     pub fn pool_name(&self, pool: &str) -> String {
         if pool == "district" { pool.to_owned() } else { self.name(pool) }
@@ -58,10 +63,14 @@ impl Fold {
     /// The next entry.
     pub fn push(&mut self, entry: &Entry) {
         let Some((entity, verb)) = entry.action.split_once('.') else { return };
-        if entity == "seat" {
+        if entry.action == "district.purged" {
+            self.seats.clear();
+            self.waiting.clear();
+            self.active.values_mut().for_each(BTreeSet::clear);
+        } else if entity == "seat" {
             self.push_seat(entry, verb);
         } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.singular() == entity) {
-            let name = record_name(kind, &entry.id, |part| self.name(part));
+            let name = self.record_name(kind, &entry.id);
             let active = self.active.entry(kind).or_default();
             let fits = match verb {
                 "added" | "restored" => active.insert(name),

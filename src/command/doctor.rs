@@ -98,12 +98,35 @@ impl Doctor {
         if let (Some(store), Some(catalog)) = (&store, &catalog) {
             allotments(store, catalog, findings).await;
         }
+        if let Some(store) = &store {
+            retention(store, settings, findings).await;
+        }
         if !self.offline {
             feeds(settings, findings).await;
         }
         if let Some(store) = store {
             store.close().await;
         }
+    }
+}
+
+/// Rows that should have been deleted two days ago (T45).
+async fn retention(store: &Store, settings: &Settings, findings: &mut Findings) {
+    let Some(before) = settings.privacy.due_before(clock::real_now()) else {
+        let kept =
+            "archived rows are kept for ever: set `privacy.archived_days` to what your policy says (16 CFR 312.10)";
+        return findings.note("privacy", "retention", State::Warning, kept);
+    };
+    match store.versions_before(before.plus(-chrono::TimeDelta::hours(48))).await {
+        Ok(0) => findings.ok("privacy", "retention"),
+        Ok(n) => {
+            let overdue = format!(
+                "{n} versions of records are more than two days past `privacy.archived_days`: the daemon deletes them every day, \
+                 start it with `rosterd run` and read its log"
+            );
+            findings.note("privacy", "retention", State::Warning, overdue);
+        }
+        Err(error) => findings.note("privacy", "retention", State::Failing, error.to_string()),
     }
 }
 

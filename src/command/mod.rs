@@ -13,6 +13,7 @@ mod licenses;
 mod migrate;
 mod output;
 mod overrides;
+mod privacy;
 mod roster;
 mod run;
 mod runs;
@@ -119,6 +120,12 @@ enum Command {
     Swap(assign::Swap),
     /// Move seats between two schools' allotments of one subscription
     MoveSeats(assign::MoveSeats),
+    /// Districts: purge
+    #[command(subcommand)]
+    District(District),
+    /// Users: erase
+    #[command(subcommand)]
+    User(privacy::User),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -133,6 +140,13 @@ enum Command {
     Migrate,
     /// The simulated Clever and OneRoster servers alone
     SimulateFeed(simulate::SimulateFeed),
+}
+
+/// Districts
+#[derive(Debug, Subcommand)]
+enum District {
+    /// Take everyone of a district out of the store for good, and prove it
+    Purge(privacy::Purge),
 }
 
 /// Why a command did not do what was asked, with its exit status.
@@ -326,6 +340,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Reassign(_)
         | Command::Swap(_)
         | Command::MoveSeats(_)
+        | Command::District(_)
+        | Command::User(_)
         | Command::Audit(_)
         | Command::Verify(_)
         | Command::Token(_) => {}
@@ -348,6 +364,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Reassign(it) => it.run(&session).await,
         Command::Swap(it) => it.run(&session).await,
         Command::MoveSeats(it) => it.run(&session).await,
+        Command::District(District::Purge(it)) => it.run(&session).await,
+        Command::User(it) => it.run(&session).await,
         Command::Audit(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,

@@ -11,6 +11,7 @@ use crate::decide::{self, Ask, Refused};
 use crate::model::{HeldChange, Kind, Record, RunId, RunRecord, RunStatus, Trigger};
 use crate::plan::Change;
 use crate::report;
+use crate::revert;
 use crate::schedule::worker::queued_record;
 use crate::store::{Cancelled, NewRequest, RunFilter};
 
@@ -25,6 +26,8 @@ pub(super) enum Runs {
     Approve(Decide),
     /// Refuse held changes: exactly these versions are skipped from now on
     Reject(Decide),
+    /// Take back what a run changed; versions it brought are skipped from now on
+    Revert(Revert),
     /// Take back a run that is still queued
     Cancel {
         /// The run
@@ -84,6 +87,19 @@ pub(super) struct Decide {
     reason: Option<String>,
 }
 
+/// A revert
+#[derive(Debug, Args)]
+pub(super) struct Revert {
+    /// The run to take back
+    run: String,
+    /// Only show what would happen
+    #[arg(long)]
+    plan: bool,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
 /// One held change as `runs show --affected` lists it.
 #[derive(Debug, Serialize)]
 struct Affected {
@@ -103,6 +119,7 @@ impl Runs {
             Self::Show(it) => it.run(session).await,
             Self::Approve(it) => it.run(session, true).await,
             Self::Reject(it) => it.run(session, false).await,
+            Self::Revert(it) => it.run(session).await,
             Self::Cancel { run } => cancel(session, run).await,
         }
     }
@@ -187,30 +204,32 @@ async fn find(session: &Session, run: &str) -> Result<RunRecord, CommandError> {
     queued.map(|request| queued_record(&request)).ok_or_else(|| CommandError::Usage(Refused::Unknown(id).to_string()))
 }
 
+/// The products each user has a seat of, and whether it is bridged.
+type SeatsByUser = BTreeMap<String, Vec<(String, bool)>>;
+
 async fn affected(session: &Session, record: &RunRecord) -> Result<Vec<Affected>, CommandError> {
     let held = session.store().held_changes(&record.run).await?;
-    let mut seats: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (product, user) in session.store().baseline(&record.district).await?.seats.into_keys() {
-        seats.entry(user.to_string()).or_default().push(product.to_string());
+    let mut seats = SeatsByUser::new();
+    for ((product, user), seat) in session.store().baseline(&record.district).await?.seats {
+        seats.entry(user.to_string()).or_default().push((product.to_string(), seat.bridged));
     }
     held.into_iter().map(|(change, decision)| one(&change, decision, &seats)).collect()
 }
 
-fn one(
-    held: &HeldChange,
-    decision: Option<String>,
-    seats: &BTreeMap<String, Vec<String>>,
-) -> Result<Affected, CommandError> {
+fn one(held: &HeldChange, decision: Option<String>, seats: &SeatsByUser) -> Result<Affected, CommandError> {
     let read = |body: &Option<String>| body.as_deref().map(|body| Record::from_body(held.kind, body)).transpose();
     let change = Change::between(read(&held.before)?, read(&held.after)?, false, held.tombstone);
-    let loses = held.kind == Kind::Users && held.after.is_none();
+    let user = change.as_ref().and_then(|change| change.user().map(ToString::to_string)).unwrap_or_default();
+    // A bridged seat is one that the whole plan would end (licensing.md, 7); a user who leaves loses every seat.
+    let leaves = held.kind == Kind::Users && held.after.is_none();
+    let seats = seats.get(&user).into_iter().flatten().filter(|(_, bridged)| leaves || *bridged);
     Ok(Affected {
         kind: held.kind,
         id: held.id.clone(),
         change: change.map(|it| it.to_string()).unwrap_or_default(),
         groups: held.groups.iter().cloned().collect(),
         decision,
-        seats: seats.get(&held.id).filter(|_| loses).cloned().unwrap_or_default(),
+        seats: seats.map(|(product, _)| product.clone()).collect(),
     })
 }
 
@@ -241,16 +260,50 @@ impl Decide {
         session.writable().await?;
         let ask =
             Ask { run: RunId::new(self.run.as_str()), approve, groups: self.groups.clone(), hash: self.hash.clone() };
-        let checked = decide::check(session.store(), &ask).await.map_err(|refused| match refused {
-            Refused::Unknown(_) | Refused::UnknownGroup { .. } => CommandError::Usage(refused.to_string()),
-            Refused::NothingHeld(_) | Refused::WrongHash { .. } | Refused::Store(_) => {
-                CommandError::Failed(refused.to_string())
-            }
-        })?;
+        let limits = &session.office.settings.guard;
+        let by = sync::operator();
+        let checked =
+            decide::check(session.store(), limits, &ask, Some(&by)).await.map_err(|refused| match refused {
+                Refused::Unknown(_) | Refused::UnknownGroup { .. } => CommandError::Usage(refused.to_string()),
+                Refused::NothingHeld(_) | Refused::WrongHash { .. } | Refused::SamePerson(_) | Refused::Store(_) => {
+                    CommandError::Failed(refused.to_string())
+                }
+            })?;
         let request = NewRequest {
             district: checked.run().district.clone(),
             mode: if approve { "approve" } else { "reject" }.to_owned(),
             trigger: Trigger::Approval,
+            requested_by: Some(sync::operator()),
+            reason: self.reason.clone(),
+            payload: Some(serde_json::to_string(&ask)?),
+            at: session.as_of(),
+            night: None,
+            idempotency_key: None,
+        };
+        let record = session.carried_out(request).await?;
+        if session.output.json {
+            session.output.document(&record)?;
+        } else {
+            session.report(&record)?;
+        }
+        Ok(u8::from(record.status == RunStatus::Failed))
+    }
+}
+
+impl Revert {
+    async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+        session.writable().await?;
+        let ask = revert::Ask { run: RunId::new(self.run.as_str()), plan: self.plan };
+        let limits = &session.office.settings.guard;
+        let reverted =
+            revert::check(session.store(), limits, &ask, session.as_of()).await.map_err(|refused| match refused {
+                revert::Refused::Unknown(_) => CommandError::Usage(refused.to_string()),
+                _ => CommandError::Failed(refused.to_string()),
+            })?;
+        let request = NewRequest {
+            district: reverted.district,
+            mode: "revert".to_owned(),
+            trigger: Trigger::Revert,
             requested_by: Some(sync::operator()),
             reason: self.reason.clone(),
             payload: Some(serde_json::to_string(&ask)?),

@@ -29,6 +29,9 @@ pub struct Settings {
     /// What waits for a person.
     #[serde(default)]
     pub guard: crate::guard::Settings,
+    /// How long people's data is kept.
+    #[serde(default)]
+    pub privacy: crate::erase::Settings,
     /// What is licensed.
     #[serde(default)]
     pub catalog: crate::catalog::Settings,

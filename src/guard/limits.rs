@@ -35,6 +35,8 @@ impl Limit {
 pub struct Settings {
     /// Off for rehearsals only; `doctor` warns.
     pub enabled: bool,
+    /// Whether who asked for a sync may not approve what it holds (reliability.md T24).
+    pub second_person: bool,
     /// Users removed, per school.
     pub school_users_removed: Limit,
     /// Users removed, per district.
@@ -75,6 +77,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             enabled: true,
+            second_person: false,
             school_users_removed: Limit::new(10, 10),
             district_users_removed: Limit::new(5, 50),
             school_users_unenrolled: Limit::new(10, 10),

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::decide::Refused;
 use crate::manual;
+use crate::revert;
 use crate::store::{QueueError, StoreError};
 
 /// One error.
@@ -103,6 +104,7 @@ impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Unknown(_) => Self::not_found(refused.to_string()),
+            Refused::SamePerson(_) => Self::new(StatusCode::FORBIDDEN, refused.to_string()),
             Refused::NothingHeld(_) | Refused::WrongHash { .. } => Self::new(StatusCode::CONFLICT, refused.to_string()),
             Refused::UnknownGroup { .. } => Self::unprocessable(refused.to_string()),
             Refused::Store(error) => error.into(),
@@ -124,6 +126,24 @@ impl From<manual::Refused> for Problem {
                 .saying("available", available)
                 .saying("needed", needed),
             refused => Self::new(StatusCode::CONFLICT, refused.to_string()),
+        }
+    }
+}
+
+impl From<revert::Refused> for Problem {
+    fn from(refused: revert::Refused) -> Self {
+        match refused {
+            revert::Refused::Store(error) => error.into(),
+            revert::Refused::Failed(error) => {
+                tracing::error!(%error, "a revert could not be worked out");
+                Self::internal()
+            }
+            revert::Refused::Unknown(_) => Self::not_found(refused.to_string()),
+            revert::Refused::AppliedNothing { .. }
+            | revert::Refused::ByHand(_)
+            | revert::Refused::Rejection(_)
+            | revert::Refused::FirstSync(_)
+            | revert::Refused::NothingLeft { .. } => Self::new(StatusCode::CONFLICT, refused.to_string()),
         }
     }
 }

@@ -68,6 +68,8 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/runs/{id}", READ, || get(api::runs::show)),
     asks("/v1/runs/{id}/approve", Scope::Approve, || post(api::runs::approve)),
     asks("/v1/runs/{id}/reject", Scope::Approve, || post(api::runs::reject)),
+    asks("/v1/runs/{id}/revert", Scope::Approve, || post(api::runs::revert)),
+    asks("/v1/runs/{id}/cancel", Scope::Approve, || post(api::runs::cancel)),
     reads("/v1/districts", READ, || get(api::districts::list)),
     reads("/v1/districts/{d}", READ, || get(api::districts::show)),
     reads("/v1/districts/{d}/licenses", READ, || get(api::districts::licenses)),

@@ -34,8 +34,8 @@ pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub use roster::Roster;
 pub use run::{
-    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, Need, PlanView, RunRecord, RunStatus, SeatCounts,
-    SnapshotSummary, Trigger, Warning,
+    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, LeftAlone, Need, PlanView, Reverted, RunRecord, RunStatus,
+    SeatCounts, SnapshotSummary, Trigger, Warning,
 };
 pub use seat::{
     Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,

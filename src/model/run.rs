@@ -210,6 +210,32 @@ impl PlanView {
     pub const LONGEST: usize = 10_000;
 }
 
+/// What a revert leaves as it is, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftAlone {
+    /// A kind of record, or `seats`.
+    pub kind: String,
+    /// The record's id as the audit shows it; of a seat `product/user`.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a revert did, or would do: each change of the reverted run is in one of three buckets (safety.md, Revert).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reverted {
+    /// The run that is reverted.
+    pub run: RunId,
+    /// Records put back as they were before it.
+    pub reversed: u64,
+    /// Seats given back to the users who had them.
+    pub seats: u64,
+    /// Left alone because they changed since.
+    pub kept: Vec<LeftAlone>,
+    /// Cannot be put back.
+    pub impossible: Vec<LeftAlone>,
+}
+
 /// A run (interface.md, JSON).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -249,6 +275,15 @@ pub struct RunRecord {
     /// Of a plan: what it would do, line by line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanView>,
+    /// Of a revert: what was put back, what was not, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revert: Option<Reverted>,
+    /// Of an erasure: the rows deleted, by table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<BTreeMap<String, u64>>,
+    /// The run that reverted this one last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverted_by: Option<RunId>,
     /// The audit entries it wrote; null for none.
     pub audit: Option<AuditSpan>,
     /// Why it failed, and what to do.
@@ -276,6 +311,9 @@ impl RunRecord {
             holds: Vec::new(),
             needs: Vec::new(),
             plan: None,
+            revert: None,
+            erased: None,
+            reverted_by: None,
             audit: None,
             error: None,
         }

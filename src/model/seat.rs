@@ -144,6 +144,10 @@ pub enum ReleaseReason {
     Reclaimed,
     /// The same person has the seat on another account (`count_by = person`).
     Merged,
+    /// The user was erased.
+    Erased,
+    /// A person reverted the run that brought the demand (safety.md, Revert).
+    Reverted,
 }
 
 impl ReleaseReason {

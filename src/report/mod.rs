@@ -8,6 +8,9 @@ pub use seats::{Holder, Place, SeatList};
 
 use crate::model::{Changed, HoldRecord, Kind, RunRecord, RunStatus};
 
+/// So many of those a revert leaves alone are told to people.
+const SHOWN: usize = 20;
+
 /// The whole report of one run, several lines.
 pub fn text(run: &RunRecord) -> String {
     let mut out = String::new();
@@ -56,6 +59,20 @@ pub fn text(run: &RunRecord) -> String {
         if plan.omitted > 0 {
             line(format!("    … and {} more", plan.omitted));
         }
+    }
+    if let Some(it) = &run.revert {
+        line(format!("  reverts      run {}: {} records and {} seats put back", it.run, it.reversed, it.seats));
+        for (bucket, all) in [("kept", &it.kept), ("impossible", &it.impossible)] {
+            for left in all.iter().take(SHOWN) {
+                line(format!("    {bucket} {} {}: {}", left.kind, left.id, left.reason));
+            }
+            if all.len() > SHOWN {
+                line(format!("    … and {} more {bucket}; `--json` has them all", all.len() - SHOWN));
+            }
+        }
+    }
+    if let Some(by) = &run.reverted_by {
+        line(format!("  reverted by run {by}"));
     }
     if run.status == RunStatus::Held && run.undecided() {
         line(format!(

@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::feed;
 use crate::guard::{self, Cleared};
 use crate::model::{AuditSpan, Baseline, RunRecord, RunStatus, SourceMark, Trigger, Warning};
-use crate::run::{BY_HAND, Job, RunError};
+use crate::run::{BY_HAND, ERASE, Job, RunError};
 use crate::snapshot::{Snapshot, SourceState};
 use crate::store::{Queue, Store, WriteError};
 
@@ -83,7 +83,8 @@ impl World<'_> {
         decided: Decided,
         source: Option<SourceMark>,
     ) -> Result<RunRecord, RunError> {
-        let person = job.run.trigger == Trigger::Approval || job.run.mode == BY_HAND;
+        let person = matches!(job.run.trigger, Trigger::Approval | Trigger::Revert)
+            || [BY_HAND, ERASE].contains(&job.run.mode.as_str());
         let actor = job.run.requested_by.clone().filter(|_| person).unwrap_or_else(|| "rosterd".to_owned());
         let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
         let order = Order {

@@ -16,13 +16,14 @@ use tokio::task::JoinHandle;
 
 use crate::directory::Directory;
 use crate::district::District;
+use crate::erase;
 use crate::model::{DistrictId, RunStatus, Timestamp, Trigger};
 use crate::schedule::catalog;
 use crate::schedule::desk::Desk;
 use crate::schedule::due::{self, Night, Nightly};
 use crate::schedule::reload;
 use crate::schedule::worker::Office;
-use crate::store::{NewRequest, QueueError, RunFilter, StoreError};
+use crate::store::{Expired, NewRequest, QueueError, RunFilter, StoreError};
 use crate::systemd;
 
 /// A heartbeat later than this is not waited for.
@@ -48,6 +49,28 @@ struct Listing {
     sync: bool,
 }
 
+/// Between two deletions of old archived rows.
+const EXPIRE_EVERY: TimeDelta = TimeDelta::hours(20);
+
+/// Deletes old archived rows if a day has passed since the last time.
+async fn expire(office: &Office) -> Result<(), StoreError> {
+    let now = office.clock.now();
+    if office.store.expired_at().await?.is_some_and(|last| last <= now && now < last.plus(EXPIRE_EVERY)) {
+        return Ok(());
+    }
+    match erase::expire(&office.store, &office.settings.privacy, now).await? {
+        Some(Expired::Done(counts)) if !counts.is_empty() => {
+            let rows: u64 = counts.values().sum();
+            tracing::info!(rows, "deleted {rows} archived rows that were older than the retention");
+        }
+        Some(Expired::ClockWentBack { last }) => {
+            tracing::warn!(%last, "the clock stands before {last}: no archived row is deleted before it is right again");
+        }
+        Some(Expired::Done(_)) | None => {}
+    }
+    Ok(())
+}
+
 /// The task that files.
 #[derive(Debug)]
 pub struct Dispatcher {
@@ -63,6 +86,7 @@ pub struct Dispatcher {
     asked: Instant,
     list_failed: bool,
     catalog_read: Instant,
+    expiring: Option<JoinHandle<()>>,
 }
 
 impl Dispatcher {
@@ -80,6 +104,7 @@ impl Dispatcher {
             asked: now,
             list_failed: false,
             catalog_read: now,
+            expiring: None,
         }
     }
 
@@ -103,10 +128,24 @@ impl Dispatcher {
             self.desk.beat();
             self.list_apps();
             self.look_at_catalog().await;
+            self.expire();
             if let Err(error) = self.file_nights().await {
                 tracing::error!(%error, "cannot file the nights that are due, trying again");
             }
         }
+    }
+
+    /// Deletes old archived rows once a day, beside everything else (safety.md, People's data; T45).
+    fn expire(&mut self) {
+        if self.expiring.as_ref().is_some_and(|task| !task.is_finished()) {
+            return;
+        }
+        let office = self.desk.office();
+        self.expiring = Some(tokio::spawn(async move {
+            if let Err(error) = expire(&office).await {
+                tracing::error!(%error, "old archived rows could not be deleted, trying again");
+            }
+        }));
     }
 
     /// Files the latest due night of each district, once.

@@ -14,9 +14,11 @@ use crate::config::Settings;
 use crate::decide::{self, Ask};
 use crate::directory::Directory;
 use crate::district::{District, NotByHand};
+use crate::erase;
 use crate::feed;
 use crate::manual;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
+use crate::revert;
 use crate::run::{self, Job, World};
 use crate::store::{Activity, Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
 
@@ -125,7 +127,9 @@ impl Office {
             "allocate" => self.allocate(&job, &world).await,
             activity::MODE => self.note_use(&job, claimed.request.payload.as_deref(), &world).await,
             run::BY_HAND => self.by_hand(&job, claimed.request.payload.as_deref(), &world).await,
-            "approve" | "reject" => self.decide(&job, claimed.request.payload.as_deref(), &world).await,
+            run::ERASE => self.erase(&job, claimed.request.payload.as_deref(), &world).await,
+            "revert" => self.revert(&job, claimed.request.payload.as_deref(), &world).await,
+            "approve" | "reject" => Box::pin(self.decide(&job, claimed.request.payload.as_deref(), &world)).await,
             other => Err(format!("this version of rosterd does not know the request `{other}`; run the newer one")),
         };
         match outcome {
@@ -142,8 +146,22 @@ impl Office {
     async fn decide(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
         let ask: Ask = serde_json::from_str(payload.unwrap_or_default())
             .map_err(|_| "the queued decision cannot be read; ask for it again".to_owned())?;
-        let checked = decide::check(&self.store, &ask).await.map_err(|error| error.to_string())?;
-        decide::decide(job, &ask, checked, world).await.map_err(|error| error.to_string())
+        let checked = decide::check(&self.store, world.limits, &ask, job.run.requested_by.as_deref())
+            .await
+            .map_err(|error| error.to_string())?;
+        Box::pin(decide::decide(job, &ask, checked, world)).await.map_err(|error| error.to_string())
+    }
+
+    async fn erase(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
+        let ask: erase::Ask = serde_json::from_str(payload.unwrap_or_default())
+            .map_err(|_| "the queued erasure cannot be read; ask for it again".to_owned())?;
+        erase::carry_out(job, &ask, world).await.map_err(|error| error.to_string())
+    }
+
+    async fn revert(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
+        let ask: revert::Ask = serde_json::from_str(payload.unwrap_or_default())
+            .map_err(|_| "the queued revert cannot be read; ask for it again".to_owned())?;
+        revert::carry_out(job, &ask, world).await.map_err(|error| error.to_string())
     }
 
     async fn note_use(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {

@@ -13,7 +13,7 @@ pub use builder::Builder;
 pub use check::EmptyCollection;
 
 use crate::model::{
-    Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceMark, User, Warning,
+    Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceId, SourceMark, User, Warning,
 };
 
 /// What a snapshot says of one record.
@@ -97,6 +97,28 @@ impl Snapshot {
             Kind::Users => usable(&self.users),
             Kind::Enrollments => usable(&self.enrollments),
         }
+    }
+
+    /// Without the users who are erased, and their enrollments; a warning counts them.
+    #[must_use]
+    pub fn without(mut self, is_erased: impl Fn(&SourceId) -> bool) -> Self {
+        let of_enrollments = self.enrollments.keys().map(|key| &key.user);
+        let users: BTreeSet<SourceId> = self.users.keys().chain(of_enrollments).cloned().collect();
+        let erased: BTreeSet<SourceId> = users.into_iter().filter(is_erased).collect();
+        if !erased.is_empty() {
+            self.users.retain(|user, _| !erased.contains(user));
+            self.enrollments.retain(|key, _| !erased.contains(&key.user));
+            self.warnings.push(Warning {
+                code: "erased".to_owned(),
+                kind: Some(Kind::Users),
+                count: u64::try_from(erased.len()).unwrap_or(u64::MAX),
+                message:
+                    "users skipped because they were erased; `rosterd user erase --undo` lets the source send one again"
+                        .to_owned(),
+                ids: Vec::new(),
+            });
+        }
+        self
     }
 
     /// The numbers a run shows.

@@ -145,6 +145,27 @@ impl Db {
         }
     }
 
+    /// Gives the room of deleted rows back, so that no file holds what they held; false if a reader was in the way.
+    /// Outside of any transaction, which is why it does not go through [`Tx`].
+    #[expect(clippy::disallowed_methods, reason = "this file is the door")]
+    pub(crate) async fn compact(&self) -> Result<bool, StoreError> {
+        let failed = |error: sqlx::Error| StoreError::of("COMPACT", &error);
+        match self {
+            Self::Sqlite { writer, .. } => {
+                sqlx::query("VACUUM").execute(writer).await.map_err(failed)?;
+                let (busy, _, _): (i64, i64, i64) =
+                    sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(writer).await.map_err(failed)?;
+                Ok(busy == 0)
+            }
+            Self::Postgres(pool) => {
+                for table in ["VACUUM record", "VACUUM record_version", "VACUUM held_change"] {
+                    sqlx::query(table).execute(pool).await.map_err(failed)?;
+                }
+                Ok(true)
+            }
+        }
+    }
+
     /// What the database makes of a statement: its name, number of parameters and columns.
     pub(crate) async fn describe(&self, sql: Sql) -> Result<Described, StoreError> {
         let failed = |error: sqlx::Error| StoreError::of(sql.name, &error);

@@ -254,7 +254,7 @@ pub(super) async fn read_decisions(
     rows.into_iter().map(read).collect()
 }
 
-async fn read_undecided(tx: &mut Tx, district: &DistrictId) -> Result<Vec<RunRecord>, StoreError> {
+pub(super) async fn read_undecided(tx: &mut Tx, district: &DistrictId) -> Result<Vec<RunRecord>, StoreError> {
     let rows: Vec<(String,)> = tx.query(UNDECIDED_RUNS).bind(district.as_str()).fetch_all().await?;
     rows.into_iter().map(read_run).collect()
 }

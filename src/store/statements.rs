@@ -2,7 +2,8 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, activity, audit, catalog, district, hand, lease, manual, night, queue, records, runs, seats, token,
+    StoreError, activity, audit, catalog, district, erase, hand, history, lease, manual, night, queue, records, runs,
+    seats, token,
 };
 
 /// Those over the store's tables.
@@ -12,7 +13,9 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     audit::STATEMENTS,
     catalog::STATEMENTS,
     district::STATEMENTS,
+    erase::STATEMENTS,
     hand::STATEMENTS,
+    history::STATEMENTS,
     manual::STATEMENTS,
     records::STATEMENTS,
     runs::STATEMENTS,

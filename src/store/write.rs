@@ -3,12 +3,12 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, Remembered, RunId, RunRecord, Seat, SourceMark,
-    Timestamp, Verb, Waiting,
+    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, ReleaseReason, Remembered, RunId, RunRecord, Seat,
+    SourceId, SourceMark, Timestamp, Verb, Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
-use crate::store::{Store, StoreError, WriteError, audit, district, records, runs, seats};
+use crate::store::{Store, StoreError, WriteError, audit, district, erase, history, records, runs, seats};
 
 /// Rows a statement.
 pub(super) const BATCH: usize = 500;
@@ -81,6 +81,8 @@ pub struct Writes {
     pub waiting_removed: Vec<SeatKey>,
     /// Seats that ended.
     pub ended_put: Vec<(SeatKey, Ended)>,
+    /// The same seats as they were, for a revert.
+    pub seats_ended: Vec<(Seat, ReleaseReason)>,
     /// What the run holds.
     pub held: Vec<HeldChange>,
     /// Decisions to remember.
@@ -97,6 +99,8 @@ pub struct Writes {
     pub by_hand: ByHand,
     /// What the allocation leaves to remember; none if that is as before.
     pub remembered: Option<Remembered>,
+    /// A user of whom nothing is left afterwards.
+    pub erase: Option<SourceId>,
     /// The run's `as_of`.
     pub allocated_at: Timestamp,
     /// One draft a change.
@@ -132,6 +136,7 @@ impl Writes {
             waiting_put,
             waiting_removed,
             ended_put,
+            seats_ended,
             held,
             decisions,
             decisions_cleared,
@@ -140,6 +145,7 @@ impl Writes {
             source: _,
             by_hand,
             remembered,
+            erase,
             allocated_at: _,
             audit,
         } = self;
@@ -149,6 +155,7 @@ impl Writes {
             && waiting_put.is_empty()
             && waiting_removed.is_empty()
             && ended_put.is_empty()
+            && seats_ended.is_empty()
             && held.is_empty()
             && decisions.is_empty()
             && decisions_cleared.is_empty()
@@ -156,6 +163,7 @@ impl Writes {
             && runs_updated.is_empty()
             && by_hand.is_empty()
             && remembered.is_none()
+            && erase.is_none()
             && audit.is_empty())
     }
 }
@@ -191,6 +199,7 @@ impl Store {
         seats::remove_waiting(tx_ref, &district, &writes.waiting_removed).await?;
         seats::put_waiting(tx_ref, &district, &writes.waiting_put).await?;
         seats::put_ended(tx_ref, &district, &writes.ended_put).await?;
+        history::put(tx_ref, &district, &run.run, &writes.seats_ended).await?;
         failpoint("store.write.seats");
         runs::put_held(tx_ref, &district, &run.run, &writes.held).await?;
         runs::clear_decisions(tx_ref, &district, &writes.decisions_cleared).await?;
@@ -207,6 +216,11 @@ impl Store {
             locked.set_source(tx_ref, source).await?;
         }
         locked.set_allocated(tx_ref, writes.allocated_at).await?;
+        if let Some(user) = &writes.erase {
+            let at = writes.allocated_at;
+            run.erased = Some(erase::person(tx_ref, self.pseudonym_key(), &district, user, at).await?);
+            runs::change_run(tx_ref, &run).await?;
+        }
         let span = audit::append(tx_ref, &mut locked, &entries).await?;
         failpoint("store.write.audit");
         locked.moved(tx_ref, changed).await?;

@@ -14,6 +14,8 @@ use crate::support::world::{first_run, monday, oak, with_oak};
 
 both!(a_write_killed_anywhere_is_whole_or_not_at_all, a_request_killed_after_its_commit_is_there_and_before_it_is_not,);
 
+const CHILD: &str = "crash::child";
+
 const LEASE: Duration = Duration::from_mins(1);
 
 fn request() -> NewRequest {
@@ -44,10 +46,10 @@ async fn child() {
     store.write(writes).await.unwrap();
 }
 
-/// Runs the child until it dies at `place`.
-fn die_at(fresh: &Fresh, place: &str) {
+/// Runs the ignored test `child` until it dies at `place`.
+pub(crate) fn die_at(fresh: &Fresh, child: &str, place: &str) {
     let status = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "crash::child", "--test-threads=1"])
+        .args(["--ignored", "--exact", child, "--test-threads=1"])
         .env("ROSTERD_FAILPOINT", place)
         .env("ROSTERD_TEST_STORE", &fresh.settings.url)
         .output()
@@ -62,7 +64,7 @@ async fn a_write_killed_anywhere_is_whole_or_not_at_all(fresh: &Fresh) {
     let before = ["begun", "records", "seats", "audit", "commit"];
     let (mut now, mut last_fence) = (monday(), 0);
     for place in before {
-        die_at(fresh, &format!("store.write.{place}"));
+        die_at(fresh, CHILD, &format!("store.write.{place}"));
         let state = store.district(&oak()).await.unwrap();
         assert_eq!((state.revision, state.audit_seq), (0, 0), "{place}");
         assert!(store.check(&oak(), None).await.unwrap().faults.is_empty(), "{place}");
@@ -76,7 +78,7 @@ async fn a_write_killed_anywhere_is_whole_or_not_at_all(fresh: &Fresh) {
         queue.close().await;
     }
 
-    die_at(fresh, "store.write.committed");
+    die_at(fresh, CHILD, "store.write.committed");
     let state = store.district(&oak()).await.unwrap();
     assert_eq!((state.revision, state.audit_seq), (1, 8));
     assert!(store.check(&oak(), None).await.unwrap().faults.is_empty());
@@ -94,9 +96,9 @@ async fn a_write_killed_anywhere_is_whole_or_not_at_all(fresh: &Fresh) {
 
 async fn a_request_killed_after_its_commit_is_there_and_before_it_is_not(fresh: &Fresh) {
     with_oak(&fresh.store().await).await;
-    die_at(fresh, "queue.request.commit");
+    die_at(fresh, CHILD, "queue.request.commit");
     assert!(fresh.queue().await.list(false).await.unwrap().is_empty());
-    die_at(fresh, "queue.request.committed");
+    die_at(fresh, CHILD, "queue.request.committed");
     assert_eq!(fresh.queue().await.list(true).await.unwrap().len(), 1);
     let again = fresh.queue().await.request(request()).await.unwrap();
     assert!(again.joined, "the night is filed once");

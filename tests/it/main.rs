@@ -18,6 +18,7 @@ mod http;
 mod layers;
 mod migrations;
 mod queue;
+mod retention;
 mod store;
 mod tamper;
 mod years;

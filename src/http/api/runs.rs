@@ -13,8 +13,9 @@ use crate::http::auth::Caller;
 use crate::http::body::{Asked, Body};
 use crate::http::problem::Problem;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Trigger};
+use crate::revert;
 use crate::schedule::worker::queued_record;
-use crate::store::{NewRequest, RunFilter};
+use crate::store::{Cancelled, NewRequest, RunFilter, WriteError};
 
 /// 202 with the run and where to find it.
 #[derive(Debug)]
@@ -157,7 +158,8 @@ async fn decided(app: &App, caller: &Caller, id: &str, decision: Decision, appro
     if app.desk.office().store.run(&held.run).await?.is_none() {
         return Err(decide::Refused::NothingHeld(held.run).into());
     }
-    decide::check(&app.desk.office().store, &ask).await?;
+    let office = app.desk.office();
+    decide::check(&office.store, &office.settings.guard, &ask, Some(&caller.actor())).await?;
     let mode = if approve { "approve" } else { "reject" };
     let request = NewRequest {
         requested_by: Some(caller.actor()),
@@ -167,4 +169,64 @@ async fn decided(app: &App, caller: &Caller, id: &str, decision: Decision, appro
     };
     let filed = app.desk.file(request).await?;
     accepted(app, &filed.run).await
+}
+
+/// A revert.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Revert {
+    #[serde(default)]
+    plan: bool,
+    reason: Option<String>,
+}
+
+/// `POST /v1/runs/{id}/revert`.
+pub(crate) async fn revert(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    Body(Revert { plan, reason }): Body<Revert>,
+) -> Result<Accepted, Problem> {
+    let reverted = seen(&app, &caller, &id).await?;
+    let ask = revert::Ask { run: reverted.run.clone(), plan };
+    let office = app.desk.office();
+    if office.store.run(&reverted.run).await?.is_none() {
+        return Err(revert::Refused::AppliedNothing { run: reverted.run, status: reverted.status }.into());
+    }
+    Box::pin(revert::check(&office.store, &office.settings.guard, &ask, office.clock.now())).await?;
+    let request = NewRequest {
+        requested_by: Some(caller.actor()),
+        reason,
+        payload: Some(serde_json::to_string(&ask)?),
+        ..app.desk.request(reverted.district, "revert", Trigger::Revert)
+    };
+    let filed = app.desk.file(request).await?;
+    accepted(&app, &filed.run).await
+}
+
+/// `POST /v1/runs/{id}/cancel`: 200 with the cancelled run; 409 if it has begun.
+pub(crate) async fn cancel(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<RunRecord>, Problem> {
+    let record = seen(&app, &caller, &id).await?;
+    let office = app.desk.office();
+    match office.queue.cancel(&record.run).await? {
+        Cancelled::Now => {}
+        Cancelled::Asked | Cancelled::TooLate => {
+            let run = find(&app, &record.run).await?.unwrap_or(record);
+            let message = format!("run `{}` is {} and can no longer be cancelled", run.run, run.status);
+            return Err(Problem::new(StatusCode::CONFLICT, message));
+        }
+    }
+    let finished_at = Some(office.clock.now());
+    let record = RunRecord { status: RunStatus::Cancelled, finished_at, ..record };
+    office.store.finish_run(&record).await.map_err(|error| match error {
+        WriteError::Store(error) => Problem::from(error),
+        WriteError::AlreadyDone(_) | WriteError::Fenced | WriteError::Stale { .. } => {
+            Problem::new(StatusCode::CONFLICT, error.to_string())
+        }
+    })?;
+    Ok(Json(record))
 }

@@ -157,6 +157,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         waiting_put: Vec::new(),
         waiting_removed: Vec::new(),
         ended_put: Vec::new(),
+        seats_ended: Vec::new(),
         held: Vec::new(),
         decisions: Vec::new(),
         decisions_cleared: Vec::new(),
@@ -165,6 +166,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         source: None,
         by_hand: ByHand::default(),
         remembered: None,
+        erase: None,
         allocated_at: as_of,
         audit: Vec::new(),
     }
