@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::audit::{Category, Draft, shown_id};
+use crate::audit::{Category, Draft, pseudonym, shown_id};
 use crate::command::output::{Tone, tell};
 use crate::command::{CommandError, Session, sync};
 use crate::erase::{Ask, Traces};
@@ -76,7 +76,16 @@ impl Erase {
         let ask = Ask { user: SourceId::new(self.user.as_str()) };
         let traces = Traces::of(session.store(), &district, &ask.user).await?;
         if session.store().bodies_of_user(&district, &ask.user).await?.is_empty() {
-            let user = shown_id(session.store().pseudonym_key(), &self.user, &[]);
+            let key = session.store().pseudonym_key();
+            if session.store().erased(&district).await?.contains(&pseudonym(key, &self.user)) {
+                // Erased before, and the process may have died before it rewrote the files.
+                let compacted = session.store().compact().await?;
+                let (deleted, found) = (Counts::new(), Counts::new());
+                let proof =
+                    Proof { district: district.to_string(), run: None, deleted, searched: 0, found, compacted };
+                return proof.tell(session);
+            }
+            let user = shown_id(key, &self.user, &[]);
             return Err(CommandError::Usage(format!("district `{district}` has no user `{user}`, active or archived")));
         }
         let request = NewRequest {

@@ -65,7 +65,9 @@ async fn an_erased_user_is_in_no_table_and_no_file_and_stays_away_until_the_eras
         let audit = it.site.audit(DISTRICT).await;
         chain_head(&audit);
         assert!(audit.contains("\"user.erased\"") && !traces.iter().any(|value| audit.contains(value.as_str())));
-        erase(&it, NIGHT_3, &user, &[]).await.exits(2).says(&["has no user"]);
+        let again = erase(&it, NIGHT_3, &user, &[]).await.exits(0).json();
+        assert_eq!((&again["deleted"], &again["compacted"]), (&json!({}), &json!(true)));
+        erase(&it, NIGHT_3, "NOBODY", &[]).await.exits(2).says(&["has no user"]);
 
         // the feed still sends them (K4), and is not listened to
         it.edit(|line| Some(line.replace("Topaz", "Opal")));
