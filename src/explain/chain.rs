@@ -309,6 +309,8 @@ fn why_not(reason: ReleaseReason) -> &'static str {
         ReleaseReason::Reassigned => "the seat was handed to someone else",
         ReleaseReason::Expired => "the contract ended",
         ReleaseReason::Reclaimed => "the seat was taken back after a cut",
+        ReleaseReason::Erased => "the user was erased",
+        ReleaseReason::Reverted => "the run that brought the demand was reverted",
         ReleaseReason::Merged => "another account of the same person has the seat",
     }
 }

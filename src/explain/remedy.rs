@@ -79,6 +79,8 @@ impl Case<'_> {
             ReleaseReason::Excluded => (Who::District, "take the exclude away: `rosterd override clear`"),
             ReleaseReason::Unassigned => (Who::District, "assign the product: `rosterd assign`"),
             ReleaseReason::Bundled => (Who::Nobody, "nothing to do: the combined license gives the product"),
+            ReleaseReason::Erased => (Who::Nobody, "nothing to do: the user was erased"),
+            ReleaseReason::Reverted => (Who::Vendor, "find out why the run was reverted"),
             ReleaseReason::Merged => (Who::Nobody, "nothing to do: the person has the seat on another account"),
             ReleaseReason::Reassigned | ReleaseReason::Reclaimed => {
                 (Who::District, "assign the product: `rosterd assign`")
