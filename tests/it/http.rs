@@ -192,6 +192,13 @@ async fn a_held_first_sync_is_approved_over_http_by_its_hash_alone() {
     let decided = ended(&daemon, &token, &post(&daemon, &approve, &token, &body).await).await;
     assert_eq!((decided["status"].as_str(), decided["trigger"].as_str()), (Some("applied"), Some("approval")));
     is_problem(&post(&daemon, &approve, &token, &body).await, 409);
+    // what cannot be taken back any more says so
+    for (run, verb, status) in
+        [(&decided, "revert", 409), (&decided, "cancel", 409), (&held, "revert", 409), (&json!({ "run": "NONE" }), "revert", 404)]
+    {
+        let path = format!("/v1/runs/{}/{verb}", run["run"].as_str().unwrap());
+        is_problem(&post(&daemon, &path, &token, &json!({ "reason": "a mistake" })).await, status);
+    }
     let rows = get(&daemon, "/v1/districts/mulberry-springs/licenses?product=reading", &token).await.body;
     assert_eq!((rows[0]["total"].as_u64(), rows[0]["assigned"].as_u64()), (Some(70), Some(70)));
     let seats = get(&daemon, "/v1/districts/mulberry-springs/products/reading/seats", &token).await.body;
