@@ -81,8 +81,7 @@ impl Erase {
                 // Erased before, and the process may have died before it rewrote the files.
                 let compacted = session.store().compact().await?;
                 let (deleted, found) = (Counts::new(), Counts::new());
-                let proof =
-                    Proof { district: district.to_string(), run: None, deleted, searched: 0, found, compacted };
+                let proof = Proof { district: district.to_string(), run: None, deleted, searched: 0, found, compacted };
                 return proof.tell(session);
             }
             let user = shown_id(key, &self.user, &[]);

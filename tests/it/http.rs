@@ -193,9 +193,12 @@ async fn a_held_first_sync_is_approved_over_http_by_its_hash_alone() {
     assert_eq!((decided["status"].as_str(), decided["trigger"].as_str()), (Some("applied"), Some("approval")));
     is_problem(&post(&daemon, &approve, &token, &body).await, 409);
     // what cannot be taken back any more says so
-    for (run, verb, status) in
-        [(&decided, "revert", 409), (&decided, "cancel", 409), (&held, "revert", 409), (&json!({ "run": "NONE" }), "revert", 404)]
-    {
+    for (run, verb, status) in [
+        (&decided, "revert", 409),
+        (&decided, "cancel", 409),
+        (&held, "revert", 409),
+        (&json!({ "run": "NONE" }), "revert", 404),
+    ] {
         let path = format!("/v1/runs/{}/{verb}", run["run"].as_str().unwrap());
         is_problem(&post(&daemon, &path, &token, &json!({ "reason": "a mistake" })).await, status);
     }

@@ -53,7 +53,11 @@ async fn an_erased_user_is_in_no_table_and_no_file_and_stays_away_until_the_eras
         assert_eq!((&proof["found"], &proof["compacted"]), (&json!({}), &json!(true)), "{proof}");
         assert!(proof["searched"].as_u64().unwrap() >= 3, "{proof}");
         let deleted = &proof["deleted"];
-        assert_eq!((&deleted["record"], &deleted["seat_history"]), (&json!(2), &json!(1)), "the user, the enrollment: {proof}");
+        assert_eq!(
+            (&deleted["record"], &deleted["seat_history"]),
+            (&json!(2), &json!(1)),
+            "the user, the enrollment: {proof}"
+        );
         assert!(deleted["record_version"].as_u64().unwrap() >= 3, "{proof}");
         assert_eq!(proof["run"]["seats"]["released"], 1);
         assert_eq!(proof["run"]["seats"]["granted"], 1, "the next in line has the seat (S0.11)");
