@@ -13,7 +13,7 @@ fn retell(it: &Installed, user: &str, cells: &[(usize, &str)]) {
         let mut all: Vec<String> = line.split(',').map(str::to_owned).collect();
         if all[0] == user {
             for (at, text) in cells {
-                all[*at] = (*text).to_owned();
+                (*text).clone_into(&mut all[*at]);
             }
         }
         Some(all.join(","))
