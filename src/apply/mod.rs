@@ -99,6 +99,7 @@ pub fn writes(
         by_hand: decided.by_hand,
         erase: decided.erase,
         remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
+        losses: cleared.losses().to_vec(),
         allocated_at: plan.as_of,
         audit,
     };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::guard::losses::{Loss, Losses, Schools};
+use crate::guard::window::{self, Window};
 use crate::guard::{Limit, Settings};
 use crate::model::{Baseline, Kind, Personal, ProductCode, Record, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
@@ -22,8 +23,12 @@ pub(super) struct Group {
 
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-fn encoded(id: &str) -> String {
+pub(super) fn encoded(id: &str) -> String {
     utf8_percent_encode(id, KEPT).to_string()
+}
+
+pub(super) fn school_scope(school: &SourceId) -> String {
+    format!("school:{}", encoded(school.as_str()))
 }
 
 fn number(n: usize) -> u64 {
@@ -55,7 +60,8 @@ pub(super) fn tripped(
         baseline,
         settings,
         schools: Schools::new(baseline),
-        losses: Losses::of(plan, baseline),
+        losses: Losses::of(plan, &plan.seats, baseline),
+        window: Window::before(plan, baseline),
         groups: Vec::new(),
     };
     watch.users_removed();
@@ -97,6 +103,7 @@ struct Watch<'a> {
     settings: &'a Settings,
     schools: Schools<'a>,
     losses: Losses,
+    window: Window,
     groups: Vec<Group>,
 }
 
@@ -126,6 +133,7 @@ impl Watch<'_> {
 
     /// Names a group if the limit trips, or if a scope of some size would go to zero.
     fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
+        self.weigh_seven_days(scope, what, &tally, of, limit);
         let to_zero = zero && tally.count >= of && of >= u64::from(self.settings.zero_from);
         if !limit.trips(tally.count, of) && !to_zero {
             return;
@@ -139,6 +147,16 @@ impl Watch<'_> {
         self.groups.push(Group { name, count: tally.count, of, limit: words, members: tally.members });
     }
 
+    /// Names a group where tonight and the days before are too much together; tonight's losses wait with it (P10).
+    fn weigh_seven_days(&mut self, scope: &str, what: &str, tonight: &Tally, of: u64, limit: Limit) {
+        let before = self.window.count(scope, what);
+        let (count, limit) = (before + tonight.count, limit.of_seven_days());
+        if before > 0 && tonight.count > 0 && limit.trips(count, of) {
+            let (name, limit) = (format!("{scope}/{what}_7d"), format!("{} in seven days", limit.words()));
+            self.groups.push(Group { name, count, of, limit, members: tonight.members.clone() });
+        }
+    }
+
     fn weigh_schools(
         &mut self,
         what: &str,
@@ -148,7 +166,7 @@ impl Watch<'_> {
         zero: bool,
     ) {
         for (school, tally) in tallies {
-            let scope = format!("school:{}", encoded(school.as_str()));
+            let scope = school_scope(&school);
             let of = of.get(&school).copied().unwrap_or_default();
             self.weigh(&scope, what, tally, of, limit, zero);
         }
@@ -201,9 +219,9 @@ impl Watch<'_> {
     fn users_removed(&mut self) {
         let (district, school) = (self.settings.district_users_removed, self.settings.school_users_removed);
         let tally = Self::all(self.removals(Kind::Users));
-        self.weigh("district", "users/removed", tally, number(self.baseline.count(Kind::Users)), district, true);
+        self.weigh("district", window::USERS_REMOVED, tally, number(self.baseline.count(Kind::Users)), district, true);
         let (tallies, of) = (self.by_school(self.removals(Kind::Users)), self.rows_of_schools(Kind::Users));
-        self.weigh_schools("users/removed", tallies, &of, school, true);
+        self.weigh_schools(window::USERS_REMOVED, tallies, &of, school, true);
     }
 
     fn unenrolled(&mut self) {
@@ -232,23 +250,23 @@ impl Watch<'_> {
         }
         let (per_district, per_school) =
             (self.settings.district_users_unenrolled, self.settings.school_users_unenrolled);
-        self.weigh("district", "users/unenrolled", district, district_of, per_district, true);
-        self.weigh_schools("users/unenrolled", schools, &of, per_school, true);
+        self.weigh("district", window::UNENROLLED, district, district_of, per_district, true);
+        self.weigh_schools(window::UNENROLLED, schools, &of, per_school, true);
     }
 
     fn enrollments_removed(&mut self) {
         let limit = self.settings.district_enrollments_removed;
         let tally = Self::all(self.removals(Kind::Enrollments));
         let of = number(self.baseline.count(Kind::Enrollments));
-        self.weigh("district", "enrollments/removed", tally, of, limit, false);
+        self.weigh("district", window::ENROLLMENTS_REMOVED, tally, of, limit, false);
     }
 
     fn classes_removed(&mut self) {
         let (district, school) = (self.settings.district_classes_removed, self.settings.school_classes_removed);
         let tally = Self::all(self.removals(Kind::Classes));
-        self.weigh("district", "classes/removed", tally, number(self.baseline.count(Kind::Classes)), district, false);
+        self.weigh("district", window::CLASSES_REMOVED, tally, number(self.baseline.count(Kind::Classes)), district, false);
         let (tallies, of) = (self.by_school(self.removals(Kind::Classes)), self.rows_of_schools(Kind::Classes));
-        self.weigh_schools("classes/removed", tallies, &of, school, false);
+        self.weigh_schools(window::CLASSES_REMOVED, tallies, &of, school, false);
     }
 
     fn released(&mut self) {
@@ -275,7 +293,7 @@ impl Watch<'_> {
         }
         let (per_district, per_school) = (self.settings.district_seats_released, self.settings.school_seats_released);
         for (product, (district, schools)) in products {
-            let what = format!("product:{}/released", encoded(product.as_str()));
+            let what = window::released(&product);
             let of = of_district.get(&product).copied().unwrap_or_default();
             self.weigh("district", &what, district, of, per_district, true);
             let mine = of_school.iter().filter(|((code, _), _)| **code == product);

@@ -23,6 +23,12 @@ impl Limit {
         n > u64::from(self.floor) && n.saturating_mul(100) > u64::from(self.percent).saturating_mul(of)
     }
 
+    /// The limit of seven days: twice that of a night (P10).
+    #[must_use]
+    pub fn of_seven_days(self) -> Self {
+        Self { percent: self.percent.saturating_mul(2), floor: self.floor.saturating_mul(2) }
+    }
+
     /// In words, as a run shows it.
     pub fn words(self) -> String {
         format!("over {} % and over {}", self.percent, self.floor)

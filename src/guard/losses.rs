@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::allocate::SeatKey;
+use crate::allocate::{Allocation, SeatKey};
 use crate::model::{Baseline, Class, Date, Enrollment, Record, RosterRecord, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 
@@ -68,18 +68,19 @@ impl<'a> Schools<'a> {
 }
 
 impl Losses {
-    pub(super) fn of(plan: &Plan, baseline: &Baseline) -> Self {
+    /// `seats`: those of the plan, or of what of it applies.
+    pub(super) fn of(plan: &Plan, seats: &Allocation, baseline: &Baseline) -> Self {
         let today = plan.as_of.date_in(baseline.state.time_zone);
         let by_user = causes_by_user(&plan.changes, baseline);
         Self {
             unenrolled: unenrolled(plan, baseline, today),
-            released: released(plan, baseline, &by_user),
+            released: released(seats, baseline, &by_user),
             classes: classes(plan, baseline, today),
         }
     }
 }
 
-fn active(enrollment: &Enrollment, baseline: &Baseline, today: Date) -> bool {
+pub(super) fn active(enrollment: &Enrollment, baseline: &Baseline, today: Date) -> bool {
     let runs = |end: Option<Date>| end.is_none_or(|end| baseline.state.end_dates.covers(end, today));
     enrollment.periods.is_empty() || enrollment.periods.iter().any(|period| runs(period.end))
 }
@@ -134,14 +135,14 @@ fn causes_by_user(changes: &[Change], baseline: &Baseline) -> BTreeMap<SourceId,
 }
 
 fn released(
-    plan: &Plan,
+    seats: &Allocation,
     baseline: &Baseline,
     by_user: &BTreeMap<SourceId, BTreeSet<usize>>,
 ) -> BTreeMap<SeatKey, Loss> {
     let mut released = BTreeMap::new();
-    let passed = plan.seats.passed();
+    let passed = seats.passed();
     for (key, seat) in &baseline.seats {
-        let after = plan.seats.seats.get(&baseline.seats, key).filter(|_| !passed.contains(key));
+        let after = seats.seats.get(&baseline.seats, key).filter(|_| !passed.contains(key));
         let ends = after.is_none_or(|after| after.leaving.is_some() && seat.leaving.is_none()) && !passed.contains(key);
         if let Some(causes) = by_user.get(&key.1).filter(|_| ends) {
             released.insert(key.clone(), Loss { user: key.1.clone(), causes: causes.clone() });

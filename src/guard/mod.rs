@@ -8,13 +8,17 @@ mod closure;
 mod groups;
 mod limits;
 mod losses;
+mod window;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 pub use limits::{Limit, Settings};
 
 use crate::allocate::{self, Allocation};
-use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, SeatCounts, SourceId, SourceMark, Verb};
+use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, RecentLoss, SeatCounts, SourceId, SourceMark, Verb};
 use crate::plan::{self, Change, Plan};
 use crate::snapshot::Snapshot;
 
@@ -39,6 +43,7 @@ pub struct Cleared {
     holds: Vec<HoldRecord>,
     seats: Allocation,
     hash: String,
+    losses: Vec<RecentLoss>,
 }
 
 /// Looks at the consequences of a plan and clears it, with what must wait held back.
@@ -81,7 +86,10 @@ pub fn review(
     let waiting: Vec<&Change> = waiting.chain(&plan.pending).collect();
     let seats = if waiting.is_empty() { plan.seats.clone() } else { plan::settle(baseline, &plan, &applied, &waiting) };
     let hash = plan::plan_hash(&plan.district, &plan.changes, &seats.changes, &holds)?;
-    Ok(Cleared { plan, held, holds, seats, hash })
+    // Only a sync goes unattended; a decision of a person, and what dates bring about, count in no sum.
+    let sync = circumstances.snapshot.is_some();
+    let losses = if sync { window::unattended(&plan, baseline, &held, &seats) } else { Vec::new() };
+    Ok(Cleared { plan, held, holds, seats, hash, losses })
 }
 
 /// A district without an applied snapshot, or one whose feed is another one now (safety.md, First sync).
@@ -108,6 +116,11 @@ impl Cleared {
     /// The seats that follow from what applies.
     pub fn seats(&self) -> &Allocation {
         &self.seats
+    }
+
+    /// What applies now and takes something away unattended, for the sum of seven days.
+    pub fn losses(&self) -> &[RecentLoss] {
+        &self.losses
     }
 
     /// What applies now.

@@ -110,6 +110,7 @@ pub(super) fn baseline(roster: Roster, bought: Vec<(Product, Subscription)>) -> 
         remembered: Remembered::default(),
         decisions: BTreeMap::new(),
         review: None,
+        recent: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode, Record,
-    Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
+    RecentLoss, Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -153,6 +153,8 @@ pub struct Baseline {
     pub decisions: BTreeMap<(Kind, String), Decision>,
     /// The latest review with anything undecided.
     pub review: Option<PendingReview>,
+    /// What syncs took away unattended in the last days, older ones left in.
+    pub recent: Vec<RecentLoss>,
 }
 
 impl Baseline {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId};
 use crate::store::db::Tx;
-use crate::store::{Store, StoreError, catalog, district, hand, manual, records, runs, seats};
+use crate::store::{Store, StoreError, catalog, district, hand, loss, manual, records, runs, seats};
 
 impl Store {
     /// The district at one revision; [`StoreError::NoDistrict`] for an unknown one.
@@ -37,6 +37,7 @@ impl Store {
             remembered: district::read_remembered(tx, district).await?,
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,
+            recent: loss::read(tx, district).await?,
         })
     }
 }

@@ -91,6 +91,10 @@ statements! {
         "DELETE FROM decision WHERE district = $1
              AND ((kind = 'users' AND id = $2) OR (kind = 'enrollments' AND substr(id, 1, length($3)) = $3))",
     );
+    USER_LOSSES = Sql::portable(
+        "DELETE FROM recent_loss WHERE district = $1 AND what <> 'classes/removed'
+             AND (id = $2 OR (what = 'enrollments/removed' AND substr(id, 1, length($3)) = $3))",
+    );
     USER_SEATS = Sql::portable("DELETE FROM seat WHERE district = $1 AND user_id = $2");
     USER_WAITING = Sql::portable("DELETE FROM waiting WHERE district = $1 AND user_id = $2");
     USER_ENDED = Sql::portable("DELETE FROM seat_ended WHERE district = $1 AND user_id = $2");
@@ -112,6 +116,7 @@ statements! {
     DISTRICT_VERSIONS = Sql::portable("DELETE FROM record_version WHERE district = $1");
     DISTRICT_HELD = Sql::portable("DELETE FROM held_change WHERE district = $1");
     DISTRICT_DECISIONS = Sql::portable("DELETE FROM decision WHERE district = $1");
+    DISTRICT_LOSSES = Sql::portable("DELETE FROM recent_loss WHERE district = $1");
     DISTRICT_SEATS = Sql::portable("DELETE FROM seat WHERE district = $1");
     DISTRICT_WAITING = Sql::portable("DELETE FROM waiting WHERE district = $1");
     DISTRICT_ENDED = Sql::portable("DELETE FROM seat_ended WHERE district = $1");
@@ -128,6 +133,7 @@ statements! {
          UNION ALL SELECT 'seat', COUNT(*) FROM seat WHERE district = $1
          UNION ALL SELECT 'waiting', COUNT(*) FROM waiting WHERE district = $1
          UNION ALL SELECT 'seat_history', COUNT(*) FROM seat_history WHERE district = $1
+         UNION ALL SELECT 'recent_loss', COUNT(*) FROM recent_loss WHERE district = $1
          UNION ALL SELECT 'override', COUNT(*) FROM override WHERE district = $1
          UNION ALL SELECT 'assignment', COUNT(*) FROM assignment WHERE district = $1
          UNION ALL SELECT 'activity', COUNT(*) FROM activity WHERE district = $1
@@ -167,11 +173,12 @@ statements! {
 pub type Counts = BTreeMap<String, u64>;
 
 /// Rows of one user: `$3` is what the ids of their enrollments begin with.
-const OF_USER_AND_ENROLLMENTS: [(&str, Sql); 4] = [
+const OF_USER_AND_ENROLLMENTS: [(&str, Sql); 5] = [
     ("record", USER_RECORDS),
     ("record_version", USER_VERSIONS),
     ("held_change", USER_HELD),
     ("decision", USER_DECISIONS),
+    ("recent_loss", USER_LOSSES),
 ];
 
 const OF_USER: [(&str, Sql); 9] = [
@@ -186,11 +193,12 @@ const OF_USER: [(&str, Sql); 9] = [
     ("person_link", USER_LINKS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 13] = [
+const OF_DISTRICT: [(&str, Sql); 14] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
     ("decision", DISTRICT_DECISIONS),
+    ("recent_loss", DISTRICT_LOSSES),
     ("seat", DISTRICT_SEATS),
     ("waiting", DISTRICT_WAITING),
     ("seat_ended", DISTRICT_ENDED),

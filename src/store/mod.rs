@@ -20,6 +20,7 @@ mod hand;
 mod history;
 mod lease;
 mod lock;
+mod loss;
 mod manual;
 mod night;
 mod queue;

@@ -44,7 +44,12 @@ macro_rules! step {
     };
 }
 
-const STEPS: &[Step] = &[step!(Store, 1, "0001_store"), step!(Queue, 2, "0002_queue"), step!(Store, 9, "0009_history")];
+const STEPS: &[Step] = &[
+    step!(Store, 1, "0001_store"),
+    step!(Queue, 2, "0002_queue"),
+    step!(Store, 8, "0008_guard"),
+    step!(Store, 9, "0009_history"),
+];
 
 /// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];

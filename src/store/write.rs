@@ -3,12 +3,12 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, ReleaseReason, Remembered, RunId, RunRecord, Seat,
-    SourceId, SourceMark, Timestamp, Verb, Waiting,
+    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RecentLoss, ReleaseReason, Remembered, RunId, RunRecord,
+    Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
-use crate::store::{Store, StoreError, WriteError, audit, district, erase, history, records, runs, seats};
+use crate::store::{Store, StoreError, WriteError, audit, district, erase, history, loss, records, runs, seats};
 
 /// Rows a statement.
 pub(super) const BATCH: usize = 500;
@@ -101,6 +101,8 @@ pub struct Writes {
     pub remembered: Option<Remembered>,
     /// A user of whom nothing is left afterwards.
     pub erase: Option<SourceId>,
+    /// What the run takes away unattended, for the guard's sum of seven days.
+    pub losses: Vec<RecentLoss>,
     /// The run's `as_of`.
     pub allocated_at: Timestamp,
     /// One draft a change.
@@ -146,6 +148,7 @@ impl Writes {
             by_hand,
             remembered,
             erase,
+            losses,
             allocated_at: _,
             audit,
         } = self;
@@ -164,6 +167,7 @@ impl Writes {
             && by_hand.is_empty()
             && remembered.is_none()
             && erase.is_none()
+            && losses.is_empty()
             && audit.is_empty())
     }
 }
@@ -212,6 +216,7 @@ impl Store {
         if let Some(remembered) = &writes.remembered {
             locked.set_remembered(tx_ref, remembered).await?;
         }
+        loss::put(tx_ref, &district, &writes.losses, writes.allocated_at).await?;
         if let Some(source) = &writes.source {
             locked.set_source(tx_ref, source).await?;
         }

@@ -372,6 +372,7 @@ impl World {
             remembered: self.remembered.clone(),
             decisions: BTreeMap::new(),
             review: None,
+            recent: Vec::new(),
         }
     }
 }

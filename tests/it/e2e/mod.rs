@@ -6,6 +6,7 @@ mod bad_setup;
 mod bad_uploads;
 mod by_hand;
 mod clever;
+mod drip;
 mod erase;
 mod identity;
 mod killed;

@@ -167,6 +167,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         by_hand: ByHand::default(),
         remembered: None,
         erase: None,
+        losses: Vec::new(),
         allocated_at: as_of,
         audit: Vec::new(),
     }
