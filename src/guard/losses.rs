@@ -143,7 +143,9 @@ fn released(
     let passed = seats.passed();
     for (key, seat) in &baseline.seats {
         let after = seats.seats.get(&baseline.seats, key).filter(|_| !passed.contains(key));
-        let ends = after.is_none_or(|after| after.leaving.is_some() && seat.leaving.is_none()) && !passed.contains(key);
+        // One that was leaving counted on the night it began to.
+        let begins = seat.leaving.is_none() && after.is_none_or(|after| after.leaving.is_some());
+        let ends = begins && !passed.contains(key);
         if let Some(causes) = by_user.get(&key.1).filter(|_| ends) {
             released.insert(key.clone(), Loss { user: key.1.clone(), causes: causes.clone() });
         }

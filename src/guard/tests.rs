@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 
 use super::{Circumstances, Settings, review};
 use crate::model::{
-    Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, Kind, Org, Record, Remembered, Role, RoleName,
-    Roster, SourceMark, Timestamp, User,
+    Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, Kind, Leaving, Org, Pool, ProductCode, Record,
+    Remembered, Role, RoleName, Roster, Seat, SeatState, SourceId, SourceMark, Timestamp, User,
 };
 use crate::plan::{self, Cause};
 use crate::snapshot::{Builder, Snapshot};
@@ -136,6 +136,33 @@ impl School {
         cleared.holds().iter().map(|hold| (hold.group.clone(), hold.count)).collect()
     }
 
+    /// Everyone has a seat, and these have been leaving since the night before.
+    fn with_seats(mut self, leaving: &Range<usize>) -> Self {
+        let text = "[[product]]\ncode = \"math\"\nname = \"Math\"\naudience = \"student\"\nbasis = \"enrolled\"\n\n\
+                    [[subscription]]\nid = \"SUB\"\ndistrict = \"oak\"\nproduct = \"math\"\nseats = 300\n\
+                    starts_on = 2025-07-01\nexpires_on = 2026-06-30\nlicensed_to = \"Oak\"\n";
+        self.0.catalog = crate::catalog::parse(text).unwrap();
+        for index in 0..STUDENTS {
+            let (product, user): (ProductCode, SourceId) = ("math".into(), format!("U{index:03}").into());
+            let since = night(0).date_in(chrono_tz::America::Chicago);
+            let leaving = leaving.contains(&index).then_some(Leaving { since, upload: None });
+            let state = if leaving.is_some() { SeatState::Leaving } else { SeatState::Active };
+            let seat = Seat {
+                product: product.clone(),
+                user: user.clone(),
+                pool: Pool::District,
+                since: night(0),
+                claimed_at: None,
+                last_used_at: None,
+                leaving,
+                bridged: false,
+                state,
+            };
+            self.0.seats.insert((product, user), seat);
+        }
+        self
+    }
+
     fn students(&self) -> usize {
         self.0.count(Kind::Users)
     }
@@ -214,4 +241,14 @@ fn more_losses_never_pass_where_fewer_were_held() {
         held |= !groups.is_empty();
     }
     assert!(held);
+}
+
+/// safety.md, Guard: a release counts on the night its cause is applied, even if leaving grace delays it, and not again.
+#[test]
+fn a_seat_that_was_leaving_does_not_count_again_when_it_goes() {
+    let released = "school:S1/product:math/released";
+    let counts = School::full().with_seats(&(0..0)).sync(1, &[0..25]);
+    assert_eq!(counts.get(released), Some(&25), "{counts:?}");
+    let counts = School::full().with_seats(&(0..25)).sync(1, &[0..25]);
+    assert_eq!(counts.get(released), None, "{counts:?}");
 }

@@ -10,7 +10,7 @@ use chrono::Days;
 use crate::allocate::Allocation;
 use crate::guard::groups::{encoded, school_scope};
 use crate::guard::losses::{Loss, Losses, Schools, active};
-use crate::model::{Baseline, Kind, ProductCode, RecentLoss, Record, SourceId, Verb};
+use crate::model::{Baseline, EnrollmentKey, Kind, ProductCode, RecentLoss, Record, SourceId, Verb};
 use crate::plan::{Change, Plan};
 
 /// Local days before tonight.
@@ -50,44 +50,53 @@ impl Window {
     }
 }
 
-/// What of the things once lost is here before tonight, or comes back tonight.
-struct Here(BTreeMap<String, BTreeSet<String>>);
+/// What of the things once lost is here before tonight, or comes back tonight: only what was lost is looked up, since a
+/// district is large and a drip is thin.
+struct Here<'a> {
+    plan: &'a Plan,
+    baseline: &'a Baseline,
+    coming: BTreeSet<(Kind, &'a str)>,
+    enrolled: BTreeSet<&'a SourceId>,
+}
 
-impl Here {
-    fn of(plan: &Plan, baseline: &Baseline) -> Self {
-        let mut here: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        if baseline.recent.is_empty() {
-            return Self(here);
-        }
+impl<'a> Here<'a> {
+    fn of(plan: &'a Plan, baseline: &'a Baseline) -> Self {
         let today = plan.as_of.date_in(baseline.state.time_zone);
-        let coming = plan.changes.iter().filter_map(|change| change.after.clone());
-        for record in baseline.roster.records().chain(coming) {
-            let whats: &[&str] = match &record {
-                Record::User(_) => &[USERS_REMOVED],
-                Record::Class(_) => &[CLASSES_REMOVED],
-                Record::Enrollment(it) if active(it, baseline, today) => &[ENROLLMENTS_REMOVED, UNENROLLED],
-                Record::Enrollment(_) => &[ENROLLMENTS_REMOVED],
-                Record::School(_) | Record::Session(_) | Record::Course(_) => &[],
-            };
-            for what in whats {
-                let id = match &record {
-                    Record::Enrollment(it) if *what == UNENROLLED => it.user.to_string(),
-                    other => other.text_id(),
-                };
-                here.entry((*what).to_owned()).or_default().insert(id);
-            }
+        let arrive = plan.changes.iter().filter(|change| change.after.is_some());
+        let coming = arrive.clone().map(|change| (change.kind, change.id.as_str())).collect();
+        let mut enrolled = BTreeSet::new();
+        if baseline.recent.iter().any(|it| it.what == UNENROLLED) {
+            let tonight = arrive.filter_map(|change| match &change.after {
+                Some(Record::Enrollment(it)) => Some(it),
+                _ => None,
+            });
+            let all = baseline.roster.enrollments.values().chain(tonight);
+            enrolled.extend(all.filter(|it| active(it, baseline, today)).map(|it| &it.user));
         }
-        let before = baseline.seats.values().filter(|seat| seat.leaving.is_none());
-        let after = plan.seats.seats.applied_to(&baseline.seats);
-        let after = after.values().filter(|seat| seat.leaving.is_none());
-        for seat in before.chain(after) {
-            here.entry(released(&seat.product)).or_default().insert(seat.user.to_string());
-        }
-        Self(here)
+        Self { plan, baseline, coming, enrolled }
     }
 
     fn has(&self, loss: &RecentLoss) -> bool {
-        self.0.get(&loss.what).is_some_and(|ids| ids.contains(&loss.id))
+        let (roster, id) = (&self.baseline.roster, SourceId::new(loss.id.as_str()));
+        let comes = |kind| self.coming.contains(&(kind, loss.id.as_str()));
+        match loss.what.as_str() {
+            USERS_REMOVED => roster.users.contains_key(&id) || comes(Kind::Users),
+            CLASSES_REMOVED => roster.classes.contains_key(&id) || comes(Kind::Classes),
+            UNENROLLED => self.enrolled.contains(&id),
+            ENROLLMENTS_REMOVED => {
+                let key = serde_json::from_str(&loss.id).map(|(user, class, role)| EnrollmentKey { user, class, role });
+                key.is_ok_and(|key| roster.enrollments.contains_key(&key)) || comes(Kind::Enrollments)
+            }
+            what => self.has_seat(what, id),
+        }
+    }
+
+    fn has_seat(&self, what: &str, user: SourceId) -> bool {
+        let mut products = self.baseline.catalog.products.keys();
+        let Some(product) = products.find(|product| released(product) == what) else { return false };
+        let key = (product.clone(), user);
+        let (before, after) = (self.baseline.seats.get(&key), self.plan.seats.seats.get(&self.baseline.seats, &key));
+        before.into_iter().chain(after).any(|seat| seat.leaving.is_none())
     }
 }
 
