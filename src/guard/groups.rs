@@ -131,11 +131,12 @@ impl Watch<'_> {
         indexed.filter(move |(index, it)| it.kind == kind && wanted(it.verb) && !self.plan.approved.contains(index))
     }
 
-    /// Names a group if the limit trips, or if a scope of some size would go to zero.
+    /// Names a group if the limit trips, or if a scope of some size would go to zero; or else if tonight and the days before
+    /// are too much together.
     fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
-        self.weigh_seven_days(scope, what, &tally, of, limit);
         let to_zero = zero && tally.count >= of && of >= u64::from(self.settings.zero_from);
         if !limit.trips(tally.count, of) && !to_zero {
+            self.weigh_seven_days(scope, what, tally, of, limit);
             return;
         }
         let words = if limit.trips(tally.count, of) {
@@ -147,13 +148,14 @@ impl Watch<'_> {
         self.groups.push(Group { name, count: tally.count, of, limit: words, members: tally.members });
     }
 
-    /// Names a group where tonight and the days before are too much together; tonight's losses wait with it (P10).
-    fn weigh_seven_days(&mut self, scope: &str, what: &str, tonight: &Tally, of: u64, limit: Limit) {
+    /// The sum of seven days (P10): what tonight takes waits. Where tonight alone is too much already, the same changes wait
+    /// under the nightly name.
+    fn weigh_seven_days(&mut self, scope: &str, what: &str, tonight: Tally, of: u64, limit: Limit) {
         let before = self.window.count(scope, what);
         let (count, limit) = (before + tonight.count, limit.of_seven_days());
         if before > 0 && tonight.count > 0 && limit.trips(count, of) {
             let (name, limit) = (format!("{scope}/{what}_7d"), format!("{} in seven days", limit.words()));
-            self.groups.push(Group { name, count, of, limit, members: tonight.members.clone() });
+            self.groups.push(Group { name, count, of, limit, members: tonight.members });
         }
     }
 
@@ -264,7 +266,14 @@ impl Watch<'_> {
     fn classes_removed(&mut self) {
         let (district, school) = (self.settings.district_classes_removed, self.settings.school_classes_removed);
         let tally = Self::all(self.removals(Kind::Classes));
-        self.weigh("district", window::CLASSES_REMOVED, tally, number(self.baseline.count(Kind::Classes)), district, false);
+        self.weigh(
+            "district",
+            window::CLASSES_REMOVED,
+            tally,
+            number(self.baseline.count(Kind::Classes)),
+            district,
+            false,
+        );
         let (tallies, of) = (self.by_school(self.removals(Kind::Classes)), self.rows_of_schools(Kind::Classes));
         self.weigh_schools(window::CLASSES_REMOVED, tallies, &of, school, false);
     }

@@ -18,7 +18,9 @@ use std::collections::BTreeMap;
 pub use limits::{Limit, Settings};
 
 use crate::allocate::{self, Allocation};
-use crate::model::{Baseline, Counts, HoldRecord, Kind, Need, PlanView, RecentLoss, SeatCounts, SourceId, SourceMark, Verb};
+use crate::model::{
+    Baseline, Counts, HoldRecord, Kind, Need, PlanView, RecentLoss, SeatCounts, SourceId, SourceMark, Verb,
+};
 use crate::plan::{self, Change, Plan};
 use crate::snapshot::Snapshot;
 

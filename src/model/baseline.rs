@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode, Record,
-    RecentLoss, Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
+    Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode,
+    RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
