@@ -31,6 +31,7 @@ pub mod erase;
 pub mod explain;
 pub mod inquiry;
 pub mod manual;
+pub mod reports;
 pub mod revert;
 pub mod run;
 

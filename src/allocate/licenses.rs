@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    Access, Baseline, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seats, SourceId, Status, Timestamp,
+    Access, Baseline, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seat, Seats, SourceId, Status, Timestamp,
 };
 
 use super::Input;
@@ -134,6 +134,12 @@ pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<L
     rows
 }
 
+/// Whether a seat was used so lately that it counts as recently active (S3.16, S3.17).
+pub fn recently_used(seat: &Seat, as_of: Timestamp) -> bool {
+    let since = as_of.plus(TimeDelta::days(-RECENTLY_ACTIVE_DAYS));
+    seat.last_used_at.is_some_and(|used| used >= since)
+}
+
 fn active_students(baseline: &Baseline) -> u64 {
     let users = baseline.roster.users.values();
     let students = users.filter(|user| user.active && user.roles.iter().any(|it| it.role == RoleName::Student));
@@ -200,7 +206,6 @@ impl Shown<'_, '_> {
     }
 
     fn tallies(&self) -> BTreeMap<Pool, Tally> {
-        let since = self.input.as_of.plus(TimeDelta::days(-RECENTLY_ACTIVE_DAYS));
         let mut tallies: BTreeMap<Pool, Tally> = BTreeMap::new();
         for seat in of_product(self.input.seats, self.product) {
             let tally = tallies.entry(seat.pool.clone()).or_default();
@@ -208,7 +213,7 @@ impl Shown<'_, '_> {
                 tally.bridged += 1;
             } else {
                 tally.assigned += 1;
-                tally.recent += u64::from(seat.last_used_at.is_some_and(|used| used >= since));
+                tally.recent += u64::from(recently_used(seat, self.input.as_of));
             }
         }
         for (_, place) in range(self.input.waiting, self.product) {

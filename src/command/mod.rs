@@ -14,6 +14,7 @@ mod migrate;
 mod output;
 mod overrides;
 mod privacy;
+mod report;
 mod roster;
 mod run;
 mod runs;
@@ -101,6 +102,8 @@ enum Command {
     Find(find::Find),
     /// Why a user has a product or has it not: the whole chain, the first broken link, who must act
     Explain(explain::Explain),
+    /// Reports of a district: claims, history, activity, compliance, combined
+    Report(report::Report),
     /// Use of products, as their applications report it
     #[command(subcommand)]
     Activity(activity::Activity),
@@ -332,6 +335,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Roster(_)
         | Command::Find(_)
         | Command::Explain(_)
+        | Command::Report(_)
         | Command::Activity(_)
         | Command::Override(_)
         | Command::Access(_)
@@ -356,6 +360,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Roster(it) => it.run(&session).await,
         Command::Find(it) => it.run(&session).await,
         Command::Explain(it) => it.run(&session).await,
+        Command::Report(it) => it.run(&session).await,
         Command::Activity(it) => it.run(&session).await,
         Command::Override(it) => it.run(&session).await,
         Command::Access(it) => it.run(&session).await,

@@ -75,6 +75,7 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/districts/{d}/licenses", READ, || get(api::districts::licenses)),
     reads("/v1/districts/{d}/products/{p}/seats", READ, || get(api::districts::seats)),
     reads("/v1/districts/{d}/explain", READ, || get(api::explain::show)),
+    reads("/v1/districts/{d}/reports/{name}", READ, || get(api::reports::show)),
     asks("/v1/districts/{d}/activity", Scope::Activity, || post(api::activity::report)),
     Route { method: Method::PUT, path: OVERRIDE, needs: MANAGE, handler: || put(api::overrides::set) },
     Route { method: Method::DELETE, path: OVERRIDE, needs: MANAGE, handler: || delete(api::overrides::clear) },

@@ -2,5 +2,7 @@
 //! the pure modules that answer.
 
 mod explain;
+mod reports;
 
 pub use explain::{WhoAndWhat, explain};
+pub use reports::report;

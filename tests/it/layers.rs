@@ -24,7 +24,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["allocate", "audit", "clock", "guard", "model", "plan", "report"]),
     ("apply", &["allocate", "audit", "guard", "model", "plan", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),
-    ("inquiry", &["allocate", "apply", "audit", "explain", "model", "report", "store"]),
+    ("reports", &["allocate", "audit", "model"]),
+    ("inquiry", &["apply", "audit", "explain", "model", "reports", "store"]),
     ("run", &["apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot", "store"]),
     ("decide", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("manual", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
@@ -74,6 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "model",
             "plan",
             "report",
+            "reports",
             "revert",
             "run",
             "schedule",
@@ -94,8 +96,8 @@ const TOP: [&str; 3] = ["command", "lib", "main"];
 const TO_BE_TURNED: &[(&str, &str)] = &[("directory", "config"), ("schedule", "config")];
 
 /// What decides: no I/O, no clock, no chance.
-const PURE: [&str; 10] =
-    ["allocate", "apply", "audit", "catalog", "district", "explain", "guard", "model", "plan", "snapshot"];
+const PURE: [&str; 11] =
+    ["allocate", "apply", "audit", "catalog", "district", "explain", "guard", "model", "plan", "snapshot", "reports"];
 
 /// Every source file below `folder`, with its text.
 fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {

@@ -8,6 +8,7 @@ pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod import;
 pub(super) mod overrides;
+pub(super) mod reports;
 pub(super) mod runs;
 pub(super) mod syncs;
 

@@ -101,6 +101,80 @@ async fn explain_names_the_first_broken_link_and_who_must_act() {
     assert!(!text.out.contains('✗'), "plain words when piped");
 }
 
+/// S0.6, S2.12, S3.4, S3.16 to S3.19, S3.30.
+#[tokio::test]
+async fn reports_tell_claims_history_use_and_compliance_in_three_formats() {
+    let it = Installed::on(Backend::Sqlite).await.unwrap();
+    let report = [opened(SEATED, "practice", "2025-10-06T14:00:00.000Z", "2025-10-06T15:00:00.000Z")];
+    it.used(NOON, &report).await.exits(0);
+    let told = async |now: &str, name: &str| {
+        let words = ["report", name, "--district", DISTRICT, "--product", "practice", "--format", "json"];
+        it.site.at(now, &words).await.exits(0).json().as_array().unwrap().clone()
+    };
+    let claims = told(NOON, "claims").await;
+    assert_eq!((claims.len(), &claims[0]["user"]), (40, &SEATED.into()), "the latest use first");
+    assert_eq!((&claims[0]["audience"], &claims[0]["assigned_at"]), (&"student".into(), &NIGHT_1.into()));
+    assert_eq!(claims[0]["claimed_at"], "2025-10-06T14:00:00.000Z");
+
+    let usage = |rows: &[Value], word: &str| rows.iter().filter(|it| it["usage"] == word).count();
+    let now = told(NOON, "activity").await;
+    assert_eq!((usage(&now, "active"), usage(&now, "inactive"), usage(&now, "never_used")), (1, 0, 39));
+    let later = told("2025-11-20T17:00:00.000Z", "activity").await;
+    assert_eq!((usage(&later, "active"), usage(&later, "inactive"), usage(&later, "never_used")), (0, 1, 39));
+
+    let compliance = told(NOON, "compliance").await;
+    assert_eq!((&compliance[0]["compliance"], &compliance[0]["inactive"]), (&"short".into(), &39.into()));
+    let advice = "review 39 inactive assignments, or buy 2 more seats or move spare ones between schools";
+    assert_eq!(compliance[0]["recommendation"], advice);
+
+    let history = told(NOON, "history").await;
+    let of = |action: &str| history.iter().filter(|it| it["action"] == action).count();
+    assert_eq!((of("seat.granted"), of("seat.waiting"), of("seat.claimed")), (40, 2, 1));
+
+    let words = ["report", "claims", "--district", DISTRICT, "--product", "practice", "--format", "csv"];
+    let csv = it.site.at(NOON, &words).await.exits(0).out;
+    assert!(csv.starts_with("product,user,audience,pool,assigned_at,claimed_at,last_used_at,state\n"), "{csv}");
+    assert_eq!(csv.lines().count(), 41);
+    it.site.at(NOON, &["report", "gossip", "--district", DISTRICT]).await.exits(2);
+}
+
+/// S3.6: three disjoint groups.
+#[tokio::test]
+async fn the_groups_of_a_combined_license_are_disjoint_and_whole() {
+    let site = Site::sqlite().await;
+    let fixture = vendor::fixtures().join("vendors").join("role-based");
+    let district = vendor::district("role-based", &vendor::csv(&fixture));
+    site.configure(&format!("[catalog]\npath = \"{}\"\n\n{district}", fixture.join("catalog.toml").display()));
+    site.sync(NIGHT_1, "role-based").await.exits(0);
+    let rows = site.at(NIGHT_1, &["report", "combined", "--district", "role-based", "--json"]).await.exits(0).json();
+    let rows = rows.as_array().unwrap();
+    let members = |group: &str| {
+        let of = rows.iter().filter(|it| it["group"] == group).map(|it| it["user"].as_str().unwrap());
+        of.collect::<std::collections::BTreeSet<_>>()
+    };
+    let (learn, observe, both) = (members("learn only"), members("observe only"), members("combined"));
+    assert_eq!(learn.len() + observe.len() + both.len(), rows.len(), "nobody stands in two groups");
+    let mut seats = 0;
+    for product in ["learn", "observe", "learn-and-observe"] {
+        let words = ["seats", "--district", "role-based", "--product", product, "--json"];
+        let list = site.run(&words).await.exits(0).json();
+        let holders = list["holders"].as_array().unwrap();
+        seats += holders.len();
+        let group = if product == "learn" {
+            &learn
+        } else if product == "observe" {
+            &observe
+        } else {
+            &both
+        };
+        for holder in holders {
+            let user = holder["user"].as_str().unwrap();
+            assert!(group.contains(user) || both.contains(user), "{product} {user}");
+        }
+    }
+    assert!(seats >= rows.len() && !learn.is_empty() && !both.is_empty());
+}
+
 /// An exclude by hand is the district's to take back, and explain says so.
 #[tokio::test]
 async fn explain_tells_what_a_person_decided() {
