@@ -14,7 +14,9 @@ pub mod snapshot;
 
 pub mod allocate;
 pub mod catalog;
+pub mod identity;
 pub mod plan;
+pub mod suggest;
 
 pub mod guard;
 

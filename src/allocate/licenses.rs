@@ -6,7 +6,8 @@ use chrono::TimeDelta;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    Access, Baseline, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seat, Seats, SourceId, Status, Timestamp,
+    Access, Baseline, CountBy, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seat, Seats, SourceId, Status,
+    Timestamp,
 };
 
 use super::Input;
@@ -97,6 +98,9 @@ pub struct License {
     pub licensed_to: Option<String>,
     /// The instant the row was computed for.
     pub as_of: Timestamp,
+    /// What `assigned` would be if the accounts of one person counted once, those that strong keys propose among them
+    /// (S2.15); null where the product counts persons already.
+    pub assigned_if_merged: Option<u64>,
 }
 
 /// Seats of one pool, counted.
@@ -125,10 +129,13 @@ pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<L
     let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
     products.extend(baseline.seats.keys().map(|(product, _)| product));
     let students = active_students(baseline);
+    let merged = crate::identity::merged(baseline);
     let mut rows = Vec::new();
     for product in products {
         let capacity = capacity::of(input, product);
-        let shown = Shown { input, product, capacity: &capacity, students };
+        let by_account = baseline.catalog.products.get(product).is_none_or(|it| it.count_by == CountBy::Account);
+        let merged = by_account.then_some(&merged);
+        let shown = Shown { input, product, capacity: &capacity, students, merged };
         rows.extend(shown.rows(by_school));
     }
     rows
@@ -161,6 +168,8 @@ struct Shown<'a, 'b> {
     product: &'b ProductCode,
     capacity: &'b Capacity<'a>,
     students: u64,
+    /// Accounts that are likely of one person, where the product counts each.
+    merged: Option<&'b BTreeMap<SourceId, SourceId>>,
 }
 
 impl Shown<'_, '_> {
@@ -175,6 +184,9 @@ impl Shown<'_, '_> {
         let total = number(self.capacity.total);
         let threshold = self.threshold();
         let mut rows = vec![self.row(Scope::Sum, None, total, sum, threshold)];
+        if let Some(row) = rows.first_mut() {
+            row.assigned_if_merged = self.if_merged(|pool| !sites.contains(pool));
+        }
         if by_school {
             rows.extend(self.pools(&tallies, threshold));
         }
@@ -197,10 +209,11 @@ impl Shown<'_, '_> {
                     (Some(part), None) => threshold.min(part / 10),
                     _ => 0,
                 };
-                match pool {
+                let row = match pool {
                     Pool::School(id) => self.row(Scope::School, Some(id.clone()), total, tally, share),
                     Pool::District => self.row(Scope::District, None, total, tally, share),
-                }
+                };
+                License { assigned_if_merged: self.if_merged(|other| other == pool), ..row }
             })
             .collect()
     }
@@ -220,6 +233,15 @@ impl Shown<'_, '_> {
             tallies.entry(place.short_of.clone()).or_default().waiting += 1;
         }
         tallies
+    }
+
+    /// Seats in use of some pools, each person counted once.
+    fn if_merged(&self, wanted: impl Fn(&Pool) -> bool) -> Option<u64> {
+        let merged = self.merged?;
+        let seats = of_product(self.input.seats, self.product).filter(|seat| !seat.bridged && wanted(&seat.pool));
+        let (several, alone): (Vec<_>, Vec<_>) = seats.map(|seat| merged.get(&seat.user)).partition(Option::is_some);
+        let persons: BTreeSet<&SourceId> = several.into_iter().flatten().collect();
+        Some(u64::try_from(alone.len() + persons.len()).unwrap_or(u64::MAX))
     }
 
     fn threshold(&self) -> u64 {
@@ -260,6 +282,7 @@ impl Shown<'_, '_> {
             expires_on: shown.map(|it| it.expires_on),
             licensed_to: shown.and_then(|it| it.licensed_to.clone()),
             as_of: self.input.as_of,
+            assigned_if_merged: None,
         }
     }
 }

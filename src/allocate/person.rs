@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{CountBy, Ended, Product, ReleaseReason, Seat, SourceId, User, Waiting};
 
+use super::Input;
 use super::capacity::Coverage;
 use super::demand::{Demand, Subject, View};
 use super::district::schools_of;
@@ -45,16 +46,37 @@ pub(super) fn by_person(product: &Product) -> bool {
     product.count_by == CountBy::Person
 }
 
+/// Accounts that have one seat together, each with its person: all that links join where the product counts persons. Where
+/// it counts accounts, each active one counts (S2.15), and what those had that are gone, disabled or re-keyed passes to one
+/// that is there: the one that stands for the person, else the first (P16, P17).
+pub(super) fn joined<'a>(input: Input<'a>, product: &Product) -> BTreeMap<&'a SourceId, &'a SourceId> {
+    if by_person(product) {
+        return input.persons.iter().collect();
+    }
+    let here = |id: &SourceId| input.roster.users.get(id).is_some_and(|user| user.active);
+    let mut heirs: BTreeMap<&SourceId, &SourceId> = BTreeMap::new();
+    for (account, person) in input.persons.iter().filter(|(account, _)| here(account)) {
+        let heir = heirs.entry(person).or_insert(account);
+        if account == person {
+            *heir = account;
+        }
+    }
+    let with_heir = |(account, person): &(&SourceId, &SourceId)| {
+        heirs.get(person).is_some_and(|heir| heir == account || !here(account))
+    };
+    input.persons.iter().filter(with_heir).collect()
+}
+
 impl<'a> Desk<'a, '_> {
     /// Decides on all accounts of one person.
     pub(super) fn settle_person(&mut self, mut accounts: Vec<Account<'a>>) {
         accounts.sort_by(|one, other| one.id.cmp(other.id));
         let active: Vec<&User> = accounts.iter().filter_map(|it| it.user).filter(|user| user.active).collect();
         let sort = self.sorts.of_schools(&schools_of(&active));
-        let holder = accounts
-            .iter()
-            .filter_map(|it| Some((it, it.seat?)))
-            .min_by_key(|(it, seat)| (!it.demand.keeps(), seat.since, it.id));
+        let holder = accounts.iter().filter_map(|it| Some((it, it.seat?))).min_by_key(|(it, seat)| {
+            let stands = self.joined.get(it.id).is_some_and(|person| *person == it.id);
+            (!it.demand.keeps(), !stands, seat.since, it.id)
+        });
         let Some((holder, seat)) = holder.map(|(it, seat)| (*it, seat)) else {
             self.line_up_person(&accounts, None, sort);
             return;
@@ -100,8 +122,8 @@ impl<'a> Desk<'a, '_> {
 
     /// Everyone the accepted links say is the person of `id`.
     fn linked(&self, id: &SourceId) -> Vec<&'a SourceId> {
-        let Some(person) = self.input.persons.get(id) else { return Vec::new() };
-        self.input.persons.iter().filter(|(_, it)| *it == person).map(|(id, _)| id).collect()
+        let Some(person) = self.joined.get(id) else { return Vec::new() };
+        self.joined.iter().filter(|(_, it)| *it == person).map(|(id, _)| *id).collect()
     }
 
     fn line_up_person(&mut self, accounts: &[Account<'a>], ended: Option<&Ended>, sort: usize) {
@@ -143,7 +165,7 @@ impl<'a> Desk<'a, '_> {
 
     /// Puts someone in line whose seat was just taken back, as the account that would have it again.
     pub(super) fn line_up_again(&mut self, account: &SourceId, demand: Demand, ended: &Ended, sort: usize) {
-        let linked = if by_person(self.product) { self.linked(account) } else { Vec::new() };
+        let linked = self.linked(account);
         let ids = if linked.is_empty() { vec![account] } else { linked };
         let mut users = Vec::new();
         let mut others = Vec::new();

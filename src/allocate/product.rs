@@ -12,7 +12,7 @@ use super::district::{District, Fact};
 use super::order::{Claim, Order, Tier};
 use super::outcome::Outcome;
 use super::over::Excess;
-use super::person::{Account, by_person};
+use super::person::{Account, joined};
 use super::pools::Placement;
 use super::release::{Fate, Seen, fate};
 use super::sorts::Sorts;
@@ -71,6 +71,8 @@ pub(super) struct Desk<'a, 'b> {
     bundled: &'b BTreeSet<SourceId>,
     /// Users whose seat the whole plan would end.
     bridged: BTreeSet<&'a SourceId>,
+    /// Accounts that have one seat together, each with its person.
+    pub(super) joined: BTreeMap<&'a SourceId, &'a SourceId>,
     rule: Rule<'a, 'b>,
     order: Order<'a>,
     pub(super) capacity: Capacity<'a>,
@@ -107,6 +109,7 @@ pub(super) fn allocate<'a>(
         product,
         bundled,
         bridged: bridged.map(|(_, user)| user).collect(),
+        joined: joined(input, product),
         rule: Rule::new(input, district, product),
         order: Order::new(&input.state.id, district, product, input.as_of),
         sorts: Sorts::new(&capacity),
@@ -145,13 +148,13 @@ impl<'a> Desk<'a, '_> {
         let mut waiting = range(input.waiting, code).peekable();
         let mut ended = range(input.ended, code).peekable();
         let (mut orphans, mut strangers, mut former) = (Vec::new(), Vec::new(), Vec::new());
-        let by_person = by_person(self.product);
+        let joins = !self.joined.is_empty();
         let mut persons: BTreeMap<&'a SourceId, Vec<Account<'a>>> = BTreeMap::new();
         for (index, (id, user)) in roster.users.iter().enumerate() {
             let seat = advance(&mut seats, id, &mut orphans);
             let place = advance(&mut waiting, id, &mut strangers);
             let last = advance(&mut ended, id, &mut former);
-            if !by_person {
+            if !joins {
                 former.clear();
             }
             for (id, seat) in orphans.drain(..) {
@@ -161,7 +164,7 @@ impl<'a> Desk<'a, '_> {
             let enrollments = self.district.enrollments(index);
             let demand = self.demand(Subject { user, active, roles, enrollments, view: View::Present });
             let account = Account { id, user: Some(user), demand, seat, place, ended: last };
-            match input.persons.get(id).filter(|_| by_person) {
+            match self.joined.get(id).copied() {
                 Some(person) => persons.entry(person).or_default().push(account),
                 None => self.settle(account, circle),
             }
@@ -173,9 +176,9 @@ impl<'a> Desk<'a, '_> {
         strangers.extend(waiting);
         former.extend(ended);
         // What an account had that the roster does not have any more still counts for its person.
-        let gone = |id| Account::gone(id, input.persons.get(id).filter(|_| by_person));
+        let gone = |it: &Self, id: &'a SourceId| Account::gone(id, it.joined.get(id).copied());
         for (id, place) in strangers {
-            match gone(id) {
+            match gone(self, id) {
                 Some((person, account)) => {
                     persons.entry(person).or_default().push(Account { place: Some(place), ..account });
                 }
@@ -183,7 +186,7 @@ impl<'a> Desk<'a, '_> {
             }
         }
         for (id, last) in former {
-            if let Some((person, account)) = gone(id) {
+            if let Some((person, account)) = gone(self, id) {
                 persons.entry(person).or_default().push(Account { ended: Some(last), ..account });
             }
         }
@@ -201,7 +204,7 @@ impl<'a> Desk<'a, '_> {
     ) {
         let demand = Demand::None(ReleaseReason::Tombstone);
         let account = Account { id, user: None, demand, seat: Some(seat), place: None, ended: None };
-        if let Some(person) = self.input.persons.get(id).filter(|_| by_person(self.product)) {
+        if let Some(person) = self.joined.get(id).copied() {
             persons.entry(person).or_default().push(account);
             return;
         }
@@ -327,12 +330,12 @@ impl<'a> Desk<'a, '_> {
     /// Steps 3 to 9.
     fn place(mut self, wants_holders: bool) -> Outcome {
         // Users were read in order; only the accounts of persons come late, and who is taken back is not in line yet.
-        if by_person(self.product) {
+        if !self.joined.is_empty() {
             self.kept.sort_by(|one, other| one.account.cmp(other.account));
         }
         let covered = self.capacity.coverage == Coverage::Covered;
         let excess = if covered { self.reclaim() } else { Excess::default() };
-        if by_person(self.product) || excess.reclaimed {
+        if !self.joined.is_empty() || excess.reclaimed {
             self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
         }
         let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices());

@@ -107,6 +107,9 @@ pub fn writes(
     for used in decided.used {
         note_use(&mut writes, used);
     }
+    for taken in decided.taken {
+        take_back(&mut writes, &taken);
+    }
     if let Some(handed) = decided.handed {
         hand_on(&mut writes, handed);
     }
@@ -135,6 +138,8 @@ pub struct Decided {
     pub imported: Vec<Seat>,
     /// Seats that were used, as they are with it; the ones that end in this run are passed over.
     pub used: Vec<Used>,
+    /// Seats that are taken back with a link between accounts; the baseline has them no more, and `entries` tell of it.
+    pub taken: Vec<Taken>,
     /// The product that a person unassigned: no record was pulled, so who loses it has no other reason.
     pub unassigned: Option<ProductCode>,
     /// Seats that users get back as they were; the baseline has them there already, and `entries` tell of them.
@@ -163,6 +168,24 @@ pub struct Handed {
     pub to: Seat,
     /// When.
     pub at: Timestamp,
+}
+
+/// A seat that a new id had from an old one, of a person who is none after all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// As the new id had it.
+    pub seat: Seat,
+    /// The old id, which has its history back.
+    pub from: SourceId,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Taken {
+    /// The old id's seat ended without fault of its own: who returns goes before who waits.
+    pub fn ended(&self) -> Ended {
+        Ended { at: self.at, reason: ReleaseReason::Absent }
+    }
 }
 
 /// The seat changes with the reasons that only the one who decides knows.
@@ -210,6 +233,16 @@ fn give_back(writes: &mut Writes, seat: Seat) {
         writes.seats_put.push(seat);
     }
     writes.run.seats.granted += 1;
+}
+
+/// Ends a seat that is taken back, unless what follows from it gives its user another one.
+fn take_back(writes: &mut Writes, taken: &Taken) {
+    let Seat { product, user, .. } = &taken.seat;
+    writes.ended_put.push(((product.clone(), taken.from.clone()), taken.ended()));
+    if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (product, user)) {
+        writes.seats_removed.push((product.clone(), user.clone()));
+    }
+    writes.run.seats.released += 1;
 }
 
 /// Adds a seat that was handed on to what follows from it.

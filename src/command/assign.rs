@@ -19,9 +19,9 @@ pub(super) struct Assign {
     /// The product
     #[arg(long, value_name = "P")]
     product: String,
-    /// One user, by the source's id
-    #[arg(long, value_name = "U")]
-    user: Option<String>,
+    /// Users, by the source's ids
+    #[arg(long, value_name = "U", num_args = 1..)]
+    user: Vec<String>,
     /// A class as it changes, by the source's id
     #[arg(long, value_name = "C")]
     class: Option<String>,

@@ -57,7 +57,13 @@ impl Licenses {
                 row.district.to_string(),
                 row.product.to_string(),
                 pool,
-                format!("{} of {} used", row.assigned, number(row.total)),
+                match row.assigned_if_merged {
+                    // Accounts of one person count each; both counts are shown (S2.15).
+                    Some(merged) if merged < row.assigned => {
+                        format!("{} of {} used, {merged} if merged", row.assigned, number(row.total))
+                    }
+                    _ => format!("{} of {} used", row.assigned, number(row.total)),
+                },
                 number(row.available),
                 row.over.to_string(),
                 row.waiting.to_string(),

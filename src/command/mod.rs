@@ -8,6 +8,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod find;
+mod identity;
 mod import;
 mod licenses;
 mod migrate;
@@ -20,6 +21,7 @@ mod run;
 mod runs;
 mod seats;
 mod simulate;
+mod suggest;
 mod sync;
 mod token;
 mod verify;
@@ -129,6 +131,11 @@ enum Command {
     /// Users: erase
     #[command(subcommand)]
     User(privacy::User),
+    /// How to get back under the limit, each with the seats it would free
+    Suggest(suggest::Suggest),
+    /// Accounts that may be of one person: list, accept, refuse, undo
+    #[command(subcommand)]
+    Identity(identity::Identity),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -346,6 +353,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::MoveSeats(_)
         | Command::District(_)
         | Command::User(_)
+        | Command::Suggest(_)
+        | Command::Identity(_)
         | Command::Audit(_)
         | Command::Verify(_)
         | Command::Token(_) => {}
@@ -371,6 +380,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::MoveSeats(it) => it.run(&session).await,
         Command::District(District::Purge(it)) => it.run(&session).await,
         Command::User(it) => it.run(&session).await,
+        Command::Suggest(it) => it.run(&session).await,
+        Command::Identity(it) => it.run(&session).await,
         Command::Audit(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,

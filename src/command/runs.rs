@@ -8,7 +8,9 @@ use serde::Serialize;
 use crate::command::output::Tone;
 use crate::command::{CommandError, Session, sync};
 use crate::decide::{self, Ask, Refused};
-use crate::model::{HeldChange, Kind, Record, RunId, RunRecord, RunStatus, Trigger};
+use crate::guard;
+use crate::identity;
+use crate::model::{HeldChange, Kind, LinkKind, Record, RunId, RunRecord, RunStatus, Trigger};
 use crate::plan::Change;
 use crate::report;
 use crate::revert;
@@ -110,6 +112,9 @@ struct Affected {
     decision: Option<String>,
     /// Products whose seat the user of this change has now and would lose.
     seats: Vec<String>,
+    /// The other id under which the same person leaves or comes, by strong keys (P16).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remap: Option<String>,
 }
 
 impl Runs {
@@ -187,9 +192,14 @@ impl Show {
         if let Some(hash) = &record.plan_hash {
             session.output.line(&session.output.tone(Tone::Quiet, &format!("  plan hash {hash}")))?;
         }
+        if record.holds.iter().any(|hold| hold.group == guard::REKEYED && hold.decision.is_none()) {
+            let district = &record.district;
+            session.output.line(&format!("  the proposed remap: `rosterd identity list --district {district}`"))?;
+        }
         for it in &affected {
             let seats = if it.seats.is_empty() { String::new() } else { format!("   loses {}", it.seats.join(", ")) };
-            session.output.line(&format!("    {}{seats}", it.change))?;
+            let remap = it.remap.as_ref().map(|id| format!("   same person as {id}")).unwrap_or_default();
+            session.output.line(&format!("    {}{seats}{remap}", it.change))?;
         }
         Ok(0)
     }
@@ -209,11 +219,22 @@ type SeatsByUser = BTreeMap<String, Vec<(String, bool)>>;
 
 async fn affected(session: &Session, record: &RunRecord) -> Result<Vec<Affected>, CommandError> {
     let held = session.store().held_changes(&record.run).await?;
+    let baseline = session.store().baseline(&record.district).await?;
+    let remap: BTreeMap<String, String> = identity::proposals(&baseline, &[])
+        .into_iter()
+        .filter(|it| it.kind == LinkKind::Rekeyed)
+        .flat_map(|it| [(it.first.to_string(), it.second.to_string()), (it.second.to_string(), it.first.to_string())])
+        .collect();
     let mut seats = SeatsByUser::new();
-    for ((product, user), seat) in session.store().baseline(&record.district).await?.seats {
+    for ((product, user), seat) in baseline.seats {
         seats.entry(user.to_string()).or_default().push((product.to_string(), seat.bridged));
     }
-    held.into_iter().map(|(change, decision)| one(&change, decision, &seats)).collect()
+    let mut affected: Vec<Affected> =
+        held.into_iter().map(|(change, decision)| one(&change, decision, &seats)).collect::<Result<_, _>>()?;
+    for it in affected.iter_mut().filter(|it| it.kind == Kind::Users) {
+        it.remap = remap.get(&it.id).cloned();
+    }
+    Ok(affected)
 }
 
 fn one(held: &HeldChange, decision: Option<String>, seats: &SeatsByUser) -> Result<Affected, CommandError> {
@@ -230,17 +251,19 @@ fn one(held: &HeldChange, decision: Option<String>, seats: &SeatsByUser) -> Resu
         groups: held.groups.iter().cloned().collect(),
         decision,
         seats: seats.map(|(product, _)| product.clone()).collect(),
+        remap: None,
     })
 }
 
 fn csv(session: &Session, affected: &[Affected]) -> Result<u8, CommandError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let broken = |_| CommandError::Failed("the list cannot be written as CSV".to_owned());
-    writer.write_record(["kind", "id", "change", "groups", "decision", "seats"]).map_err(broken)?;
+    writer.write_record(["kind", "id", "change", "groups", "decision", "seats", "remap"]).map_err(broken)?;
     for it in affected {
         let decision = it.decision.clone().unwrap_or_default();
-        let cells =
-            [it.kind.to_string(), it.id.clone(), it.change.clone(), it.groups.join(" "), decision, it.seats.join(" ")];
+        let (groups, seats) = (it.groups.join(" "), it.seats.join(" "));
+        let remap = it.remap.clone().unwrap_or_default();
+        let cells = [it.kind.to_string(), it.id.clone(), it.change.clone(), groups, decision, seats, remap];
         writer.write_record(cells.map(|cell| safe_cell(&cell))).map_err(broken)?;
     }
     let bytes =

@@ -27,6 +27,9 @@ use crate::snapshot::Snapshot;
 /// The group of a first sync in review.
 pub const FIRST_SYNC: &str = "district/first_sync";
 
+/// The group of ids that left and came under the same strong keys (P16).
+pub const REKEYED: &str = "district/users/rekeyed";
+
 /// What the guard must know beyond the plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances<'a> {

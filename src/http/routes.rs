@@ -59,6 +59,8 @@ const MANAGE: Needs = Needs::Scope(Scope::Manage);
 const OVERRIDE: &str = "/v1/districts/{d}/products/{p}/override";
 const ACCESS: &str = "/v1/districts/{d}/products/{p}/access";
 
+const IDENTITY: &str = "/v1/districts/{d}/identity";
+
 /// The table (interface.md, HTTP).
 pub const ROUTES: &[Route] = &[
     reads("/livez", Needs::Nothing, || get(api::health::live)),
@@ -89,6 +91,9 @@ pub const ROUTES: &[Route] = &[
     asks("/v1/districts/{d}/import", Scope::Manage, || {
         post(api::import::create).layer(DefaultBodyLimit::max(api::import::LARGEST))
     }),
+    reads("/v1/districts/{d}/suggestions", READ, || get(api::suggestions::list)),
+    reads(IDENTITY, READ, || get(api::identity::list)),
+    asks(IDENTITY, Scope::Manage, || post(api::identity::decide)),
     reads("/v1/audit", READ, || get(api::audit::list)),
     reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::apply::{Decided, Handed};
+use crate::apply::{Decided, Handed, Taken};
 use crate::audit::{Category, Draft};
 use crate::model::{
     Assignment, Audience, Baseline, EducatorAccess, Ended, Override, OverrideKind, Product, ProductCode, ReleaseReason,
@@ -21,6 +21,8 @@ pub(super) struct Effect {
     pub(super) handed: Option<Handed>,
     /// Seats that are taken over as they are (`seats import`).
     pub(super) imported: Vec<Seat>,
+    /// Seats that a new id had from an old one, taken back with the link.
+    pub(super) taken: Vec<Taken>,
     /// The product that `unassign` takes: whoever loses it has no other reason.
     pub(super) unassigned: Option<ProductCode>,
     pub(super) promise: Promise,
@@ -56,6 +58,7 @@ pub(super) fn of(case: Case<'_>) -> Result<Effect, Refused> {
             splits::move_seats(case, &mut effect, subscription, (from, to), *seats)?;
         }
         Verb::SeatsImport { seats } => import::take_over(case, &mut effect, seats)?,
+        Verb::Identity { decision, ids } => effect.decide_links(case, *decision, ids)?,
     }
     Ok(effect)
 }
@@ -144,6 +147,7 @@ impl Effect {
                 it.allotments.clone_from(&overlay.allotments);
             }
         }
+        self.apply_links(&mut after);
         if let Some(Handed { from, to, at }) = &self.handed {
             let key = (from.product.clone(), from.user.clone());
             after.seats.remove(&key);
@@ -160,6 +164,7 @@ impl Effect {
             by_hand: self.by_hand,
             handed: self.handed,
             imported: self.imported,
+            taken: self.taken,
             unassigned: self.unassigned,
             ..Decided::default()
         }

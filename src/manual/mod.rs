@@ -5,6 +5,7 @@
 
 mod assign;
 mod effect;
+mod identity;
 mod import;
 mod promise;
 mod refused;
@@ -20,7 +21,7 @@ use crate::apply::{Author, Shown};
 use crate::guard::{self, Circumstances, Cleared};
 use crate::model::{
     Baseline, Catalog, Date, DistrictId, OverrideKind, ProductCode, RunRecord, RunStatus, SourceId, SubscriptionId,
-    Timestamp,
+    Timestamp, User,
 };
 use crate::plan::{self, Cause, Change};
 use crate::run::{self, Job, RunError, World};
@@ -43,6 +44,18 @@ pub enum Whom {
         /// Those left out.
         except: BTreeSet<SourceId>,
     },
+}
+
+/// What a person says of a pair of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkWord {
+    /// They are of one person.
+    Accept,
+    /// They are not, and are never to be proposed again.
+    Refuse,
+    /// Takes back what was said.
+    Undo,
 }
 
 /// What a person asks for.
@@ -108,6 +121,13 @@ pub enum Verb {
         /// The product that is granted.
         to: ProductCode,
     },
+    /// Says whether accounts are of one person (safety.md, Identity).
+    Identity {
+        /// What is said.
+        decision: LinkWord,
+        /// The pairs, by id.
+        ids: BTreeSet<String>,
+    },
     /// Moves seats between two schools' allotments of one subscription (S2.3).
     MoveSeats {
         /// The subscription.
@@ -148,6 +168,8 @@ struct Case<'a> {
     baseline: &'a Baseline,
     /// The catalog without the district's overlays.
     contract: &'a Catalog,
+    /// Users that the source no longer has, where the verb is about them.
+    former: &'a [User],
     shown: &'a Shown<'a>,
 }
 
@@ -167,9 +189,11 @@ pub async fn check(
 ) -> Result<(), Refused> {
     let baseline = store.baseline(district).await?;
     let contract = store.catalog().await?;
-    let pending = pending(&baseline)?;
-    let shown = Shown::new(store.pseudonym_key(), &baseline, &pending);
-    work_out(Case { asked, baseline: &baseline, contract: &contract, shown: &shown }, limits).map(|_| ())
+    let former = identity::former(store, &baseline, asked.verb).await?;
+    let people = identity::people(pending(&baseline)?, &former);
+    let shown = Shown::new(store.pseudonym_key(), &baseline, &people);
+    let case = Case { asked, baseline: &baseline, contract: &contract, former: &former, shown: &shown };
+    work_out(case, limits).map(|_| ())
 }
 
 /// Carries a verb out as the run of `job` and returns that run.
@@ -194,8 +218,9 @@ async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord
     let baseline = world.store.baseline(&job.district.id()).await?;
     run::not_before_the_last_change(record.as_of, &baseline).map_err(Box::new)?;
     let contract = world.store.catalog().await?;
-    let pending = pending(&baseline)?;
-    let shown = Shown::new(world.store.pseudonym_key(), &baseline, &pending);
+    let former = identity::former(world.store, &baseline, verb).await?;
+    let people = identity::people(pending(&baseline)?, &former);
+    let shown = Shown::new(world.store.pseudonym_key(), &baseline, &people);
     let asked = Asked {
         verb,
         fed: !job.district.is_by_hand(),
@@ -203,7 +228,7 @@ async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord
         reason: record.reason.as_deref(),
         as_of: record.as_of,
     };
-    let case = Case { asked, baseline: &baseline, contract: &contract, shown: &shown };
+    let case = Case { asked, baseline: &baseline, contract: &contract, former: &former, shown: &shown };
     let Worked { effect, baseline: after, cleared } = work_out(case, world.limits)?;
     let decided = effect.decided();
     Ok(world.apply(job, record, &cleared, &after, decided, None).await.map_err(Box::new)?)

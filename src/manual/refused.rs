@@ -125,6 +125,20 @@ pub enum Refused {
         /// The user.
         user: String,
     },
+    /// No such pair.
+    #[error("there is no proposal or decision `{0}` in this district; `rosterd identity list` shows them")]
+    NoPair(String),
+    /// Said already.
+    #[error("pair `{id}` is {verdict} already; `rosterd identity undo {id}` takes that back")]
+    Decided {
+        /// The pair.
+        id: String,
+        /// What was said.
+        verdict: &'static str,
+    },
+    /// Nothing was said.
+    #[error("nothing was said of pair `{0}`: there is nothing to undo")]
+    Undecided(String),
     /// Educator access means nothing for this product.
     #[error("product `{0}` does not ask for educator access: its `educator_access` is off in the catalog")]
     NoAccessRule(ProductCode),
@@ -184,6 +198,7 @@ impl Refused {
                 | Self::NoClass { .. }
                 | Self::NoSubscription(_)
                 | Self::NoSchool(_)
+                | Self::NoPair(_)
         )
     }
 }

@@ -107,6 +107,7 @@ pub(super) fn baseline(roster: Roster, bought: Vec<(Product, Subscription)>) -> 
         assignments: BTreeMap::new(),
         opened: BTreeMap::new(),
         persons: BTreeMap::new(),
+        identity: BTreeMap::new(),
         remembered: Remembered::default(),
         decisions: BTreeMap::new(),
         review: None,
@@ -130,7 +131,7 @@ fn in_review(roster: &Roster) -> PendingReview {
 pub(super) fn worked(baseline: &Baseline, verb: &Verb, fed: bool, as_of: Timestamp) -> Result<Worked, super::Refused> {
     let shown = Shown::new(b"key", baseline, &[]);
     let asked = Asked { verb, fed, actor: "cli:ann", reason: Some("because"), as_of };
-    let case = Case { asked, baseline, contract: &baseline.catalog, shown: &shown };
+    let case = Case { asked, baseline, contract: &baseline.catalog, former: &[], shown: &shown };
     work_out(case, &guard::Settings::default())
 }
 

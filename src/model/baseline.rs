@@ -6,8 +6,8 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, Override, ProductCode,
-    RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
+    Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, LinkDecision, Override,
+    ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -147,6 +147,8 @@ pub struct Baseline {
     pub opened: BTreeMap<(ProductCode, SourceId), Timestamp>,
     /// Accepted links between accounts of one person: each account and the one that stands for all, which may be itself.
     pub persons: BTreeMap<SourceId, SourceId>,
+    /// What people said of accounts that may be of one person, by the id of the pair.
+    pub identity: BTreeMap<String, LinkDecision>,
     /// What the last allocation left to remember.
     pub remembered: Remembered,
     /// Decisions on versions of records.

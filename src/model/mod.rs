@@ -13,6 +13,7 @@ mod catalog;
 mod enrollment;
 mod grade;
 mod id;
+mod identity;
 mod kind;
 mod loss;
 mod personal;
@@ -30,6 +31,7 @@ pub use catalog::{
 pub use enrollment::{Enrollment, EnrollmentKey, Period};
 pub use grade::canonical_grade;
 pub use id::{DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};
+pub use identity::{LinkDecision, LinkKind, LinkVerdict};
 pub use kind::{Kind, Verb};
 pub use loss::RecentLoss;
 pub use personal::Personal;

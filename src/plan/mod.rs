@@ -7,6 +7,7 @@
 mod change;
 mod diff;
 mod hash;
+mod remap;
 mod text;
 
 use std::borrow::Cow;
@@ -31,7 +32,8 @@ pub struct Plan {
     pub as_of: Timestamp,
     /// Roster changes, by kind, then key.
     pub changes: Vec<Change>,
-    /// Positions in `changes` that a person approved earlier, exactly so; they count toward no limit.
+    /// Positions in `changes` that a person approved earlier, exactly so, or with a link between an old id and a new one; they
+    /// count toward no limit.
     pub approved: BTreeSet<usize>,
     /// Records that are in the source as in the store.
     pub unchanged: BTreeMap<Kind, u64>,
@@ -92,12 +94,14 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
     };
     let everything: Vec<&Change> = found.changes.iter().collect();
     let seats = allocation(baseline, &everything, as_of, pull.as_ref(), &Bridge::default());
+    let mut approved = found.approved;
+    approved.extend(remap::accepted(baseline, &found.changes));
     Ok(Plan {
         district: baseline.state.id.clone(),
         base_revision: baseline.state.revision,
         as_of,
         changes: found.changes,
-        approved: found.approved,
+        approved,
         unchanged: found.unchanged,
         warnings: found.warnings.into_iter().chain(seats.warnings.iter().cloned()).collect(),
         seats,

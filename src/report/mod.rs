@@ -1,9 +1,11 @@
 //! A run told to people. Numbers, ids and what to do next; no personal value.
 
+mod pairs;
 mod seats;
 
 use std::fmt::Write as _;
 
+pub use pairs::{IfMerged, Pair, PairList, PairState};
 pub use seats::{Holder, Place, SeatList};
 
 use crate::model::{Changed, HoldRecord, Kind, RunRecord, RunStatus};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId};
 use crate::store::db::Tx;
-use crate::store::{Store, StoreError, catalog, district, hand, loss, manual, records, runs, seats};
+use crate::store::{Store, StoreError, catalog, district, hand, identity, loss, manual, records, runs, seats};
 
 impl Store {
     /// The district at one revision; [`StoreError::NoDistrict`] for an unknown one.
@@ -34,6 +34,7 @@ impl Store {
             assignments: hand::read_assignments(tx, district).await?,
             opened: hand::read_opened(tx, district).await?,
             persons: hand::read_persons(tx, district).await?,
+            identity: identity::read(tx, district).await?,
             remembered: district::read_remembered(tx, district).await?,
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocate::SeatKey;
 use crate::model::{
-    Allotment, Assignment, Catalog, DistrictId, EducatorAccess, Override, ProductCode, SourceId, SubscriptionId,
-    Target, Timestamp,
+    Allotment, Assignment, Catalog, DistrictId, EducatorAccess, LinkDecision, Override, ProductCode, SourceId,
+    SubscriptionId, Target, Timestamp,
 };
-use crate::store::StoreError;
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::seats::{each_batch, key_row};
+use crate::store::{StoreError, identity};
 
 const ASSIGNMENT: Table = Table("assignment");
 const ACTIVITY: Table = Table("activity");
@@ -137,6 +137,10 @@ pub struct ByHand {
     pub persons_put: Vec<(SourceId, SourceId)>,
     /// Accounts whose link is taken back; each must be there.
     pub persons_removed: Vec<SourceId>,
+    /// Decisions on accounts of one person that are new or changed.
+    pub identity_put: Vec<LinkDecision>,
+    /// Decisions on accounts of one person that are undone; each must be there.
+    pub identity_removed: Vec<String>,
     /// Splits of subscriptions.
     pub overlays_put: Vec<AllotmentOverlay>,
 }
@@ -226,6 +230,7 @@ pub(super) async fn put(tx: &mut Tx, district: &DistrictId, it: &ByHand) -> Resu
         Ok(PersonRow { account: account.as_str(), person: person.as_str() })
     })
     .await?;
+    identity::put(tx, district, &it.identity_removed, &it.identity_put).await?;
     each_batch(tx, PUT_OVERLAYS, district, &it.overlays_put, |it| {
         Ok(OverlayRow { subscription: it.subscription.as_str(), body: OVERLAY.to_json(it)? })
     })

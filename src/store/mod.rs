@@ -18,6 +18,7 @@ mod error;
 mod failpoint;
 mod hand;
 mod history;
+mod identity;
 mod lease;
 mod lock;
 mod loss;

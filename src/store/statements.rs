@@ -2,8 +2,8 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, activity, audit, catalog, district, erase, hand, history, lease, loss, manual, night, queue, records,
-    runs, seats, token,
+    StoreError, activity, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, night, queue,
+    records, runs, seats, token,
 };
 
 /// Those over the store's tables.
@@ -16,6 +16,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     erase::STATEMENTS,
     hand::STATEMENTS,
     history::STATEMENTS,
+    identity::STATEMENTS,
     loss::STATEMENTS,
     manual::STATEMENTS,
     records::STATEMENTS,

@@ -15,12 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("snapshot", &["model"]),
     ("feed", &["clock", "model", "retry", "secret", "snapshot"]),
     ("district", &["feed", "model"]),
-    ("allocate", &["model"]),
+    ("identity", &["model"]),
+    ("allocate", &["identity", "model"]),
+    ("suggest", &["allocate", "identity", "model"]),
     ("catalog", &["model"]),
     ("plan", &["allocate", "model", "snapshot"]),
     ("guard", &["allocate", "model", "plan", "snapshot"]),
     ("audit", &["model", "plan"]),
-    ("report", &["audit", "guard", "model", "plan", "snapshot"]),
+    ("report", &["allocate", "audit", "guard", "identity", "model", "plan", "snapshot"]),
     ("store", &["allocate", "audit", "clock", "guard", "model", "plan", "report"]),
     ("apply", &["allocate", "audit", "guard", "model", "plan", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),
@@ -28,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("inquiry", &["apply", "audit", "explain", "model", "reports", "store"]),
     ("run", &["apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot", "store"]),
     ("decide", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
-    ("manual", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
+    ("manual", &["allocate", "apply", "audit", "guard", "identity", "model", "plan", "run", "store"]),
     ("activity", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("revert", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("erase", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
@@ -70,6 +72,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "district",
             "explain",
             "guard",
+            "identity",
             "inquiry",
             "manual",
             "model",
@@ -82,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "secret",
             "snapshot",
             "store",
+            "suggest",
         ],
     ),
     ("config", &["catalog", "district", "erase", "feed", "guard", "http", "model", "schedule", "store", "telemetry"]),
@@ -96,8 +100,10 @@ const TOP: [&str; 3] = ["command", "lib", "main"];
 const TO_BE_TURNED: &[(&str, &str)] = &[("directory", "config"), ("schedule", "config")];
 
 /// What decides: no I/O, no clock, no chance.
-const PURE: [&str; 11] =
-    ["allocate", "apply", "audit", "catalog", "district", "explain", "guard", "model", "plan", "snapshot", "reports"];
+const PURE: [&str; 13] = [
+    "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model", "plan", "reports",
+    "snapshot", "suggest",
+];
 
 /// Every source file below `folder`, with its text.
 fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {

@@ -369,6 +369,7 @@ impl World {
             assignments: self.assignments.clone(),
             opened: self.opened.clone(),
             persons: self.persons.clone(),
+            identity: BTreeMap::new(),
             remembered: self.remembered.clone(),
             decisions: BTreeMap::new(),
             review: None,

@@ -80,7 +80,7 @@ pub(crate) async fn licenses(
     Ok(Json(rows))
 }
 
-fn known_product(known: bool) -> Result<(), Problem> {
+pub(super) fn known_product(known: bool) -> Result<(), Problem> {
     if known { Ok(()) } else { Err(Problem::not_found("there is no such product in the catalog")) }
 }
 

@@ -6,10 +6,12 @@ pub(super) mod by_hand;
 pub(super) mod districts;
 pub(super) mod explain;
 pub(super) mod health;
+pub(super) mod identity;
 pub(super) mod import;
 pub(super) mod overrides;
 pub(super) mod reports;
 pub(super) mod runs;
+pub(super) mod suggestions;
 pub(super) mod syncs;
 
 use serde::Serialize;

@@ -131,7 +131,7 @@ pub async fn match_seats(
     if known.nobody() {
         return Err(Refused::NoRoster(district.clone()));
     }
-    let case = Case { asked, baseline: &baseline, contract: &contract, shown: &shown };
+    let case = Case { asked, baseline: &baseline, contract: &contract, former: &[], shown: &shown };
     let mut repeated = BTreeSet::new();
     let (mut lines, seats): (Vec<Line>, Vec<Option<ImportedSeat>>) =
         read.rows.iter().map(|row| of_row(case, &known, row, &mut repeated)).unzip();

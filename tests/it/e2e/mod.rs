@@ -12,6 +12,7 @@ mod identity;
 mod killed;
 mod manual;
 mod nights;
+mod people;
 mod privacy;
 mod revert;
 mod seats_import;
