@@ -162,7 +162,8 @@ impl Model<'_> {
     fn heir(&self, one: &Someone) -> Option<(usize, usize)> {
         let seats = one.accounts.iter().filter(|number| self.people[**number].seat.is_some());
         let since = |number: &usize| std::cmp::Reverse(self.people[*number].seat.unwrap().1);
-        let holder = *seats.min_by_key(|number| (!self.in_demand(**number), since(number), **number))?;
+        // Account 0 stands for its person.
+        let holder = *seats.min_by_key(|number| (!self.in_demand(**number), **number != 0, since(number), **number))?;
         let wanting = one.accounts.iter().copied().find(|number| self.in_demand(*number));
         if self.in_demand(holder) {
             return Some((holder, holder));

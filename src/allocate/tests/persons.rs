@@ -145,3 +145,36 @@ fn a_seat_that_was_merged_makes_nobody_a_returning_person() {
     it.settle();
     assert_eq!(it.line(), ["amy", "a1"], "amy waits longer, and the last seat of the other ended by hand");
 }
+
+/// P16, P17: where accounts count each, what a gone account had passes to the one that stands for the person.
+#[test]
+fn a_new_id_has_the_seat_of_the_old_one_and_two_that_are_there_count_each() {
+    let mut it = twice(3);
+    it.reading().count_by = CountBy::Account;
+    it.user("a2").active = false;
+    it.settle();
+    let since = it.seat("a1").since;
+    it.night("2026-10-06");
+    it.link(&["a2", "a1"]);
+    it.user("a2").active = true;
+    it.roster.users.remove(&"a1".into());
+    assert_eq!(it.settle(), ["a1 passed to a2, district to district"]);
+    assert_eq!(it.seat("a2").since, since);
+    it.lawful();
+}
+
+#[test]
+fn a_new_id_returns_where_the_old_one_had_a_seat() {
+    let mut it = twice(1);
+    it.reading().count_by = CountBy::Account;
+    it.user("a2").active = false;
+    it.user("zoe").active = false;
+    it.settle();
+    it.roster.users.remove(&"a1".into());
+    assert_eq!(it.settle(), ["a1 released Tombstone"]);
+    it.user("a2").active = true;
+    it.user("zoe").active = true;
+    it.link(&["a2", "a1"]);
+    assert_eq!(it.settle(), ["a2 granted district", "zoe waiting district"]);
+    it.lawful();
+}
