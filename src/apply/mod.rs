@@ -239,6 +239,7 @@ fn give_back(writes: &mut Writes, seat: Seat) {
 fn take_back(writes: &mut Writes, taken: &Taken) {
     let Seat { product, user, .. } = &taken.seat;
     writes.ended_put.push(((product.clone(), taken.from.clone()), taken.ended()));
+    writes.seats_ended.push((taken.seat.clone(), ReleaseReason::Reassigned));
     if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (product, user)) {
         writes.seats_removed.push((product.clone(), user.clone()));
     }

@@ -106,6 +106,9 @@ statements! {
     );
     USER_ACTIVITY = Sql::portable("DELETE FROM activity WHERE district = $1 AND user_id = $2");
     USER_LINKS = Sql::portable("DELETE FROM person_link WHERE district = $1 AND (account = $2 OR person = $2)");
+    USER_LINK_DECISIONS = Sql::portable(
+        "DELETE FROM identity_decision WHERE district = $1 AND (first_account = $2 OR second_account = $2)",
+    );
     PUT_ERASED = Sql::portable(
         "INSERT INTO erased (district, name, at) VALUES ($1, $2, $3) ON CONFLICT (district, name) DO NOTHING",
     );
@@ -126,6 +129,7 @@ statements! {
     DISTRICT_ASSIGNMENTS = Sql::portable("DELETE FROM assignment WHERE district = $1");
     DISTRICT_ACTIVITY = Sql::portable("DELETE FROM activity WHERE district = $1");
     DISTRICT_LINKS = Sql::portable("DELETE FROM person_link WHERE district = $1");
+    DISTRICT_LINK_DECISIONS = Sql::portable("DELETE FROM identity_decision WHERE district = $1");
     PEOPLE_LEFT = Sql::portable(
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
          UNION ALL SELECT 'record_version', COUNT(*) FROM record_version WHERE district = $1
@@ -137,7 +141,8 @@ statements! {
          UNION ALL SELECT 'override', COUNT(*) FROM override WHERE district = $1
          UNION ALL SELECT 'assignment', COUNT(*) FROM assignment WHERE district = $1
          UNION ALL SELECT 'activity', COUNT(*) FROM activity WHERE district = $1
-         UNION ALL SELECT 'person_link', COUNT(*) FROM person_link WHERE district = $1",
+         UNION ALL SELECT 'person_link', COUNT(*) FROM person_link WHERE district = $1
+         UNION ALL SELECT 'identity_decision', COUNT(*) FROM identity_decision WHERE district = $1",
     );
     NO_SOURCE = Sql::portable("UPDATE district SET source = NULL, remembered = NULL WHERE id = $1");
 
@@ -181,7 +186,7 @@ const OF_USER_AND_ENROLLMENTS: [(&str, Sql); 5] = [
     ("recent_loss", USER_LOSSES),
 ];
 
-const OF_USER: [(&str, Sql); 9] = [
+const OF_USER: [(&str, Sql); 10] = [
     ("seat", USER_SEATS),
     ("waiting", USER_WAITING),
     ("seat_ended", USER_ENDED),
@@ -191,6 +196,7 @@ const OF_USER: [(&str, Sql); 9] = [
     ("assignment", USER_ASSIGNMENTS),
     ("activity", USER_ACTIVITY),
     ("person_link", USER_LINKS),
+    ("identity_decision", USER_LINK_DECISIONS),
 ];
 
 const OF_DISTRICT: [(&str, Sql); 14] = [
@@ -208,6 +214,7 @@ const OF_DISTRICT: [(&str, Sql); 14] = [
     ("assignment", DISTRICT_ASSIGNMENTS),
     ("activity", DISTRICT_ACTIVITY),
     ("person_link", DISTRICT_LINKS),
+    ("identity_decision", DISTRICT_LINK_DECISIONS),
 ];
 
 const OLD: [(&str, Sql); 4] = [

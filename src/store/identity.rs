@@ -19,8 +19,9 @@ statements! {
         "SELECT body FROM record WHERE district = $1 AND kind = 'users' AND NOT active ORDER BY id",
     );
     PUT_LINK_DECISIONS = bulk!(
-        "INSERT INTO identity_decision (district, id, body) SELECT $1, r.id, r.body",
-        (id TEXT, body TEXT),
+        "INSERT INTO identity_decision (district, id, first_account, second_account, body)
+         SELECT $1, r.id, r.first_account, r.second_account, r.body",
+        (id TEXT, first_account TEXT, second_account TEXT, body TEXT),
         "WHERE true ON CONFLICT (district, id) DO UPDATE SET body = excluded.body"
     );
     REMOVE_LINK_DECISIONS = bulk!(
@@ -33,7 +34,14 @@ statements! {
 #[derive(Serialize)]
 struct DecisionRow<'a> {
     id: &'a str,
+    first_account: &'a str,
+    second_account: &'a str,
     body: String,
+}
+
+#[derive(Serialize)]
+struct IdRow<'a> {
+    id: &'a str,
 }
 
 pub(super) async fn put(
@@ -42,9 +50,12 @@ pub(super) async fn put(
     removed: &[String],
     put: &[LinkDecision],
 ) -> Result<(), StoreError> {
-    each_batch(tx, REMOVE_LINK_DECISIONS, district, removed, |id| Ok(DecisionRow { id, body: String::new() })).await?;
-    each_batch(tx, PUT_LINK_DECISIONS, district, put, |it| Ok(DecisionRow { id: &it.id, body: DECISION.to_json(it)? }))
-        .await
+    each_batch(tx, REMOVE_LINK_DECISIONS, district, removed, |id| Ok(IdRow { id })).await?;
+    each_batch(tx, PUT_LINK_DECISIONS, district, put, |it| {
+        let (first_account, second_account) = (it.first.as_str(), it.second.as_str());
+        Ok(DecisionRow { id: &it.id, first_account, second_account, body: DECISION.to_json(it)? })
+    })
+    .await
 }
 
 pub(super) async fn read(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<String, LinkDecision>, StoreError> {
