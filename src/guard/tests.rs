@@ -103,6 +103,7 @@ impl School {
             assignments: BTreeMap::new(),
             opened: BTreeMap::new(),
             persons: BTreeMap::new(),
+            identity: BTreeMap::new(),
             remembered: Remembered::default(),
             decisions: BTreeMap::new(),
             review: None,

@@ -199,7 +199,7 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 14] = [
+const OF_DISTRICT: [(&str, Sql); 15] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
