@@ -15,7 +15,7 @@ use super::capacity::{self, Capacity, Coverage, of_product, range};
 use super::contract;
 
 /// Days back in which a use makes a seat recently active (S3.17).
-const RECENTLY_ACTIVE_DAYS: i64 = 30;
+pub const RECENTLY_ACTIVE_DAYS: i64 = 30;
 
 /// A percentage with one decimal, rounded half up, kept as tenths and written as a JSON number (`94.9`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -39,7 +39,7 @@ pub use check::{Violation, check};
 pub use demand::{Demand, counts_for};
 pub use difference::Difference;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
-pub use licenses::{License, Percent, Scope, licenses, recently_used};
+pub use licenses::{License, Percent, RECENTLY_ACTIVE_DAYS, Scope, licenses, recently_used};
 
 /// A seat or place in line is known by its product and user.
 pub type SeatKey = (ProductCode, SourceId);

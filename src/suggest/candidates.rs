@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, TimeDelta};
 
-use crate::allocate::{License, Scope};
+use crate::allocate::{License, RECENTLY_ACTIVE_DAYS, Scope};
 use crate::identity::{self, Proposal};
 use crate::model::{
     Audience, Basis, Class, CountBy, Date, EndDates, Enrollment, LinkDecision, LinkVerdict, Personal, Pool, RoleName,
@@ -13,9 +13,6 @@ use crate::model::{
 
 use super::change::{Change, Trial};
 use super::{Kind, Suggestion, word};
-
-/// Days without use after which a seat counts as unused.
-const RECENTLY_ACTIVE_DAYS: i64 = 30;
 
 /// Names that no child has.
 const TEST_NAMES: [&str; 7] = ["test", "demo", "sample", "dummy", "sandbox", "fake", "teststudent"];
