@@ -21,6 +21,8 @@ pub mod suggest;
 pub mod guard;
 
 pub mod audit;
+
+pub mod alert;
 pub mod store;
 
 pub mod apply;

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::{
     Access, Baseline, CountBy, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seat, Seats, SourceId, Status,
-    Timestamp,
+    Timestamp, User,
 };
 
 use super::Input;
@@ -88,6 +88,8 @@ pub struct License {
     pub utilization_percent: Option<Percent>,
     /// Green, yellow or red (S4.19).
     pub level: Level,
+    /// Yellow from so many seats left on: the contract's or the district's threshold, or the default (S4.6, S4.9).
+    pub alert_remaining: u64,
     /// Active, Expired or Inactive (S4.13); null without any subscription.
     pub status: Option<Status>,
     /// What the seats give today.
@@ -124,17 +126,31 @@ impl Tally {
 /// The rows of every product the district has bought or has seats of, by product; with `by_school` the sum is followed by
 /// a row for each school with an allotment and one for the unallotted rest.
 pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<License> {
-    let input = Input::of(baseline, as_of);
-    let bought = capacity::of_district(&baseline.catalog, &baseline.state.id);
-    let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
-    products.extend(baseline.seats.keys().map(|(product, _)| product));
-    let students = active_students(baseline);
+    let students = baseline.roster.users.values().filter(|user| is_active_student(user)).count();
     let merged = crate::identity::merged(baseline);
+    rows(Input::of(baseline, as_of), u64::try_from(students).unwrap_or(u64::MAX), Some(&merged), by_school)
+}
+
+/// The same of what an allocation leads to, for a district with so many active students; it is not told what would be if
+/// accounts were merged. Of the roster the schools are looked at and nothing else.
+pub fn licenses_of(input: Input<'_>, students: u64, by_school: bool) -> Vec<License> {
+    rows(input, students, None, by_school)
+}
+
+fn rows(
+    input: Input<'_>,
+    students: u64,
+    merged: Option<&BTreeMap<SourceId, SourceId>>,
+    by_school: bool,
+) -> Vec<License> {
+    let bought = capacity::of_district(input.catalog, &input.state.id);
+    let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
+    products.extend(input.seats.keys().map(|(product, _)| product));
     let mut rows = Vec::new();
     for product in products {
         let capacity = capacity::of(input, product);
-        let by_account = baseline.catalog.products.get(product).is_none_or(|it| it.count_by == CountBy::Account);
-        let merged = by_account.then_some(&merged);
+        let by_account = input.catalog.products.get(product).is_none_or(|it| it.count_by == CountBy::Account);
+        let merged = merged.filter(|_| by_account);
         let shown = Shown { input, product, capacity: &capacity, students, merged };
         rows.extend(shown.rows(by_school));
     }
@@ -147,10 +163,9 @@ pub fn recently_used(seat: &Seat, as_of: Timestamp) -> bool {
     seat.last_used_at.is_some_and(|used| used >= since)
 }
 
-fn active_students(baseline: &Baseline) -> u64 {
-    let users = baseline.roster.users.values();
-    let students = users.filter(|user| user.active && user.roles.iter().any(|it| it.role == RoleName::Student));
-    u64::try_from(students.count()).unwrap_or(u64::MAX)
+/// Whether a user counts for the default threshold (S4.9).
+pub fn is_active_student(user: &User) -> bool {
+    user.active && user.roles.iter().any(|it| it.role == RoleName::Student)
 }
 
 /// The default threshold by the number of active students (S4.9), before the cap of a tenth of the seats.
@@ -277,6 +292,7 @@ impl Shown<'_, '_> {
             usage_percent: total.and_then(|total| Percent::of(assigned, total)),
             utilization_percent: Percent::of(recent, assigned),
             level,
+            alert_remaining: threshold,
             status: shown.map(|it| contract::status(it, today)),
             access: self.capacity.access,
             expires_on: shown.map(|it| it.expires_on),

@@ -15,6 +15,7 @@ mod examine;
 mod licenses;
 mod order;
 mod outcome;
+mod outlook;
 mod over;
 mod person;
 mod pools;
@@ -39,7 +40,10 @@ pub use check::{Violation, check};
 pub use demand::{Demand, counts_for};
 pub use difference::Difference;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
-pub use licenses::{License, Percent, RECENTLY_ACTIVE_DAYS, Scope, licenses, recently_used};
+pub use licenses::{
+    License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, licenses_of, recently_used,
+};
+pub use outlook::{Coming, Outlook, Term, outlook};
 
 /// A seat or place in line is known by its product and user.
 pub type SeatKey = (ProductCode, SourceId);

@@ -37,6 +37,11 @@ impl<'a> Shown<'a> {
         Self { key, baseline, coming: coming.collect() }
     }
 
+    /// The installation's key.
+    pub(super) fn key(&self) -> &[u8] {
+        self.key
+    }
+
     fn of(&self, id: &SourceId, user: Option<&User>) -> String {
         let personal: Vec<&str> = user.map(personal_values).unwrap_or_default();
         crate::audit::shown_id(self.key, id.as_str(), &personal)

@@ -3,12 +3,14 @@
 
 mod decisions;
 mod entries;
+mod watch;
 
 pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
 use std::collections::BTreeSet;
 
+use crate::alert::{self, Evaluation, Pause};
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::guard::Cleared;
 use crate::model::{
@@ -31,6 +33,10 @@ pub struct Order<'a> {
     pub author: Author,
     /// How ids are shown in the audit.
     pub shown: Shown<'a>,
+    /// Whether the roster comes from a feed, so that it can be stale.
+    pub fed: bool,
+    /// When the feed was not to be fetched.
+    pub pauses: Vec<Pause>,
 }
 
 /// Turns a cleared plan into rows. The second part of `Order` adds what a person decided, if that is what this is about.
@@ -40,8 +46,11 @@ pub fn writes(
     order: Order<'_>,
     decided: Decided,
 ) -> Result<Writes, serde_json::Error> {
-    let Order { mut run, fence, source, author, shown } = order;
+    let Order { mut run, fence, source, author, shown, fed, pauses } = order;
     let plan = cleared.plan();
+    let in_use = source.as_ref().or(baseline.state.source.as_ref()).filter(|_| fed);
+    let (alerts, daily) = watch::watch(cleared, baseline, in_use, &pauses);
+    run.alerts = alerts.counts;
     match run.status {
         // A plan keeps its own numbers, a failed fetch its status: what applies beside them follows from dates and contract.
         RunStatus::Planned => {}
@@ -57,7 +66,7 @@ pub fn writes(
             run.changes = cleared.counts();
             run.seats = cleared.seat_counts();
             run.holds = cleared.holds().to_vec();
-            run.status = status(cleared, &decided);
+            run.status = status(cleared, &decided, &alerts);
         }
     }
     let mut audit = decided.entries.clone();
@@ -71,6 +80,7 @@ pub fn writes(
     let after = cleared.seats();
     let seat_changes = told(&after.changes, &decided);
     audit.extend(seat_changes.iter().map(|change| entries::of_seat(change, &author, &shown)));
+    audit.extend(alerts.moves.iter().map(|it| alert::draft(it, shown.key())));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
         let key = (change.kind, change.id.clone());
@@ -100,6 +110,9 @@ pub fn writes(
         erase: decided.erase,
         remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         losses: cleared.losses().to_vec(),
+        alerts_put: alerts.rows(),
+        daily_put: daily.put,
+        daily_removed: daily.removed,
         allocated_at: plan.as_of,
         audit,
     };
@@ -278,10 +291,11 @@ fn note_use(writes: &mut Writes, Used { seat, entry }: Used) {
     writes.audit.extend(entry);
 }
 
-fn status(cleared: &Cleared, decided: &Decided) -> RunStatus {
+fn status(cleared: &Cleared, decided: &Decided, alerts: &Evaluation) -> RunStatus {
+    let decides = !(decided.entries.is_empty() && decided.by_hand.is_empty());
     if !cleared.holds().is_empty() {
         RunStatus::Held
-    } else if cleared.changes_nothing() && decided.entries.is_empty() && decided.by_hand.is_empty() {
+    } else if cleared.changes_nothing() && !decides && alerts.moves.is_empty() {
         RunStatus::Unchanged
     } else {
         RunStatus::Applied

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::audit::Entry;
 use crate::audit::pseudonym::{PREFIX, pseudonym};
-use crate::model::{Kind, ProductCode};
+use crate::model::{Alert, Kind, ProductCode};
 
 /// The state that a chain amounts to. Ids are compared as pseudonyms, because the audit shows some ids as theirs and others
 /// as they are, and the store has them all as they are.
@@ -19,6 +19,8 @@ pub struct Fold {
     pub waiting: BTreeSet<(ProductCode, String)>,
     /// Active records.
     pub active: BTreeMap<Kind, BTreeSet<String>>,
+    /// What is told of each open alert, by id.
+    pub alerts: BTreeMap<String, Map<String, Value>>,
     /// Entries that cannot follow from those before them, as `seq` and what is wrong.
     pub odd: Vec<(i64, &'static str)>,
 }
@@ -31,6 +33,7 @@ impl Fold {
             seats: BTreeMap::new(),
             waiting: BTreeSet::new(),
             active: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
+            alerts: BTreeMap::new(),
             odd: Vec::new(),
         }
     }
@@ -60,15 +63,23 @@ impl Fold {
         if pool == "district" { pool.to_owned() } else { self.name(pool) }
     }
 
+    /// What the fold would know of an alert that stands in the store.
+    pub fn stored_alert(&self, alert: &Alert) -> Map<String, Value> {
+        alert.facts(|school| self.stored_name(school.as_str()))
+    }
+
     /// The next entry.
     pub fn push(&mut self, entry: &Entry) {
         let Some((entity, verb)) = entry.action.split_once('.') else { return };
         if entry.action == "district.purged" {
             self.seats.clear();
             self.waiting.clear();
+            self.alerts.clear();
             self.active.values_mut().for_each(BTreeSet::clear);
         } else if entity == "seat" {
             self.push_seat(entry, verb);
+        } else if entity == "alert" {
+            self.push_alert(entry, verb);
         } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.singular() == entity) {
             let name = self.record_name(kind, &entry.id);
             let active = self.active.entry(kind).or_default();
@@ -81,6 +92,29 @@ impl Fold {
             if !fits {
                 self.odd.push((entry.seq, "the record was not in the state this entry changes"));
             }
+        }
+    }
+
+    fn push_alert(&mut self, entry: &Entry, verb: &str) {
+        let mut after = match &entry.after {
+            Some(Value::Object(after)) => after.clone(),
+            Some(_) | None => Map::new(),
+        };
+        if let Some(Value::String(school)) = after.get_mut("school") {
+            *school = self.name(school);
+        }
+        let fits = match verb {
+            "raised" => self.alerts.insert(entry.id.clone(), after).is_none(),
+            "cleared" => self.alerts.remove(&entry.id).is_some(),
+            "stepped" | "changed" | "acknowledged" => self.alerts.get_mut(&entry.id).is_some_and(|known| {
+                known.extend(after);
+                known.retain(|_, value| !value.is_null());
+                true
+            }),
+            _ => true,
+        };
+        if !fits {
+            self.odd.push((entry.seq, "the alert was not in the state this entry changes"));
         }
     }
 

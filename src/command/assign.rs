@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use crate::command::by_hand::users_in;
 use crate::command::{CommandError, Session};
 use crate::manual::{Verb, Whom};
-use crate::model::{SourceId, SubscriptionId};
+use crate::model::SourceId;
 
 /// A product for a user, a class or a list of users
 #[derive(Debug, Args)]
@@ -137,10 +137,7 @@ impl Swap {
 
 impl MoveSeats {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        let subscription = SubscriptionId::new(&self.subscription);
-        let catalog = session.store().catalog().await?;
-        let unknown = || CommandError::Usage(format!("there is no subscription `{subscription}` in the catalog"));
-        let district = catalog.subscriptions.get(&subscription).map(|it| it.district.clone()).ok_or_else(unknown)?;
+        let (subscription, district) = session.subscription(&self.subscription).await?;
         let (from, to) = (self.from.clone(), self.to.clone());
         let verb = Verb::MoveSeats { subscription, from, to, seats: self.seats };
         session.by_hand(district, &verb, self.reason.as_deref()).await

@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::clock::Clock;
 use crate::command::output::{Output, Tone};
-use crate::command::{CommandError, Common, Session, licenses, run, seats, verify};
+use crate::command::{CommandError, Common, Session, alerts, licenses, run, seats, verify};
 use crate::config;
 use crate::model::{DistrictId, RunRecord, RunStatus, Timestamp, Trigger};
 use crate::simulate::{Options, Server, World};
@@ -234,7 +234,7 @@ async fn plan_in_full(session: &Session, record: &RunRecord) -> Result<(), Comma
     Ok(())
 }
 
-/// Licenses, a waitlist, and the proof that all of it holds together.
+/// Licenses, alerts, a waitlist, and the proof that all of it holds together.
 async fn aftermath(session: &Session) -> Result<(), CommandError> {
     let out = session.output;
     out.line("")?;
@@ -242,6 +242,9 @@ async fn aftermath(session: &Session) -> Result<(), CommandError> {
         &out.tone(Tone::Attention, "Licenses: held children keep their seats, bridged, and nobody waits for them"),
     )?;
     licenses::Licenses::default().run(session).await?;
+    out.line("")?;
+    out.line(&out.tone(Tone::Attention, "Alerts: what someone should look at, until its cause is gone"))?;
+    alerts::Alerts::default().run(session).await?;
     out.line("")?;
     out.line(&out.tone(Tone::Attention, "Waiting for Reading in Mulberry Springs"))?;
     seats::waitlist(session, "mulberry-springs", "reading").await?;

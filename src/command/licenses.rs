@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::allocate::{License, licenses};
 use crate::command::output::Tone;
-use crate::command::{CommandError, Session};
+use crate::command::{CommandError, Session, alerts};
 use crate::model::Level;
 
 /// Seats of each product: total, assigned, available, waiting
@@ -32,8 +32,8 @@ impl Licenses {
             Some(_) | None => None,
         };
         let mut rows: Vec<License> = Vec::new();
-        for district in districts {
-            let baseline = session.store().baseline(&district).await?;
+        for district in &districts {
+            let baseline = session.store().baseline(district).await?;
             let wanted = |row: &License| product.as_ref().is_none_or(|code| &row.product == code);
             rows.extend(licenses(&baseline, session.as_of(), self.by_school).into_iter().filter(wanted));
         }
@@ -75,6 +75,9 @@ impl Licenses {
         let header =
             ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "EXPIRES", "LEVEL"];
         session.output.table(&header, cells.collect())?;
+        if let Some(line) = alerts::in_a_line(session, &districts).await? {
+            session.output.line(&line)?;
+        }
         Ok(0)
     }
 }

@@ -1,6 +1,7 @@
 //! The command line (interface.md). Each subcommand is a file; what they share stands here.
 
 mod activity;
+mod alerts;
 mod assign;
 mod audit;
 mod by_hand;
@@ -38,7 +39,7 @@ use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
 use crate::directory::Directory;
-use crate::model::{DistrictId, ProductCode, Timestamp};
+use crate::model::{DistrictId, ProductCode, SubscriptionId, Timestamp};
 use crate::schedule::worker::Office;
 use crate::shutdown::{self, Signals};
 use crate::store::{Queue, QueueError, Store, StoreError, WorkerLock, WriteError};
@@ -125,6 +126,10 @@ enum Command {
     Swap(assign::Swap),
     /// Move seats between two schools' allotments of one subscription
     MoveSeats(assign::MoveSeats),
+    /// Change how many seats of a subscription are left when the district is told
+    Threshold(alerts::Threshold),
+    /// What someone should look at: few seats left, people waiting, coverage that ends
+    Alerts(alerts::Alerts),
     /// Districts: purge
     #[command(subcommand)]
     District(District),
@@ -281,6 +286,15 @@ impl Session {
         Err(CommandError::Usage(format!("there is no product `{code}`; known are: {}", known.join(", "))))
     }
 
+    /// A subscription of the catalog in force, and the district that bought it.
+    async fn subscription(&self, id: &str) -> Result<(SubscriptionId, DistrictId), CommandError> {
+        let id = SubscriptionId::new(id);
+        let catalog = self.store().catalog().await?;
+        let unknown = || CommandError::Usage(format!("there is no subscription `{id}` in the catalog"));
+        let district = catalog.subscriptions.get(&id).map(|it| it.district.clone()).ok_or_else(unknown)?;
+        Ok((id, district))
+    }
+
     async fn close(self) {
         self.office.queue.close().await;
         self.office.store.close().await;
@@ -355,6 +369,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::User(_)
         | Command::Suggest(_)
         | Command::Identity(_)
+        | Command::Threshold(_)
+        | Command::Alerts(_)
         | Command::Audit(_)
         | Command::Verify(_)
         | Command::Token(_) => {}
@@ -382,6 +398,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::User(it) => it.run(&session).await,
         Command::Suggest(it) => it.run(&session).await,
         Command::Identity(it) => it.run(&session).await,
+        Command::Threshold(it) => it.run(&session).await,
+        Command::Alerts(it) => it.run(&session).await,
         Command::Audit(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,

@@ -108,6 +108,9 @@ impl School {
             decisions: BTreeMap::new(),
             review: None,
             recent: Vec::new(),
+            alerts: BTreeMap::new(),
+            daily: BTreeMap::new(),
+            vanished: BTreeMap::new(),
         })
     }
 

@@ -148,6 +148,16 @@ impl From<revert::Refused> for Problem {
     }
 }
 
+impl From<manual::NotSeen> for Problem {
+    fn from(error: manual::NotSeen) -> Self {
+        match error {
+            manual::NotSeen::Unknown(_) => Self::not_found("there is no such alert in this district"),
+            manual::NotSeen::Cleared { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
+            manual::NotSeen::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<serde_json::Error> for Problem {
     fn from(_: serde_json::Error) -> Self {
         tracing::error!("an answer cannot be written as JSON; this is a fault of rosterd");

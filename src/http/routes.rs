@@ -79,6 +79,8 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/districts/{d}/explain", READ, || get(api::explain::show)),
     reads("/v1/districts/{d}/reports/{name}", READ, || get(api::reports::show)),
     asks("/v1/districts/{d}/activity", Scope::Activity, || post(api::activity::report)),
+    reads("/v1/districts/{d}/alerts", READ, || get(api::alerts::list)),
+    asks("/v1/districts/{d}/alerts/{id}/ack", Scope::Manage, || post(api::alerts::acknowledge)),
     Route { method: Method::PUT, path: OVERRIDE, needs: MANAGE, handler: || put(api::overrides::set) },
     Route { method: Method::DELETE, path: OVERRIDE, needs: MANAGE, handler: || delete(api::overrides::clear) },
     Route { method: Method::PUT, path: ACCESS, needs: MANAGE, handler: || put(api::by_hand::access) },

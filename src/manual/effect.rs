@@ -11,7 +11,7 @@ use crate::model::{
 use crate::store::ByHand;
 
 use super::promise::Promise;
-use super::{Case, Refused, Verb, import, splits};
+use super::{Case, Refused, Verb, import, splits, threshold};
 
 /// What a verb decides.
 #[derive(Debug, Default)]
@@ -59,6 +59,9 @@ pub(super) fn of(case: Case<'_>) -> Result<Effect, Refused> {
         }
         Verb::SeatsImport { seats } => import::take_over(case, &mut effect, seats)?,
         Verb::Identity { decision, ids } => effect.decide_links(case, *decision, ids)?,
+        Verb::Threshold { subscription, remaining } => {
+            threshold::set(case, &mut effect, subscription, *remaining)?;
+        }
     }
     Ok(effect)
 }
@@ -148,6 +151,11 @@ impl Effect {
             }
         }
         self.apply_links(&mut after);
+        for overlay in &self.by_hand.thresholds_put {
+            if let Some(it) = after.catalog.subscriptions.get_mut(&overlay.subscription) {
+                it.alert_remaining = Some(overlay.alert_remaining);
+            }
+        }
         if let Some(Handed { from, to, at }) = &self.handed {
             let key = (from.product.clone(), from.user.clone());
             after.seats.remove(&key);

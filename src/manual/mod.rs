@@ -9,9 +9,11 @@ mod identity;
 mod import;
 mod promise;
 mod refused;
+mod seen;
 mod splits;
 #[cfg(test)]
 mod tests;
+mod threshold;
 
 use std::collections::BTreeSet;
 
@@ -30,6 +32,7 @@ use crate::store::{Store, WriteError};
 use effect::Effect;
 pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
 pub use refused::Refused;
+pub use seen::{NotSeen, acknowledge};
 
 /// Whom `assign` and `unassign` are about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +146,13 @@ pub enum Verb {
     SeatsImport {
         /// What the match report made of the file.
         seats: Vec<ImportedSeat>,
+    },
+    /// Changes how many seats are left when the district is told (S4.6, S4.11).
+    Threshold {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// Seats left.
+        remaining: u32,
     },
 }
 

@@ -112,6 +112,9 @@ pub(super) fn baseline(roster: Roster, bought: Vec<(Product, Subscription)>) -> 
         decisions: BTreeMap::new(),
         review: None,
         recent: Vec::new(),
+        alerts: BTreeMap::new(),
+        daily: BTreeMap::new(),
+        vanished: BTreeMap::new(),
     }
 }
 

@@ -6,8 +6,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Assignment, Catalog, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint, Kind, LinkDecision, Override,
-    ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId, Target, Timestamp, Waiting,
+    Alert, AlertId, Assignment, Catalog, DailyKey, Date, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint,
+    Kind, LinkDecision, Override, ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId, SubscriptionId, Target,
+    Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -157,6 +158,12 @@ pub struct Baseline {
     pub review: Option<PendingReview>,
     /// What syncs took away unattended in the last days, older ones left in.
     pub recent: Vec<RecentLoss>,
+    /// Alerts that are open.
+    pub alerts: BTreeMap<AlertId, Alert>,
+    /// Seats in use by local day; a day that is not there is as the one before it.
+    pub daily: BTreeMap<DailyKey, BTreeMap<Date, u64>>,
+    /// Subscriptions that vanished from the catalog's document, with since when; they keep their last state.
+    pub vanished: BTreeMap<SubscriptionId, Timestamp>,
 }
 
 impl Baseline {

@@ -80,6 +80,10 @@ text_id! {
     DistrictId
 }
 text_id! {
+    /// An alert's id: a hash of its district, kind, product and school, so that it stays the same when it is raised again.
+    AlertId
+}
+text_id! {
     /// A run's id: a ULID of its `as_of` and of a hash of (district, trigger, ordinal), so that the same history has the
     /// same ids (safety.md, Audit).
     RunId

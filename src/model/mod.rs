@@ -6,8 +6,10 @@
 //! | [`Roster`] | all records of one district, by kind and id |
 //! | [`Product`], [`Subscription`] | what is licensed, and what was bought |
 //! | [`Seat`], [`Waiting`] | who has a seat, and who is in line for one |
+//! | [`Alert`] | what someone should look at before it hurts |
 //! | [`Baseline`] | all the store knows of one district, at one revision |
 
+mod alert;
 mod baseline;
 mod catalog;
 mod enrollment;
@@ -23,6 +25,7 @@ mod run;
 mod seat;
 mod time;
 
+pub use alert::{Acknowledged, Alert, AlertKind, Daily, DailyKey};
 pub use baseline::{Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict};
 pub use catalog::{
     Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats, Shrink, Status,
@@ -30,7 +33,7 @@ pub use catalog::{
 };
 pub use enrollment::{Enrollment, EnrollmentKey, Period};
 pub use grade::canonical_grade;
-pub use id::{DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};
+pub use id::{AlertId, DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};
 pub use identity::{LinkDecision, LinkKind, LinkVerdict};
 pub use kind::{Kind, Verb};
 pub use loss::RecentLoss;
@@ -38,8 +41,8 @@ pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub use roster::Roster;
 pub use run::{
-    AuditSpan, Changed, Counts, HoldDecision, HoldRecord, LeftAlone, Need, PlanView, Reverted, RunRecord, RunStatus,
-    SeatCounts, SnapshotSummary, Trigger, Warning,
+    AlertCounts, AuditSpan, Changed, Counts, HoldDecision, HoldRecord, LeftAlone, Need, PlanView, Reverted, RunRecord,
+    RunStatus, SeatCounts, SnapshotSummary, Trigger, Warning,
 };
 pub use seat::{
     Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,

@@ -33,6 +33,7 @@ macro_rules! words {
         }
     };
 }
+pub(super) use words;
 
 words! {
     /// What asked for a run.
@@ -109,6 +110,19 @@ pub struct SeatCounts {
     pub bridged: u64,
     /// Users waiting afterwards.
     pub waiting: u64,
+}
+
+/// What a run did to the district's alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertCounts {
+    /// Raised.
+    pub raised: u64,
+    /// Moved on to their next step.
+    pub stepped: u64,
+    /// Cleared.
+    pub cleared: u64,
+    /// Open afterwards.
+    pub open: u64,
 }
 
 /// Something odd in a snapshot, counted, with a few ids as examples.
@@ -267,6 +281,9 @@ pub struct RunRecord {
     pub changes: Counts,
     /// Seat changes.
     pub seats: SeatCounts,
+    /// Alerts raised and cleared.
+    #[serde(default)]
+    pub alerts: AlertCounts,
     /// Held groups.
     pub holds: Vec<HoldRecord>,
     /// Of a first sync in review: seats needed against bought.
@@ -308,6 +325,7 @@ impl RunRecord {
             snapshot: None,
             changes: Kind::ALL.into_iter().map(|kind| (kind, Changed::default())).collect(),
             seats: SeatCounts::default(),
+            alerts: AlertCounts::default(),
             holds: Vec::new(),
             needs: Vec::new(),
             plan: None,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 pub use pairs::{IfMerged, Pair, PairList, PairState};
 pub use seats::{Holder, Place, SeatList};
 
-use crate::model::{Changed, HoldRecord, Kind, RunRecord, RunStatus};
+use crate::model::{AlertCounts, Changed, HoldRecord, Kind, RunRecord, RunStatus};
 
 /// So many of those a revert leaves alone are told to people.
 const SHOWN: usize = 20;
@@ -46,6 +46,9 @@ pub fn text(run: &RunRecord) -> String {
             "  seats        {} granted, {} released, {} moved, {} bridged, {} waiting",
             seats.granted, seats.released, seats.moved, seats.bridged, seats.waiting
         ));
+    }
+    if let Some(words) = alert_words(&run.alerts) {
+        line(format!("  alerts       {words}: `rosterd alerts --district {}`", run.district));
     }
     for hold in &run.holds {
         line(format!("  {}", hold_line(hold)));
@@ -109,6 +112,14 @@ pub fn headline(run: &RunRecord) -> String {
 pub fn changed_words(changed: &Changed) -> Option<String> {
     let Changed { added, changed, removed, held, unchanged: _ } = *changed;
     let parts = [(added, "added"), (changed, "changed"), (removed, "removed"), (held, "held")];
+    let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// `2 raised, 7 open`, or nothing where none is open and none has cleared.
+fn alert_words(alerts: &AlertCounts) -> Option<String> {
+    let AlertCounts { raised, stepped, cleared, open } = *alerts;
+    let parts = [(raised, "raised"), (stepped, "told again"), (cleared, "cleared"), (open, "open")];
     let words: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
     (!words.is_empty()).then(|| words.join(", "))
 }

@@ -6,10 +6,10 @@ use crate::apply::{self, Author, Decided, Order, Shown};
 use crate::clock::Clock;
 use crate::feed;
 use crate::guard::{self, Cleared};
-use crate::model::{AuditSpan, Baseline, RunRecord, RunStatus, SourceMark, Trigger, Warning};
+use crate::model::{Alert, AuditSpan, Baseline, RunRecord, RunStatus, SourceMark, Trigger, Warning};
 use crate::run::{BY_HAND, ERASE, Job, RunError};
 use crate::snapshot::{Snapshot, SourceState};
-use crate::store::{Queue, Store, WriteError};
+use crate::store::{Queue, Store, WriteError, Writes};
 
 /// Where a run happens.
 #[derive(Debug)]
@@ -97,22 +97,32 @@ impl World<'_> {
                 baseline,
                 cleared.plan().changes.iter().chain(&cleared.plan().pending),
             ),
+            fed: job.district.feed.kind() != "manual",
+            pauses: Vec::new(),
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();
-        let decided_nothing =
-            writes.decisions_cleared.is_empty() && writes.hold_decisions.is_empty() && writes.remembered.is_none();
+        let decided_nothing = writes.decisions_cleared.is_empty()
+            && writes.hold_decisions.is_empty()
+            && writes.remembered.is_none()
+            && writes.daily_put.is_empty()
+            && writes.daily_removed.is_empty();
         if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
-            // A second run of the same data writes nothing but its own row.
-            self.store.finish_run(&record).await?;
+            // A second run of the same data writes nothing but its own row, and that the data is of now.
+            self.store.finish_unchanged(&record, writes.source.as_ref()).await?;
             return Ok(record);
         }
-        match self.store.write(writes).await {
+        let news = news(&writes);
+        match Box::pin(self.store.write(writes)).await {
             Ok(span) => {
                 // A chain alone does not show that its end was cut off; the log keeps where it stood (P53).
                 if let Some(AuditSpan { last_seq, head, .. }) = &span {
                     let (id, at) = (&record.district, record.as_of);
                     tracing::info!(district.id = %id, size = last_seq, %head, %at, "audit checkpoint of {id}");
+                }
+                for (alert, what) in news {
+                    let (id, kind, district) = (&alert.id, alert.kind, &alert.district);
+                    tracing::info!(district.id = %district, alert.id = %id, alert.kind = %kind, "alert {what} in {district}: {kind}");
                 }
                 record.audit = span;
             }
@@ -124,4 +134,16 @@ impl World<'_> {
         }
         Ok(record)
     }
+}
+
+/// The alerts that people are to be told of, once each.
+fn news(writes: &Writes) -> Vec<(Alert, &'static str)> {
+    let now = writes.allocated_at;
+    let what = |it: &Alert| match it {
+        it if it.cleared_at.is_some() => Some("cleared"),
+        it if it.raised_at == now => Some("raised"),
+        it if it.stepped_at == Some(now) => Some("stepped"),
+        _ => None,
+    };
+    writes.alerts_put.iter().filter_map(|it| Some((it.clone(), what(it)?))).collect()
 }

@@ -129,7 +129,7 @@ impl Office {
             run::BY_HAND => self.by_hand(&job, claimed.request.payload.as_deref(), &world).await,
             run::ERASE => self.erase(&job, claimed.request.payload.as_deref(), &world).await,
             "revert" => self.revert(&job, claimed.request.payload.as_deref(), &world).await,
-            "approve" | "reject" => Box::pin(self.decide(&job, claimed.request.payload.as_deref(), &world)).await,
+            "approve" | "reject" => self.decide(&job, claimed.request.payload.as_deref(), &world).await,
             other => Err(format!("this version of rosterd does not know the request `{other}`; run the newer one")),
         };
         match outcome {
@@ -155,13 +155,13 @@ impl Office {
     async fn erase(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
         let ask: erase::Ask = serde_json::from_str(payload.unwrap_or_default())
             .map_err(|_| "the queued erasure cannot be read; ask for it again".to_owned())?;
-        erase::carry_out(job, &ask, world).await.map_err(|error| error.to_string())
+        Box::pin(erase::carry_out(job, &ask, world)).await.map_err(|error| error.to_string())
     }
 
     async fn revert(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
         let ask: revert::Ask = serde_json::from_str(payload.unwrap_or_default())
             .map_err(|_| "the queued revert cannot be read; ask for it again".to_owned())?;
-        revert::carry_out(job, &ask, world).await.map_err(|error| error.to_string())
+        Box::pin(revert::carry_out(job, &ask, world)).await.map_err(|error| error.to_string())
     }
 
     async fn note_use(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {

@@ -13,7 +13,7 @@ use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::{Locked, read_state, read_states};
 use crate::store::write::BATCH;
-use crate::store::{Store, StoreError, records, seats};
+use crate::store::{Store, StoreError, alerts, records, seats};
 
 const TABLE: Table = Table("audit");
 
@@ -349,6 +349,13 @@ async fn compare(tx: &mut Tx, district: &DistrictId, fold: &Fold) -> Result<Vec<
         places.into_keys().map(|(product, user)| (product, fold.stored_name(user.as_str()))).collect();
     differ(&mut faults, district, "places in line", &fold.waiting, &places);
 
+    let open = alerts::read_open(tx, district).await?;
+    let open: BTreeMap<String, _> =
+        open.values().map(|it| (it.id.to_string(), canonical(&Value::Object(fold.stored_alert(it))))).collect();
+    let told = fold.alerts.iter().map(|(id, it)| (id.clone(), canonical(&Value::Object(it.clone()))));
+    let told: BTreeMap<String, _> = told.collect();
+    differ(&mut faults, district, "open alerts", &sorted(told)?, &sorted(open)?);
+
     let mut ids: BTreeMap<_, BTreeSet<String>> = fold.active.keys().map(|kind| (*kind, BTreeSet::new())).collect();
     for (kind, id) in records::read_active_ids(tx, district).await? {
         ids.entry(kind).or_default().insert(fold.stored_record_name(kind, &id));
@@ -373,4 +380,11 @@ fn differ<T: Ord>(
     if only_audit + only_store > 0 {
         faults.push(format!("{what} of `{district}`: {only_audit} only in the audit, {only_store} only in the store"));
     }
+}
+
+/// Each id with what is told of it.
+fn sorted(
+    told: BTreeMap<String, Result<String, crate::audit::NotAnInteger>>,
+) -> Result<BTreeSet<(String, String)>, StoreError> {
+    told.into_iter().map(|(id, text)| Ok((id, text?))).collect()
 }

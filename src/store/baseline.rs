@@ -1,10 +1,12 @@
 //! Everything a plan needs of a district, in one consistent read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId};
 use crate::store::db::Tx;
-use crate::store::{Store, StoreError, catalog, district, hand, identity, loss, manual, records, runs, seats};
+use crate::store::{
+    Store, StoreError, alerts, catalog, district, hand, identity, loss, manual, records, runs, seats, threshold,
+};
 
 impl Store {
     /// The district at one revision; [`StoreError::NoDistrict`] for an unknown one.
@@ -18,6 +20,9 @@ impl Store {
         let departed = read_departed(tx, district, seats.values()).await?;
         let mut catalog = catalog::read(tx).await?.of_district(district);
         for overlay in hand::read_overlays(tx, district).await? {
+            overlay.lay_over(&mut catalog);
+        }
+        for overlay in threshold::read(tx, district).await? {
             overlay.lay_over(&mut catalog);
         }
         Ok(Baseline {
@@ -39,6 +44,10 @@ impl Store {
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,
             recent: loss::read(tx, district).await?,
+            alerts: alerts::read_open(tx, district).await?,
+            daily: alerts::read_daily(tx, district).await?,
+            // The catalog does not keep yet what its document lacks.
+            vanished: BTreeMap::new(),
         })
     }
 }

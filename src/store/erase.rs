@@ -130,6 +130,8 @@ statements! {
     DISTRICT_ACTIVITY = Sql::portable("DELETE FROM activity WHERE district = $1");
     DISTRICT_LINKS = Sql::portable("DELETE FROM person_link WHERE district = $1");
     DISTRICT_LINK_DECISIONS = Sql::portable("DELETE FROM identity_decision WHERE district = $1");
+    DISTRICT_ALERTS = Sql::portable("DELETE FROM alert WHERE district = $1");
+    DISTRICT_DAYS = Sql::portable("DELETE FROM seats_daily WHERE district = $1");
     PEOPLE_LEFT = Sql::portable(
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
          UNION ALL SELECT 'record_version', COUNT(*) FROM record_version WHERE district = $1
@@ -199,7 +201,7 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 15] = [
+const OF_DISTRICT: [(&str, Sql); 17] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
@@ -215,6 +217,8 @@ const OF_DISTRICT: [(&str, Sql); 15] = [
     ("activity", DISTRICT_ACTIVITY),
     ("person_link", DISTRICT_LINKS),
     ("identity_decision", DISTRICT_LINK_DECISIONS),
+    ("alert", DISTRICT_ALERTS),
+    ("seats_daily", DISTRICT_DAYS),
 ];
 
 const OLD: [(&str, Sql); 4] = [

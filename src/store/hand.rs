@@ -13,6 +13,7 @@ use crate::model::{
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::seats::{each_batch, key_row};
+use crate::store::threshold::{self, ThresholdOverlay};
 use crate::store::{StoreError, identity};
 
 const ASSIGNMENT: Table = Table("assignment");
@@ -143,6 +144,8 @@ pub struct ByHand {
     pub identity_removed: Vec<String>,
     /// Splits of subscriptions.
     pub overlays_put: Vec<AllotmentOverlay>,
+    /// Thresholds of subscriptions.
+    pub thresholds_put: Vec<ThresholdOverlay>,
 }
 
 impl ByHand {
@@ -234,7 +237,8 @@ pub(super) async fn put(tx: &mut Tx, district: &DistrictId, it: &ByHand) -> Resu
     each_batch(tx, PUT_OVERLAYS, district, &it.overlays_put, |it| {
         Ok(OverlayRow { subscription: it.subscription.as_str(), body: OVERLAY.to_json(it)? })
     })
-    .await
+    .await?;
+    threshold::put(tx, district, &it.thresholds_put).await
 }
 
 async fn put_decisions(tx: &mut Tx, district: &DistrictId, it: &ByHand) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@
 //! anything: plans come in as [`Writes`], and either all of one is there afterwards or nothing of it.
 
 mod activity;
+mod alerts;
 mod audit;
 mod baseline;
 mod catalog;
@@ -31,6 +32,7 @@ mod schema;
 mod seats;
 mod settings;
 mod statements;
+mod threshold;
 mod token;
 mod write;
 
@@ -51,6 +53,7 @@ pub use queue::{Cancelled, Filed, NewRequest, Queue, QueueError, Request, Reques
 pub use runs::RunFilter;
 pub use schema::migrations;
 pub use settings::Settings;
+pub use threshold::ThresholdOverlay;
 pub use token::Token;
 pub use write::{HoldUpdate, RecordWrite, Writes};
 

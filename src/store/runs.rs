@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::model::{
-    Decision, DistrictId, Fingerprint, HeldChange, Kind, PendingReview, RunId, RunRecord, RunStatus, Timestamp, Verdict,
+    Decision, DistrictId, Fingerprint, HeldChange, Kind, PendingReview, RunId, RunRecord, RunStatus, SourceMark,
+    Timestamp, Verdict,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -290,12 +291,25 @@ impl Store {
     /// Keeps the row of a run that writes nothing else: failed, unchanged, planned, cancelled.
     /// [`WriteError::AlreadyDone`] if it has a final row.
     pub async fn finish_run(&self, run: &RunRecord) -> Result<(), WriteError> {
+        self.finish(run, None).await
+    }
+
+    /// The same of a run whose complete pull is as the store has it: what is in use is as new as that pull, which makes no
+    /// plan stale.
+    pub async fn finish_unchanged(&self, run: &RunRecord, pull: Option<&SourceMark>) -> Result<(), WriteError> {
+        self.finish(run, pull).await
+    }
+
+    async fn finish(&self, run: &RunRecord, pull: Option<&SourceMark>) -> Result<(), WriteError> {
         let mut tx = self.db.write().await?;
-        district::lock(&mut tx, &run.district).await?;
+        let locked = district::lock(&mut tx, &run.district).await?;
         if is_done(&mut tx, &run.run).await? {
             return Err(WriteError::AlreadyDone(run.run.clone()));
         }
         put_run(&mut tx, run).await?;
+        if let Some(pull) = pull {
+            locked.set_source(&mut tx, pull).await?;
+        }
         Ok(tx.commit().await?)
     }
 

@@ -47,6 +47,7 @@ macro_rules! step {
 const STEPS: &[Step] = &[
     step!(Store, 1, "0001_store"),
     step!(Queue, 2, "0002_queue"),
+    step!(Store, 3, "0003_alert"),
     step!(Store, 4, "0004_identity"),
     step!(Store, 8, "0008_guard"),
     step!(Store, 9, "0009_history"),

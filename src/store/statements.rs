@@ -2,14 +2,15 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, activity, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, night, queue,
-    records, runs, seats, token,
+    StoreError, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, night, queue,
+    records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[
     super::STATEMENTS,
     activity::STATEMENTS,
+    alerts::STATEMENTS,
     audit::STATEMENTS,
     catalog::STATEMENTS,
     district::STATEMENTS,
@@ -22,6 +23,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     records::STATEMENTS,
     runs::STATEMENTS,
     seats::STATEMENTS,
+    threshold::STATEMENTS,
 ];
 
 /// Those over the queue's tables.

@@ -3,12 +3,14 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    AuditSpan, Decision, DistrictId, Ended, HeldChange, Kind, RecentLoss, ReleaseReason, Remembered, RunId, RunRecord,
-    Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
+    Alert, AuditSpan, Daily, DailyKey, Date, Decision, DistrictId, Ended, HeldChange, Kind, RecentLoss, ReleaseReason,
+    Remembered, RunId, RunRecord, Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
-use crate::store::{Store, StoreError, WriteError, audit, district, erase, history, loss, records, runs, seats};
+use crate::store::{
+    Store, StoreError, WriteError, alerts, audit, district, erase, history, loss, records, runs, seats,
+};
 
 /// Rows a statement.
 pub(super) const BATCH: usize = 500;
@@ -103,6 +105,12 @@ pub struct Writes {
     pub erase: Option<SourceId>,
     /// What the run takes away unattended, for the guard's sum of seven days.
     pub losses: Vec<RecentLoss>,
+    /// Alerts that are raised, changed or cleared.
+    pub alerts_put: Vec<Alert>,
+    /// Seats in use today, where they are not as the day before.
+    pub daily_put: Vec<Daily>,
+    /// Days of that history that are too old.
+    pub daily_removed: Vec<(DailyKey, Date)>,
     /// The run's `as_of`.
     pub allocated_at: Timestamp,
     /// One draft a change.
@@ -149,6 +157,10 @@ impl Writes {
             remembered,
             erase,
             losses,
+            alerts_put,
+            // Plans do not rest on the history.
+            daily_put: _,
+            daily_removed: _,
             allocated_at: _,
             audit,
         } = self;
@@ -168,6 +180,7 @@ impl Writes {
             && remembered.is_none()
             && erase.is_none()
             && losses.is_empty()
+            && alerts_put.is_empty()
             && audit.is_empty())
     }
 }
@@ -204,6 +217,8 @@ impl Store {
         seats::put_waiting(tx_ref, &district, &writes.waiting_put).await?;
         seats::put_ended(tx_ref, &district, &writes.ended_put).await?;
         history::put(tx_ref, &district, &run.run, &writes.seats_ended).await?;
+        alerts::put(tx_ref, &district, &writes.alerts_put).await?;
+        alerts::put_daily(tx_ref, &district, &writes.daily_put, &writes.daily_removed).await?;
         failpoint("store.write.seats");
         runs::put_held(tx_ref, &district, &run.run, &writes.held).await?;
         runs::clear_decisions(tx_ref, &district, &writes.decisions_cleared).await?;

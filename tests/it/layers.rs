@@ -22,15 +22,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["allocate", "model", "snapshot"]),
     ("guard", &["allocate", "model", "plan", "snapshot"]),
     ("audit", &["model", "plan"]),
+    ("alert", &["allocate", "audit", "model"]),
     ("report", &["allocate", "audit", "guard", "identity", "model", "plan", "snapshot"]),
     ("store", &["allocate", "audit", "clock", "guard", "model", "plan", "report"]),
-    ("apply", &["allocate", "audit", "guard", "model", "plan", "store"]),
+    ("apply", &["alert", "allocate", "audit", "guard", "model", "plan", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),
     ("reports", &["allocate", "audit", "model"]),
     ("inquiry", &["apply", "audit", "explain", "model", "reports", "store"]),
     ("run", &["apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot", "store"]),
     ("decide", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
-    ("manual", &["allocate", "apply", "audit", "guard", "identity", "model", "plan", "run", "store"]),
+    ("manual", &["alert", "allocate", "apply", "audit", "guard", "identity", "model", "plan", "run", "store"]),
     ("activity", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("revert", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("erase", &["allocate", "apply", "audit", "guard", "model", "plan", "run", "store"]),
@@ -63,6 +64,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "http",
         &[
             "activity",
+            "alert",
             "allocate",
             "audit",
             "catalog",
@@ -100,8 +102,8 @@ const TOP: [&str; 3] = ["command", "lib", "main"];
 const TO_BE_TURNED: &[(&str, &str)] = &[("directory", "config"), ("schedule", "config")];
 
 /// What decides: no I/O, no clock, no chance.
-const PURE: [&str; 13] = [
-    "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model", "plan", "reports",
+const PURE: [&str; 14] = [
+    "alert", "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model", "plan", "reports",
     "snapshot", "suggest",
 ];
 

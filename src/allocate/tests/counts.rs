@@ -46,7 +46,7 @@ fn a_row_is_the_json_of_the_interface() {
         concat!(
             r#"[{"district":"d","product":"reading","pool":"sum","school":null,"total":8,"assigned":1,"bridged":0,"#,
             r#""available":7,"over":0,"waiting":0,"usage_percent":12.5,"utilization_percent":0.0,"level":"green","#,
-            r#""status":"Active","access":"full","expires_on":"2027-06-30","licensed_to":null,"#,
+            r#""alert_remaining":0,"status":"Active","access":"full","expires_on":"2027-06-30","licensed_to":null,"#,
             r#""as_of":"2026-10-05T08:00:00.000Z","assigned_if_merged":1}]"#
         )
     );

@@ -374,6 +374,9 @@ impl World {
             decisions: BTreeMap::new(),
             review: None,
             recent: Vec::new(),
+            alerts: BTreeMap::new(),
+            daily: BTreeMap::new(),
+            vanished: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The API, a file for each group of calls.
 
 pub(super) mod activity;
+pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod by_hand;
 pub(super) mod districts;

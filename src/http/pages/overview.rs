@@ -6,12 +6,13 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::response::Html;
 
+use crate::alert;
 use crate::allocate::{License, licenses};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::pages::{Escaped, number, page};
 use crate::http::problem::Problem;
-use crate::model::{DistrictState, Level, RunRecord, RunStatus, Timestamp};
+use crate::model::{Alert, DistrictState, Level, RunRecord, RunStatus, Timestamp};
 use crate::report;
 use crate::schedule::worker::Office;
 use crate::store::{Request, RunFilter};
@@ -38,6 +39,7 @@ struct Card {
     name: String,
     last: Option<RunRecord>,
     open: Vec<Request>,
+    alerts: Vec<Alert>,
 }
 
 /// The page.
@@ -56,6 +58,13 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<
         1 => "<h1>1 district waits for a person</h1>\n".to_owned(),
         n => format!("<h1>{n} districts wait for a person</h1>\n"),
     };
+    // The same alerts three times: here, in the bar of the browser's tab, and each in its district (S4.29).
+    let alerts: usize = cards.iter().map(|it| it.alerts.len()).sum();
+    if alerts > 0 {
+        let unseen = cards.iter().flat_map(|it| &it.alerts).filter(|it| it.acknowledged.is_none()).count();
+        writeln!(content, "<p class=\"warn\">{alerts} open alerts, {unseen} of them not seen by anyone.</p>")
+            .unwrap_or_default();
+    }
     if cards.is_empty() {
         content.push_str(
             "<p>No district yet. Add a <code>[[district]]</code> to the configuration, then send SIGHUP.</p>",
@@ -69,7 +78,8 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<
         let rest = number(u64::try_from(cards.len() - SHOWN).unwrap_or(0));
         write!(content, "<p class=\"quiet\">{rest} more need nothing.</p>").unwrap_or_default();
     }
-    Ok(page("Overview", &content))
+    let title = if alerts > 0 { format!("({alerts}) Overview") } else { "Overview".to_owned() };
+    Ok(page(&title, &content))
 }
 
 async fn card(office: &Office, state: DistrictState, open: &[Request], now: Timestamp) -> Result<Card, Problem> {
@@ -85,9 +95,10 @@ async fn card(office: &Office, state: DistrictState, open: &[Request], now: Time
         (_, _, Some(hours)) if hours >= STALE_HOURS => Need::Stale,
         _ => Need::Nothing,
     };
+    let alerts = alert::in_order(office.store.alerts(&state.id, false).await?);
     let name = office.known.get(&state.id).map_or_else(|| state.id.to_string(), |it| it.name().to_owned());
     let open = open.iter().filter(|it| it.district == state.id).cloned().collect();
-    Ok(Card { need, state, name, last, open })
+    Ok(Card { need, state, name, last, open, alerts })
 }
 
 fn render(out: &mut String, card: &Card, rows: &[License]) {
@@ -116,6 +127,7 @@ fn render(out: &mut String, card: &Card, rows: &[License]) {
         writeln!(out, "<p class=\"quiet\">Under way: {} ({})</p>", request.status, Escaped(&request.mode))
             .unwrap_or_default();
     }
+    alerts(out, &card.alerts);
     if !rows.is_empty() {
         out.push_str("<table><tr><th>Product</th><th>Seats</th><th>Waiting</th><th>Expires</th></tr>\n");
         for row in rows {
@@ -126,12 +138,33 @@ fn render(out: &mut String, card: &Card, rows: &[License]) {
     out.push_str("</article>\n");
 }
 
-fn license(out: &mut String, row: &License) {
-    let level = match row.level {
+fn color(level: Level) -> &'static str {
+    match level {
         Level::Green => "green",
         Level::Yellow => "yellow",
         Level::Red => "red",
-    };
+    }
+}
+
+/// The district's open alerts, most urgent first.
+fn alerts(out: &mut String, alerts: &[Alert]) {
+    if alerts.is_empty() {
+        return;
+    }
+    out.push_str("<ul class=\"alerts\">\n");
+    for it in alerts {
+        let of = [it.product.as_ref().map(ToString::to_string), it.school.as_ref().map(|id| format!("school {id}"))];
+        let of = of.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        let of = if of.is_empty() { of } else { format!("{of}: ") };
+        let seen = it.acknowledged.as_ref().map(|seen| format!(" (seen by {})", seen.by)).unwrap_or_default();
+        let (level, of, text, seen) = (color(it.level), Escaped(&of), Escaped(&it.text), Escaped(&seen));
+        writeln!(out, "<li class=\"{level}\">{of}{text}<span class=\"quiet\">{seen}</span></li>").unwrap_or_default();
+    }
+    out.push_str("</ul>\n");
+}
+
+fn license(out: &mut String, row: &License) {
+    let level = color(row.level);
     let used = number(row.assigned);
     let seats = match (row.total, row.available) {
         (Some(total), Some(available)) => format!("{used} of {} used, {} available", number(total), number(available)),

@@ -168,6 +168,9 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         remembered: None,
         erase: None,
         losses: Vec::new(),
+        alerts_put: Vec::new(),
+        daily_put: Vec::new(),
+        daily_removed: Vec::new(),
         allocated_at: as_of,
         audit: Vec::new(),
     }

@@ -1,0 +1,87 @@
+//! What a run means for the district's alerts: the district as it is once the run is written, looked at whole.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::alert::{self, Evaluation, Facts, Kept};
+use crate::allocate::{self, Input};
+use crate::guard::Cleared;
+use crate::model::{Baseline, DistrictState, Kind, Record, Roster, SourceMark};
+
+/// The alerts and the history after a cleared plan. `source` is the data in use then; none for a district that is not fed.
+pub(super) fn watch(
+    cleared: &Cleared,
+    baseline: &Baseline,
+    source: Option<&SourceMark>,
+    pauses: &[alert::Pause],
+) -> (Evaluation, Kept) {
+    let plan = cleared.plan();
+    let DistrictState { id, time_zone, .. } = &baseline.state;
+    let after = cleared.seats();
+    let seats = if after.seats.is_empty() {
+        Cow::Borrowed(&baseline.seats)
+    } else {
+        Cow::Owned(after.seats.applied_to(&baseline.seats))
+    };
+    let waiting = if after.waiting.is_empty() {
+        Cow::Borrowed(&baseline.waiting)
+    } else {
+        Cow::Owned(after.waiting.applied_to(&baseline.waiting))
+    };
+    // Numbers need the schools and how many students there are, not the whole roster once more.
+    let schools = schools(cleared, baseline);
+    let input = Input {
+        roster: &schools,
+        seats: &seats,
+        waiting: &waiting,
+        remembered: &after.remembered,
+        ..Input::of(baseline, plan.as_of)
+    };
+    let rows = allocate::licenses_of(input, students(cleared, baseline), true);
+    let outlook = allocate::outlook(input);
+    let mut names = schools.schools.values().filter(|org| org.org_type == "district").map(|org| org.name.as_str());
+    let facts = Facts {
+        district: id,
+        zone: *time_zone,
+        as_of: plan.as_of,
+        rows: &rows,
+        outlook: &outlook,
+        catalog: &baseline.catalog,
+        vanished: &baseline.vanished,
+        name: names.next().filter(|name| !name.is_empty() && names.next().is_none()),
+        source,
+        pauses,
+        held: cleared.held().count() + plan.pending.len(),
+        daily: &baseline.daily,
+    };
+    let kept = alert::keep(&baseline.daily, &rows, plan.as_of.date_in(*time_zone));
+    (alert::evaluate(&baseline.alerts, alert::watch(&facts), id, plan.as_of), kept)
+}
+
+fn schools(cleared: &Cleared, baseline: &Baseline) -> Roster {
+    let mut roster = Roster { schools: baseline.roster.schools.clone(), ..Roster::default() };
+    for change in cleared.applied().filter(|change| change.kind == Kind::Schools) {
+        match (&change.before, &change.after) {
+            (_, Some(after)) => roster.put(after.clone()),
+            (Some(before), None) => roster.take(before),
+            (None, None) => {}
+        }
+    }
+    roster
+}
+
+/// Active students afterwards.
+fn students(cleared: &Cleared, baseline: &Baseline) -> u64 {
+    let counts = |record: Option<&Record>| match record {
+        Some(Record::User(user)) => allocate::is_active_student(user),
+        _ => false,
+    };
+    let mut students = baseline.roster.users.values().filter(|user| allocate::is_active_student(user)).count();
+    let changes: BTreeMap<&str, _> =
+        cleared.applied().filter(|it| it.kind == Kind::Users).map(|it| (it.id.as_str(), it)).collect();
+    for change in changes.values() {
+        students += usize::from(counts(change.after.as_ref()));
+        students = students.saturating_sub(usize::from(counts(change.before.as_ref())));
+    }
+    u64::try_from(students).unwrap_or(u64::MAX)
+}
