@@ -1,6 +1,9 @@
 //! `rosterd run`, the real binary: nights, signals, requests, and being killed.
 
-use rosterd::model::{RunRecord, RunStatus, Trigger};
+use std::time::SystemTime;
+
+use chrono::DateTime;
+use rosterd::model::{AlertKind, RunRecord, RunStatus, Trigger};
 use rosterd::store::{RunFilter, Store};
 use serde_json::json;
 
@@ -81,6 +84,32 @@ async fn a_missed_night_is_caught_up_once_whatever_restarts_and_none_before_the_
     let nights = nights(&store).await;
     assert_eq!(nights.len(), 1, "the latest of three missed nights, once");
     assert_eq!(nights[0].status, RunStatus::Unchanged);
+    verify(&installation);
+}
+
+/// licensing.md, Even when the fetch failed: what dates bring about does not wait for a feed, and that the roster is old is one
+/// of these.
+#[tokio::test]
+async fn a_night_without_an_upload_says_that_the_roster_is_old() {
+    let installation = Installation::new("apply", "");
+    let upload = installation.path("drop/upload-1");
+    let sent = SystemTime::from(DateTime::parse_from_rfc3339(DAY_1).unwrap());
+    for entry in std::fs::read_dir(&upload).unwrap() {
+        let file = std::fs::File::options().write(true).open(entry.unwrap().path()).unwrap();
+        file.set_modified(sent).unwrap();
+    }
+    let daemon = installation.start(DAY_1).await;
+    let store = installation.store().await;
+    sync_by_signal(&daemon, &store).await;
+    daemon.stop().await;
+    std::fs::remove_dir_all(&upload).unwrap();
+
+    let daemon = installation.start("2025-10-09T20:00:00Z").await;
+    let night = until("the missed night", async || nights(&store).await.pop()).await;
+    assert_eq!((night.status, night.alerts.raised), (RunStatus::Failed, 1), "{:?}", night.error);
+    let alerts = store.alerts(&"mulberry-springs".into(), false).await.unwrap();
+    assert!(alerts.iter().any(|it| it.kind == AlertKind::StaleRoster), "{alerts:?}");
+    daemon.stop().await;
     verify(&installation);
 }
 

@@ -256,6 +256,40 @@ async fn the_overview_shows_a_district_and_is_for_local_names_alone() {
     daemon.stop().await;
 }
 
+/// S4.29: one object, shown where people look; seen under `manage` and still open.
+#[tokio::test]
+async fn open_alerts_are_listed_shown_on_the_overview_and_acknowledged() {
+    let installation = Installation::new("apply", "");
+    let all = installation.token("all", &["--scope", "admin"]);
+    let token = installation.token("crm", &["--scope", "manage", "--scope", "read"]);
+    let daemon = installation.start(DAY_1).await;
+    ended(&daemon, &all, &post(&daemon, "/v1/syncs", &all, &json!({ "district": "mulberry-springs" })).await).await;
+    let path = "/v1/districts/mulberry-springs/alerts";
+    let alerts = get(&daemon, path, &token).await.body["items"].as_array().unwrap().clone();
+    let of_math = |it: &&Value| it["kind"] == "low_seats" && it["product"] == "math" && it["school"].is_null();
+    let low = alerts.iter().find(of_math).unwrap();
+    assert_eq!(low["text"], "You have 0 licenses remaining. Consider purchasing additional licenses.");
+    let page = client().get(daemon.url("/")).send().await.unwrap().text().await.unwrap();
+    let count = alerts.len();
+    for shown in
+        [&format!("({count}) Overview"), &format!("{count} open alerts, {count} of them not seen"), "math: You have 0"]
+    {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    let ack = format!("{path}/{}/ack", low["id"].as_str().unwrap());
+    let seen = post(&daemon, &ack, &token, &json!({})).await;
+    assert_eq!((seen.status.as_u16(), &seen.body["acknowledged"]["by"]), (200, &json!("token:crm")));
+    assert_eq!(get(&daemon, path, &token).await.body["items"].as_array().unwrap().len(), count);
+    is_problem(&post(&daemon, &ack.replace("mulberry-springs", "by-hand"), &token, &json!({})).await, 404);
+    verify_clean(&installation);
+    daemon.stop().await;
+}
+
+fn verify_clean(installation: &Installation) {
+    let out = installation.cli(DAY_1, &["verify"]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+}
+
 #[tokio::test]
 async fn an_override_is_set_and_cleared_as_a_run_of_whoever_asked() {
     let installation = Installation::new("apply", "");

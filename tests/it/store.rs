@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rosterd::alert::Move;
 use rosterd::audit::GENESIS;
 use rosterd::model::Verb;
 use rosterd::model::{
-    Assignment, Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange, HoldDecision, HoldRecord, Kind,
-    Leaving, Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason, Remembered, RunStatus, SeatState,
-    SourceId, SourceMark, Spell, Target, Verdict,
+    Alert, AlertKind, Assignment, Daily, Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange,
+    HoldDecision, HoldRecord, Kind, Leaving, Level, Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason,
+    Remembered, RunStatus, SeatState, SourceId, SourceMark, Spell, Target, Verdict,
 };
 use rosterd::store::{Activity, AuditFilter, ByHand, HoldUpdate, RunFilter, Store, StoreError, WriteError};
 
@@ -34,6 +35,7 @@ both!(
     the_catalog_is_replaced_but_no_subscription_is_lost,
     what_was_decided_by_hand_is_written_with_its_run,
     what_an_allocation_leaves_to_remember_comes_back,
+    alerts_and_the_days_behind_them_come_back_and_the_audit_knows_them,
     the_audit_is_read_by_filter,
     ten_thousand_records_go_in_and_come_out,
     ids_sort_by_their_bytes,
@@ -490,6 +492,51 @@ async fn what_an_allocation_leaves_to_remember_comes_back(fresh: &Fresh) {
     store.write(first).await.unwrap();
     let base = store.baseline(&oak()).await.unwrap();
     assert_eq!((base.remembered, base.state.revision), (remembered, 1));
+}
+
+async fn alerts_and_the_days_behind_them_come_back_and_the_audit_knows_them(fresh: &Fresh) {
+    let store = fresh.store().await;
+    with_oak(&store).await;
+    let of = |school: Option<&str>| (ProductCode::from("reading"), school.map(SourceId::from));
+    let days = ["2026-10-04", "2026-10-05"].map(|day| day.parse().unwrap());
+    let alert = Alert {
+        id: Alert::id_of(&oak(), AlertKind::Waitlist, Some(&"reading".into()), Some(&"S1".into())),
+        district: oak(),
+        kind: AlertKind::Waitlist,
+        product: Some("reading".into()),
+        school: Some("S1".into()),
+        level: Level::Red,
+        step: None,
+        on: None,
+        text: "1 user waits for a license.".to_owned(),
+        numbers: BTreeMap::from([("waiting".to_owned(), 1)]),
+        raised_at: monday(),
+        stepped_at: None,
+        cleared_at: None,
+        acknowledged: None,
+    };
+    let mut first = writes("01RUN-1", monday(), 0);
+    first.alerts_put = vec![alert.clone()];
+    let daily = |school, day, assigned| Daily { of: of(school), day, assigned };
+    first.daily_put = vec![daily(None, days[0], 7), daily(Some("S1"), days[0], 3)];
+    first.audit = vec![rosterd::alert::draft(&Move::Raised(alert.clone()), store.pseudonym_key())];
+    store.write(first).await.unwrap();
+    clean(&store).await;
+    let base = store.baseline(&oak()).await.unwrap();
+    assert_eq!(base.alerts, BTreeMap::from([(alert.id.clone(), alert.clone())]));
+    assert_eq!(base.daily[&of(Some("S1"))], BTreeMap::from([(days[0], 3)]));
+
+    let gone = Alert { cleared_at: Some(tuesday()), ..alert.clone() };
+    let mut second = writes("01RUN-2", tuesday(), 1);
+    second.alerts_put = vec![gone.clone()];
+    second.daily_removed = vec![(of(None), days[0])];
+    second.daily_put = vec![daily(None, days[1], 8)];
+    store.write(second).await.unwrap();
+    assert_eq!(store.alerts(&oak(), false).await.unwrap(), []);
+    assert_eq!(store.alerts(&oak(), true).await.unwrap(), [gone]);
+    assert_eq!(store.baseline(&oak()).await.unwrap().daily[&of(None)], BTreeMap::from([(days[1], 8)]));
+    let faults = store.check(&oak(), None).await.unwrap().faults;
+    assert_eq!(faults, ["open alerts of `oak`: 1 only in the audit, 0 only in the store"], "cleared behind its back");
 }
 
 async fn the_audit_is_read_by_filter(fresh: &Fresh) {

@@ -154,7 +154,7 @@ async fn a_row_that_cannot_be_used_removes_nothing() {
     vendor::world(SMALL).csv_folder(SMALL, 1, &folder).unwrap();
     site.configure_with_catalog(&vendor::district(SMALL, &vendor::csv(&folder)));
     site.sync(NIGHT_1, SMALL).await.exits(0);
-    let before = site.state(SMALL).await;
+    let before = site.rosters(SMALL).await;
     let path = folder.join("enrollments.csv");
     let good = std::fs::read_to_string(&path).unwrap();
     let row = good.lines().find(|it| it.contains("PC-U-011")).unwrap();
@@ -170,7 +170,7 @@ async fn a_row_that_cannot_be_used_removes_nothing() {
     assert_eq!(run["holds"][0]["group"], "district/enrollments/invalid", "{run}");
     assert_eq!(run["changes"]["enrollments"]["removed"], 0, "{run}");
 
-    assert!(site.state(SMALL).await == before);
+    assert!(site.rosters(SMALL).await == before);
     site.verified().await;
 }
 

@@ -1,5 +1,6 @@
 //! The main job end to end: the program as it is started, simulated sources, the shapes of interface.md.
 
+mod alerts;
 mod answers;
 mod bad_feeds;
 mod bad_setup;
