@@ -50,6 +50,7 @@ fn row(total: u64, assigned: u64) -> License {
         expires_on: None,
         licensed_to: None,
         as_of: at("2025-10-06T08:00:00Z"),
+        assigned_if_merged: None,
     }
 }
 

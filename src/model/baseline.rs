@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Alert, AlertId, Assignment, Catalog, DailyKey, Date, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint,
-    Kind, LinkDecision, Override, ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId, SubscriptionId, Target,
-    Timestamp, Waiting,
+    Kind, LinkDecision, Override, ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId,
+    SubscriptionId, Target, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.

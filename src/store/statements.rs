@@ -2,8 +2,8 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, night, queue,
-    records, runs, seats, threshold, token,
+    StoreError, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, night,
+    queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.

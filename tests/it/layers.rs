@@ -103,8 +103,8 @@ const TO_BE_TURNED: &[(&str, &str)] = &[("directory", "config"), ("schedule", "c
 
 /// What decides: no I/O, no clock, no chance.
 const PURE: [&str; 14] = [
-    "alert", "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model", "plan", "reports",
-    "snapshot", "suggest",
+    "alert", "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model", "plan",
+    "reports", "snapshot", "suggest",
 ];
 
 /// Every source file below `folder`, with its text.
