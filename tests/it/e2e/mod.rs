@@ -16,6 +16,7 @@ mod nights;
 mod people;
 mod privacy;
 mod revert;
+mod scenarios;
 mod seats_import;
 mod three_ways;
 mod vendors;

@@ -4,5 +4,6 @@ pub(crate) mod daemon;
 #[macro_use]
 pub(crate) mod db;
 pub(crate) mod postgres;
+pub(crate) mod upload;
 pub(crate) mod vendor;
 pub(crate) mod world;
