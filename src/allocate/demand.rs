@@ -6,14 +6,14 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    Audience, Basis, Enrollment, EnrollmentKey, Org, OverrideKind, Product, ReleaseReason, RoleName, SourceId, User,
+    Audience, Basis, EnrollmentKey, Org, OverrideKind, Product, ReleaseReason, RoleName, SourceId, User,
 };
 
 use super::Input;
 use super::assignment::Decisions;
 use super::capacity::range;
 use super::dates::Standing;
-use super::district::{ClassEntry, District, Roles, by_educators};
+use super::district::{Attendance, ClassEntry, District, Roles, by_educators};
 
 /// Whether a user wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,14 +65,14 @@ pub(super) struct Subject<'a, 'b> {
     /// Their roles.
     pub(super) roles: Roles,
     /// In key order.
-    pub(super) enrollments: &'b [&'a Enrollment],
+    pub(super) enrollments: &'b [Attendance<'a>],
     /// What of it counts.
     pub(super) view: View,
 }
 
 impl<'a, 'b> Subject<'a, 'b> {
     /// What `view` shows of a user.
-    pub(super) fn new(user: &'a User, enrollments: &'b [&'a Enrollment], view: View) -> Self {
+    pub(super) fn new(user: &'a User, enrollments: &'b [Attendance<'a>], view: View) -> Self {
         Self { user, active: user.active, roles: Roles::of(user), enrollments, view }
     }
 }
@@ -181,18 +181,18 @@ impl<'a, 'b> Rule<'a, 'b> {
             return None;
         }
         let mut found: Option<Demand> = None;
-        for enrollment in subject.enrollments {
+        for attendance in subject.enrollments {
+            let enrollment = attendance.enrollment;
             if self.decisions.excepts(&enrollment.class, &subject.user.id) {
                 found = found.or(Some(Demand::None(ReleaseReason::Unassigned)));
             }
             let Some(decision) = self.decisions.of_class(&enrollment.class, &subject.user.id) else { continue };
-            let Some((_, class)) = self.district.class(&enrollment.class) else { continue };
+            let Some((_, class)) = self.district.class(attendance) else { continue };
             let seen = subject.view == View::PutBack || class.present;
             if !seen || !counts_for(self.product.audience, enrollment.role) {
                 continue;
             }
-            let standing = self.district.calendar.standing(enrollment, &class.span);
-            match (standing, decision) {
+            match (attendance.standing, decision) {
                 (Standing::Running, OverrideKind::Exclude) => return Some(Demand::None(ReleaseReason::Excluded)),
                 (Standing::Running, OverrideKind::Pin) => found = Some(Demand::Pinned),
                 (Standing::YearOver(day), OverrideKind::Pin)
@@ -256,8 +256,8 @@ impl<'a, 'b> Rule<'a, 'b> {
     fn enrolled(&self, subject: Subject<'a, '_>) -> Demand {
         let mut lasts = false;
         let mut lost = ReleaseReason::Tombstone;
-        for enrollment in subject.enrollments {
-            match self.enrollment(enrollment, subject) {
+        for attendance in subject.enrollments {
+            match self.enrollment(attendance, subject) {
                 Demand::Lasts => lasts = true,
                 Demand::None(reason) => lost = closer(lost, reason),
                 wanted => return wanted,
@@ -267,23 +267,23 @@ impl<'a, 'b> Rule<'a, 'b> {
     }
 
     /// What one enrollment gives.
-    pub(super) fn enrollment(&self, enrollment: &Enrollment, subject: Subject<'a, '_>) -> Demand {
-        let Some((index, class)) = self.district.class(&enrollment.class) else {
+    pub(super) fn enrollment(&self, attendance: &Attendance<'a>, subject: Subject<'a, '_>) -> Demand {
+        let Some((index, class)) = self.district.class(attendance) else {
             return Demand::None(ReleaseReason::Tombstone);
         };
         if subject.view == View::Present && !class.present {
             return Demand::None(ReleaseReason::Tombstone);
         }
-        if !counts_for(self.product.audience, enrollment.role) {
+        if !counts_for(self.product.audience, attendance.role) {
             return Demand::None(ReleaseReason::Conditions);
         }
-        if by_educators(self.product) && is_educator(enrollment.role) && self.off.contains(&enrollment.user) {
+        if by_educators(self.product) && is_educator(attendance.role) && self.off.contains(&subject.user.id) {
             return Demand::None(ReleaseReason::AccessOff);
         }
         if let Some(reason) = self.class_verdict(index, subject.view) {
             return Demand::None(reason);
         }
-        match self.district.calendar.standing(enrollment, &class.span) {
+        match attendance.standing {
             Standing::Running => Demand::Wanted,
             Standing::YearOver(day) if self.district.lasts_beyond(self.product, day) => Demand::Lasts,
             Standing::YearOver(_) | Standing::Ended | Standing::NotBegun => Demand::None(ReleaseReason::Ended),

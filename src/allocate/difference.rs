@@ -7,20 +7,28 @@ use super::SeatKey;
 /// Seats or places that are not as they were, over the map they were in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference<T> {
-    /// The row as it is now; none where there is none any more.
-    rows: BTreeMap<SeatKey, Option<T>>,
+    /// By key: the row as it is now; none where there is none any more.
+    rows: Vec<(SeatKey, Option<T>)>,
 }
 
 impl<T> Default for Difference<T> {
     fn default() -> Self {
-        Self { rows: BTreeMap::new() }
+        Self { rows: Vec::new() }
     }
 }
 
 impl<T> Difference<T> {
     /// Of rows in any order; the last of one key counts.
-    pub(super) fn new(rows: Vec<(SeatKey, Option<T>)>) -> Self {
-        Self { rows: rows.into_iter().collect() }
+    pub(super) fn new(mut rows: Vec<(SeatKey, Option<T>)>) -> Self {
+        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
+        rows.dedup_by(|later, earlier| {
+            let again = later.0 == earlier.0;
+            if again {
+                earlier.1 = later.1.take();
+            }
+            again
+        });
+        Self { rows }
     }
 
     /// Whether nothing changed.
@@ -30,15 +38,15 @@ impl<T> Difference<T> {
 
     /// The row of `key` now, `before` being the rows as they were.
     pub fn get<'a>(&'a self, before: &'a BTreeMap<SeatKey, T>, key: &SeatKey) -> Option<&'a T> {
-        match self.rows.get(key) {
-            Some(row) => row.as_ref(),
-            None => before.get(key),
+        match self.rows.binary_search_by(|(known, _)| known.cmp(key)) {
+            Ok(at) => self.rows.get(at).and_then(|(_, row)| row.as_ref()),
+            Err(_) => before.get(key),
         }
     }
 
     /// Rows that are new or changed, by key.
     pub fn put(&self) -> impl Iterator<Item = &T> {
-        self.rows.values().flatten()
+        self.rows.iter().filter_map(|(_, row)| row.as_ref())
     }
 
     /// Keys without a row any more.

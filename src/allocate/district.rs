@@ -23,6 +23,8 @@ pub(super) struct Teacher<'a> {
 /// A class, present or merely absent.
 #[derive(Debug)]
 pub(super) struct ClassEntry<'a> {
+    /// Its id as the roster keeps it, which enrollments share.
+    id: &'a SourceId,
     /// The class.
     pub(super) class: &'a Class,
     /// Whether the roster has it.
@@ -31,6 +33,19 @@ pub(super) struct ClassEntry<'a> {
     pub(super) span: Span,
     /// Who teaches it today, by id.
     pub(super) teachers: Vec<Teacher<'a>>,
+}
+
+/// One enrollment as every product sees it today.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attendance<'a> {
+    /// The enrollment.
+    pub(super) enrollment: &'a Enrollment,
+    /// Its role, beside it.
+    pub(super) role: RoleName,
+    /// Its class in `District::classes`; none for one that nobody knows.
+    pub(super) class: Option<u32>,
+    /// How it stands today; of no meaning without a class.
+    pub(super) standing: Standing,
 }
 
 /// The roles a user has, as a set.
@@ -94,7 +109,7 @@ pub(super) struct District<'a> {
     /// By id.
     pub(super) classes: Vec<ClassEntry<'a>>,
     /// The roster's enrollments of users it knows, by user first; none where no product asks for them.
-    enrollments: Vec<&'a Enrollment>,
+    enrollments: Vec<Attendance<'a>>,
     /// Where each user's end, in the order of users.
     ends: Vec<usize>,
     /// Lists of schools that users of the roster have, each once.
@@ -115,7 +130,8 @@ impl<'a> District<'a> {
         let mut classes: BTreeMap<&SourceId, (&Class, bool)> = BTreeMap::new();
         classes.extend(input.departed.classes.iter().map(|(id, class)| (id, (class, false))));
         classes.extend(input.roster.classes.iter().map(|(id, class)| (id, (class, true))));
-        let classes = classes.into_values().map(|(class, present)| ClassEntry {
+        let classes = classes.into_iter().map(|(id, (class, present))| ClassEntry {
+            id,
             class,
             present,
             span: calendar.span(class),
@@ -152,6 +168,7 @@ impl<'a> District<'a> {
     fn draw_circles(&mut self) {
         let mut of_one: BTreeMap<&SourceId, usize> = BTreeMap::new();
         let mut of_several: BTreeMap<Vec<&SourceId>, usize> = BTreeMap::new();
+        self.facts.reserve(self.input.roster.users.len());
         for user in self.input.roster.users.values() {
             let next = self.circles.len();
             let circle = if let [role] = user.roles.as_slice() {
@@ -195,17 +212,28 @@ impl<'a> District<'a> {
 
     fn read_enrollments(&mut self) {
         let mut enrollments = self.input.roster.enrollments.values().peekable();
+        let mut finder = Finder::new(self);
+        let mut all = Vec::with_capacity(self.input.roster.enrollments.len());
         for id in self.input.roster.users.keys() {
             while enrollments.next_if(|it| it.user < *id).is_some() {}
             while let Some(own) = enrollments.next_if(|it| it.user == *id) {
-                self.enrollments.push(own);
+                all.push(finder.attendance(self, own));
             }
-            self.ends.push(self.enrollments.len());
+            self.ends.push(all.len());
         }
+        self.enrollments = all;
+    }
+
+    fn attendance(&self, enrollment: &'a Enrollment) -> Attendance<'a> {
+        let class = self.class_index(&enrollment.class);
+        let standing = class.and_then(|index| self.classes.get(index));
+        let standing = standing.map_or(Standing::Ended, |class| self.calendar.standing(enrollment, &class.span));
+        let class = class.and_then(|index| u32::try_from(index).ok());
+        Attendance { enrollment, role: enrollment.role, class, standing }
     }
 
     /// The enrollments of the roster's user at `index`.
-    pub(super) fn enrollments(&self, index: usize) -> &[&'a Enrollment] {
+    pub(super) fn enrollments(&self, index: usize) -> &[Attendance<'a>] {
         let start = index.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
         let end = self.ends.get(index).copied().unwrap_or_default();
         self.enrollments.get(start.unwrap_or_default()..end).unwrap_or_default()
@@ -234,13 +262,13 @@ impl<'a> District<'a> {
     }
 
     /// Enrollments that the roster has of a user.
-    pub(super) fn enrollments_of(&self, user: &SourceId) -> Vec<&'a Enrollment> {
+    pub(super) fn enrollments_of(&self, user: &SourceId) -> Vec<Attendance<'a>> {
         let from = self.input.roster.enrollments.range(first_key(user)..);
-        from.take_while(|(key, _)| key.user == *user).map(|(_, it)| it).collect()
+        from.take_while(|(key, _)| key.user == *user).map(|(_, it)| self.attendance(it)).collect()
     }
 
     /// Enrollments of a user, those merely absent put back; the roster's version of one goes first.
-    pub(super) fn enrollments_put_back(&self, user: &SourceId) -> Vec<&'a Enrollment> {
+    pub(super) fn enrollments_put_back(&self, user: &SourceId) -> Vec<Attendance<'a>> {
         let of = |roster: &'a Roster| {
             let from = roster.enrollments.range(first_key(user)..);
             from.take_while(|(key, _)| key.user == *user)
@@ -248,16 +276,16 @@ impl<'a> District<'a> {
         let mut all = BTreeMap::new();
         all.extend(of(self.input.departed));
         all.extend(of(self.input.roster));
-        all.into_values().collect()
+        all.into_values().map(|it| self.attendance(it)).collect()
     }
 
     fn class_index(&self, id: &SourceId) -> Option<usize> {
         self.classes.binary_search_by(|entry| entry.class.id.cmp(id)).ok()
     }
 
-    /// A class, with its place in `classes`.
-    pub(super) fn class(&self, id: &SourceId) -> Option<(usize, &ClassEntry<'a>)> {
-        let index = self.class_index(id)?;
+    /// The class of an enrollment, with its place in `classes`.
+    pub(super) fn class(&self, of: &Attendance<'a>) -> Option<(usize, &ClassEntry<'a>)> {
+        let index = usize::try_from(of.class?).ok()?;
         Some((index, self.classes.get(index)?))
     }
 
@@ -278,6 +306,36 @@ impl<'a> District<'a> {
                     && it.starts_on < over
                     && contract::access(it, self.today) == Access::Full
             })
+    }
+}
+
+/// Finds the class of one enrollment after another, and how that stands where the enrollment gives no dates of its own.
+///
+/// The store has enrollments share the ids of their classes, so that the address of the text names the class.
+struct Finder {
+    /// By the address of the class's id: its place, and the standing of an enrollment without dates.
+    #[expect(clippy::disallowed_types, reason = "looked up and never walked, so no order can come of it")]
+    by_address: std::collections::HashMap<usize, (u32, Option<Standing>)>,
+}
+
+impl Finder {
+    fn new(district: &District<'_>) -> Self {
+        let addresses = district.classes.iter().map(|it| it.id.address());
+        Self { by_address: addresses.zip((0..).map(|index| (index, None))).collect() }
+    }
+
+    fn attendance<'a>(&mut self, district: &District<'a>, enrollment: &'a Enrollment) -> Attendance<'a> {
+        let Some((index, known)) = self.by_address.get_mut(&enrollment.class.address()) else {
+            return district.attendance(enrollment);
+        };
+        let class = usize::try_from(*index).ok().and_then(|at| district.classes.get(at));
+        let Some(class) = class else { return district.attendance(enrollment) };
+        let standing = if enrollment.periods.is_empty() {
+            *known.get_or_insert_with(|| district.calendar.standing(enrollment, &class.span))
+        } else {
+            district.calendar.standing(enrollment, &class.span)
+        };
+        Attendance { enrollment, role: enrollment.role, class: Some(*index), standing }
     }
 }
 

@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{
-    Audience, Basis, Date, Enrollment, OverrideKind, Product, ProductCode, ReleaseReason, RoleName, SourceId, User,
-    Waiting,
+    Audience, Basis, Date, OverrideKind, Product, ProductCode, ReleaseReason, RoleName, SourceId, User, Waiting,
 };
 
 use super::Input;
 use super::capacity::{self, Coverage, range};
 use super::dates;
 use super::demand::{Demand, Rule as Conditions, Subject, View, counts_for, role_word};
-use super::district::District;
+use super::district::{Attendance, District};
 use super::order::{Claim, Order, Tier};
 use super::person::{by_person, with_other_accounts};
 
@@ -144,7 +143,7 @@ pub fn examine<'a>(input: Input<'a>, product: &'a Product, id: &SourceId) -> Exa
         demand => demand,
     };
     it.conditions = conditions(&rule, product, subject);
-    it.classes = enrollments.iter().map(|enrollment| class(&district, &rule, subject, enrollment)).collect();
+    it.classes = enrollments.iter().map(|it| class(&district, &rule, subject, it)).collect();
     it
 }
 
@@ -227,12 +226,12 @@ fn class<'a>(
     district: &District<'a>,
     rule: &Conditions<'a, '_>,
     subject: Subject<'a, '_>,
-    enrollment: &Enrollment,
+    attendance: &Attendance<'a>,
 ) -> ClassSeen {
-    let gives = rule.enrollment(enrollment, subject);
+    let gives = rule.enrollment(attendance, subject);
     let mut seen = ClassSeen {
-        class: enrollment.class.clone(),
-        role: enrollment.role,
+        class: attendance.enrollment.class.clone(),
+        role: attendance.role,
         standing: Standing::NoClass,
         begins: None,
         until: None,
@@ -243,9 +242,9 @@ fn class<'a>(
             Demand::Pinned | Demand::Wanted | Demand::Lasts | Demand::Opened => None,
         },
     };
-    let Some((_, class)) = district.class(&enrollment.class) else { return seen };
+    let Some((_, class)) = district.class(attendance) else { return seen };
     if class.present || subject.view == View::PutBack {
-        seen.standing = match district.calendar.standing(enrollment, &class.span) {
+        seen.standing = match attendance.standing {
             dates::Standing::Running => Standing::Running,
             dates::Standing::NotBegun => Standing::NotBegun,
             dates::Standing::Ended => Standing::Ended,

@@ -77,7 +77,7 @@ impl Store {
         Ok(KnownUse {
             users: users.into_iter().map(|(id,)| id.into()).collect(),
             products: catalog::read(tx).await?.products,
-            seats: seats::read_seats(tx, district).await?,
+            seats: seats::read_seats(tx, district, &BTreeMap::new()).await?,
             activity: read_uses(tx, district).await?,
             persons: hand::read_persons(tx, district).await?,
         })

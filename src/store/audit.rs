@@ -332,7 +332,7 @@ async fn compare(tx: &mut Tx, district: &DistrictId, fold: &Fold) -> Result<Vec<
     for (seq, what) in &fold.odd {
         faults.push(format!("audit entry {seq} of `{district}` cannot follow: {what}"));
     }
-    let stored: BTreeMap<_, _> = seats::read_seats(tx, district)
+    let stored: BTreeMap<_, _> = seats::read_seats(tx, district, &BTreeMap::new())
         .await?
         .into_values()
         .map(|it| {

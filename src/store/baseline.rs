@@ -16,7 +16,7 @@ impl Store {
         let state = district::read_state(tx, district).await?;
         let roster = records::read_active(tx, district).await?;
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
-        let seats = seats::read_seats(tx, district).await?;
+        let seats = seats::read_seats(tx, district, &roster.users).await?;
         let departed = read_departed(tx, district, seats.values()).await?;
         let mut catalog = catalog::read(tx).await?.of_district(district);
         for overlay in hand::read_overlays(tx, district).await? {

@@ -123,6 +123,7 @@ fn roster_of(rows: Vec<(String, String)>) -> Result<Roster, StoreError> {
         let kind = TABLE.kind(&kind)?;
         roster.put(Record::from_body(kind, &body).map_err(|_| TABLE.corrupt("body"))?);
     }
+    roster.share_ids();
     Ok(roster)
 }
 

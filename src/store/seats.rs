@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::allocate::SeatKey;
-use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, Timestamp, Waiting};
+use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, SourceId, Timestamp, User, Waiting};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
@@ -223,10 +223,25 @@ pub(super) fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
     KeyRow { product: product.as_str(), user_id: user.as_str() }
 }
 
-pub(super) async fn read_seats(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
+/// All seats. Those of users in `users` name them by the same id, so that a million texts are kept once.
+pub(super) async fn read_seats(
+    tx: &mut Tx,
+    district: &DistrictId,
+    users: &BTreeMap<SourceId, User>,
+) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
     let rows: Vec<SeatColumns> = tx.query(SEATS).bind(district.as_str()).fetch_all().await?;
-    let keyed = |it: Seat| ((it.product.clone(), it.user.clone()), it);
-    rows.into_iter().map(|row| seat(row).map(keyed)).collect()
+    let mut code: Option<ProductCode> = None;
+    let keyed = |mut it: Seat| {
+        if let Some((known, _)) = users.get_key_value(&it.user) {
+            it.user = known.clone();
+        }
+        // The rows of a product follow each other.
+        it.product = code.take().filter(|known| *known == it.product).unwrap_or(it.product);
+        code = Some(it.product.clone());
+        ((it.product.clone(), it.user.clone()), it)
+    };
+    let seats: Vec<Seat> = rows.into_iter().map(seat).collect::<Result<_, _>>()?;
+    Ok(seats.into_iter().map(keyed).collect())
 }
 
 pub(super) async fn read_waiting(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {

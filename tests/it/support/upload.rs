@@ -129,7 +129,7 @@ impl Upload {
     pub(crate) fn write(&self) {
         let mut manifest = String::from("propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n");
         for (name, head) in FILES {
-            manifest += &format!("file.{name},bulk\n");
+            manifest.extend(["file.", name, ",bulk\n"]);
             let columns: Vec<&str> = head.split(',').collect();
             let mut writer = csv::Writer::from_path(self.folder.join(format!("{name}.csv"))).unwrap();
             writer.write_record(&columns).unwrap();
