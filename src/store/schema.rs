@@ -71,8 +71,10 @@ const PRAGMAS: &[(&str, &str, Sql)] = &[
     ("secure_delete", "1", Sql::portable("SELECT CAST(secure_delete AS TEXT) AS value FROM pragma_secure_delete")),
 ];
 
-/// The latest applied version, 0 for a database without any.
-const LATEST: Sql = Sql::portable("SELECT COALESCE(MAX(version), 0) AS version FROM _sqlx_migrations").named("LATEST");
+/// The latest applied version, 0 for a database without any, and how many were applied.
+const LATEST: Sql =
+    Sql::portable("SELECT COALESCE(MAX(version), 0) AS version, COUNT(*) AS applied FROM _sqlx_migrations")
+        .named("LATEST");
 const HAS_MIGRATIONS: Sql = Sql::per_backend(
     // the two databases keep their tables in different places
     "SELECT COUNT(*) AS n FROM sqlite_schema WHERE name = '_sqlx_migrations'",
@@ -125,9 +127,9 @@ pub(crate) async fn open(settings: &Settings, part: Part) -> Result<Db, StoreErr
         }
         Place::Postgres(url) => {
             let db = Db::Postgres(connect_postgres(settings, &url).await?);
-            let found = version(&db).await?;
+            let Applied { latest: found, whole } = applied(&db, None).await?;
             let known = latest(None);
-            if found < known {
+            if found <= known && !whole {
                 return Err(StoreError::NotMigrated { found, wanted: known });
             }
             refuse_newer(found, known)?;
@@ -149,14 +151,23 @@ pub(crate) async fn migrate(settings: &Settings) -> Result<(), StoreError> {
     }
 }
 
-async fn version(db: &Db) -> Result<i64, StoreError> {
+/// What a database has of this program's migrations.
+struct Applied {
+    /// The highest version, 0 for none.
+    latest: i64,
+    /// Whether none is missing; a step that was added between two others may be.
+    whole: bool,
+}
+
+async fn applied(db: &Db, part: Option<Part>) -> Result<Applied, StoreError> {
     let mut tx = db.read().await?;
     let (tables,): (i64,) = tx.query(HAS_MIGRATIONS).fetch_one().await?;
     if tables == 0 {
-        return Ok(0);
+        return Ok(Applied { latest: 0, whole: false });
     }
-    let (version,): (i64,) = tx.query(LATEST).fetch_one().await?;
-    Ok(version)
+    let (latest, count): (i64, i64) = tx.query(LATEST).fetch_one().await?;
+    let wanted = i64::try_from(steps(part).count()).unwrap_or(i64::MAX);
+    Ok(Applied { latest, whole: count >= wanted })
 }
 
 fn refuse_newer(found: i64, known: i64) -> Result<(), StoreError> {
@@ -203,9 +214,9 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
     check_sqlite(&db).await?;
 
     let known = latest(Some(part));
-    let found = version(&db).await?;
+    let Applied { latest: found, whole } = applied(&db, Some(part)).await?;
     refuse_newer(found, known)?;
-    if found < known {
+    if !whole {
         let lock = beside(path, "migrating");
         let held = tokio::task::spawn_blocking(move || -> std::io::Result<File> {
             let file = File::create(lock)?;
@@ -277,7 +288,7 @@ async fn connect_postgres(settings: &Settings, url: &str) -> Result<PgPool, Stor
 async fn migrate_postgres(settings: &Settings, url: &str) -> Result<(), StoreError> {
     let pool = connect_postgres(settings, url).await?;
     let db = Db::Postgres(pool);
-    refuse_newer(version(&db).await?, latest(None))?;
+    refuse_newer(applied(&db, None).await?.latest, latest(None))?;
     db.close().await;
     let mut conn = connect_once(settings, url).await?;
     let run = migrator(None, |step| step.postgres).run(&mut conn).await;
