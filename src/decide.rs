@@ -125,7 +125,11 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let Checked { run: held_run, groups, chosen, hash } = checked;
     let started_at = Some(world.clock.now());
     let record = RunRecord { started_at, status: RunStatus::Applying, ..job.run.clone() };
-    let author = Author { actor: job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned()), person: true };
+    let author = Author {
+        actor: job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned()),
+        person: true,
+        reason: None,
+    };
     let mut baseline = world.store.baseline(&job.district.id()).await?;
     let first_sync = groups.iter().any(|group| group == guard::FIRST_SYNC);
     let (verb, outcome) = if ask.approve { ("approved", Outcome::Approved) } else { ("rejected", Outcome::Rejected) };

@@ -16,6 +16,8 @@ pub struct Author {
     pub actor: String,
     /// Whether a person decided these changes themselves; a feed's changes are the system's, whoever asked for the sync.
     pub person: bool,
+    /// Why, where a person changes records by hand.
+    pub reason: Option<String>,
 }
 
 /// Shows ids in the audit: one that contains `@`, or equals a personal field of its row, only as a keyed hash.
@@ -129,7 +131,7 @@ pub(super) fn of_change(change: &Change, author: &Author, shown: &Shown<'_>) -> 
         id: shown.change(change),
         before: object(before),
         after: object(after),
-        reason: change.tombstone.then(|| "tombstone".to_owned()),
+        reason: author.reason.clone().or_else(|| change.tombstone.then(|| "tombstone".to_owned())),
     })
 }
 

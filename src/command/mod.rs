@@ -7,6 +7,7 @@ mod audit;
 mod by_hand;
 mod demo;
 mod doctor;
+mod enroll;
 mod explain;
 mod find;
 mod identity;
@@ -133,9 +134,16 @@ enum Command {
     /// Districts: purge
     #[command(subcommand)]
     District(District),
-    /// Users: erase
+    /// Enroll users in a class of a district that is kept by hand
+    Enroll(enroll::Enroll),
+    /// End enrollments in a class of a district that is kept by hand
+    Unenroll(enroll::Unenroll),
+    /// Roles of users in a district that is kept by hand
     #[command(subcommand)]
-    User(privacy::User),
+    Role(enroll::Roles),
+    /// Users: erase; in a district that is kept by hand: transfer, enable, disable
+    #[command(subcommand)]
+    User(enroll::Users),
     /// How to get back under the limit, each with the seats it would free
     Suggest(suggest::Suggest),
     /// Accounts that may be of one person: list, accept, refuse, undo
@@ -366,6 +374,9 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Swap(_)
         | Command::MoveSeats(_)
         | Command::District(_)
+        | Command::Enroll(_)
+        | Command::Unenroll(_)
+        | Command::Role(_)
         | Command::User(_)
         | Command::Suggest(_)
         | Command::Identity(_)
@@ -395,6 +406,9 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Swap(it) => it.run(&session).await,
         Command::MoveSeats(it) => it.run(&session).await,
         Command::District(District::Purge(it)) => it.run(&session).await,
+        Command::Enroll(it) => it.run(&session).await,
+        Command::Unenroll(it) => it.run(&session).await,
+        Command::Role(it) => it.run(&session).await,
         Command::User(it) => it.run(&session).await,
         Command::Suggest(it) => it.run(&session).await,
         Command::Identity(it) => it.run(&session).await,

@@ -1,6 +1,6 @@
 //! `rosterd district purge` and `rosterd user erase`: people leave the store for good, and it is proven.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
@@ -11,13 +11,6 @@ use crate::erase::{Ask, Traces};
 use crate::model::{RunRecord, RunStatus, SourceId, Trigger};
 use crate::run::ERASE;
 use crate::store::{Act, Counts, NewRequest};
-
-/// Users
-#[derive(Debug, Subcommand)]
-pub(super) enum User {
-    /// Take one person out of the store for good: records, versions, seats, overrides, use. The audit keeps ids only
-    Erase(Erase),
-}
 
 /// An erasure
 #[derive(Debug, Args)]
@@ -62,15 +55,12 @@ struct Proof {
     compacted: bool,
 }
 
-impl User {
-    pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        let Self::Erase(it) = self;
-        if it.undo { it.undo(session).await } else { it.run(session).await }
-    }
-}
-
 impl Erase {
-    async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+    pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
+        if self.undo { self.undo(session).await } else { self.erase(session).await }
+    }
+
+    async fn erase(&self, session: &Session) -> Result<u8, CommandError> {
         session.writable().await?;
         let district = session.district(&self.district).await?;
         let ask = Ask { user: SourceId::new(self.user.as_str()) };

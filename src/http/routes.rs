@@ -90,6 +90,12 @@ pub const ROUTES: &[Route] = &[
     asks("/v1/districts/{d}/swap", Scope::Manage, || post(api::by_hand::swap)),
     asks("/v1/districts/{d}/move-seats", Scope::Manage, || post(api::by_hand::move_seats)),
     asks("/v1/districts/{d}/seats/import", Scope::Manage, || post(api::by_hand::import_seats)),
+    asks("/v1/districts/{d}/enroll", Scope::Manage, || post(api::enroll::enroll)),
+    asks("/v1/districts/{d}/unenroll", Scope::Manage, || post(api::enroll::unenroll)),
+    asks("/v1/districts/{d}/roles/assign", Scope::Manage, || post(api::enroll::assign_role)),
+    asks("/v1/districts/{d}/roles/remove", Scope::Manage, || post(api::enroll::remove_role)),
+    asks("/v1/districts/{d}/users/transfer", Scope::Manage, || post(api::enroll::transfer)),
+    asks("/v1/districts/{d}/users/active", Scope::Manage, || post(api::enroll::set_active)),
     asks("/v1/districts/{d}/import", Scope::Manage, || {
         post(api::import::create).layer(DefaultBodyLimit::max(api::import::LARGEST))
     }),

@@ -198,7 +198,8 @@ impl Effect {
     }
 }
 
-fn some(users: &BTreeSet<SourceId>) -> Result<(), Refused> {
+/// Somebody is named.
+pub(super) fn some(users: &BTreeSet<SourceId>) -> Result<(), Refused> {
     if users.is_empty() {
         return Err(Refused::Usage("nobody is named: give at least one user"));
     }

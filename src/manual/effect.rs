@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use crate::apply::{Decided, Handed, Taken};
 use crate::audit::{Category, Draft};
 use crate::model::{
-    Assignment, Audience, Baseline, EducatorAccess, Ended, Override, OverrideKind, Product, ProductCode, ReleaseReason,
-    RoleName, Seat, SourceId, Target, User,
+    Assignment, Baseline, EducatorAccess, Ended, Override, OverrideKind, Product, ProductCode, ReleaseReason, RoleName,
+    Seat, SourceId, Target, User,
 };
+use crate::plan::Change;
 use crate::store::ByHand;
 
+use super::permit::{Who, allows};
 use super::promise::Promise;
-use super::{Case, Refused, Verb, import, splits, threshold};
+use super::{Case, Refused, Verb, import, roster, splits, threshold};
 
 /// What a verb decides.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Effect {
     pub(super) imported: Vec<Seat>,
     /// Seats that a new id had from an old one, taken back with the link.
     pub(super) taken: Vec<Taken>,
+    /// Records that a person changes.
+    pub(super) changes: Vec<Change>,
     /// The product that `unassign` takes: whoever loses it has no other reason.
     pub(super) unassigned: Option<ProductCode>,
     pub(super) promise: Promise,
@@ -62,6 +66,12 @@ pub(super) fn of(case: Case<'_>) -> Result<Effect, Refused> {
         Verb::Threshold { subscription, remaining } => {
             threshold::set(case, &mut effect, subscription, *remaining)?;
         }
+        Verb::Enroll { class, users, role } => roster::enroll(case, &mut effect, class, users, *role)?,
+        Verb::Unenroll { class, users } => roster::unenroll(case, &mut effect, class, users.as_ref())?,
+        Verb::RoleAssign { users, role, school } => roster::roles(case, &mut effect, users, (*role, school), true)?,
+        Verb::RoleRemove { users, role, school } => roster::roles(case, &mut effect, users, (*role, school), false)?,
+        Verb::Transfer { users, from, to } => roster::transfer(case, &mut effect, users, (from, to))?,
+        Verb::SetActive { users, active } => roster::set_active(case, &mut effect, users, *active)?,
     }
     Ok(effect)
 }
@@ -86,20 +96,20 @@ impl<'a> Case<'a> {
     /// Whether this district may decide on the product of the user: a student's always, an educator's where no feed says who
     /// the educators are (S1.13).
     pub(super) fn may_decide(&self, product: &Product, user: &User) -> Result<(), Refused> {
-        self.may_decide_on(product)?;
-        let student = user.roles.iter().any(|it| it.role == RoleName::Student);
-        if self.asked.fed && product.audience == Audience::Any && !student {
-            return Err(Refused::Fed(self.baseline.state.id.clone()));
-        }
-        Ok(())
+        self.may(Who::of(product, Some(user)))
     }
 
     /// The same of a product alone.
     pub(super) fn may_decide_on(&self, product: &Product) -> Result<(), Refused> {
-        if self.asked.fed && matches!(product.audience, Audience::Educator | Audience::Staff) {
-            return Err(Refused::Fed(self.baseline.state.id.clone()));
+        self.may(Who::of(product, None))
+    }
+
+    /// Whether the table of who may change what allows the verb.
+    pub(super) fn may(&self, who: Who) -> Result<(), Refused> {
+        if allows(self.asked.verb.name(), self.asked.fed, who) {
+            return Ok(());
         }
-        Ok(())
+        Err(Refused::Fed(self.baseline.state.id.clone()))
     }
 
     /// What the verb is, and why the person asked for it.

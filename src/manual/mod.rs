@@ -7,8 +7,10 @@ mod assign;
 mod effect;
 mod identity;
 mod import;
+mod permit;
 mod promise;
 mod refused;
+mod roster;
 mod seen;
 mod splits;
 #[cfg(test)]
@@ -19,11 +21,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::apply::{Author, Shown};
+use crate::apply::Shown;
 use crate::guard::{self, Circumstances, Cleared};
 use crate::model::{
-    Baseline, Catalog, Date, DistrictId, OverrideKind, ProductCode, RunRecord, RunStatus, SourceId, SubscriptionId,
-    Timestamp, User,
+    Baseline, Catalog, Date, DistrictId, OverrideKind, ProductCode, RoleName, RunRecord, RunStatus, SourceId,
+    SubscriptionId, Timestamp, User,
 };
 use crate::plan::{self, Cause, Change};
 use crate::run::{self, Job, RunError, World};
@@ -31,6 +33,7 @@ use crate::store::{Store, WriteError};
 
 use effect::Effect;
 pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
+pub use permit::{MATRIX, Who};
 pub use refused::Refused;
 pub use seen::{NotSeen, acknowledge};
 
@@ -154,6 +157,56 @@ pub enum Verb {
         /// Seats left.
         remaining: u32,
     },
+    /// Enrolls users in a class; only where the account is kept by hand, like all that follow.
+    Enroll {
+        /// The class.
+        class: SourceId,
+        /// At least one.
+        users: BTreeSet<SourceId>,
+        /// In which role.
+        role: RoleName,
+    },
+    /// Ends enrollments in a class without deleting anyone (S2.8, S2.14).
+    Unenroll {
+        /// The class.
+        class: SourceId,
+        /// Whose; none for everyone's.
+        users: Option<BTreeSet<SourceId>>,
+    },
+    /// Gives users a role at a school (S3.24).
+    RoleAssign {
+        /// At least one.
+        users: BTreeSet<SourceId>,
+        /// The role.
+        role: RoleName,
+        /// Source id, identifier or NCES number.
+        school: String,
+    },
+    /// Takes a role at a school from users (S3.24).
+    RoleRemove {
+        /// At least one.
+        users: BTreeSet<SourceId>,
+        /// The role.
+        role: RoleName,
+        /// Source id, identifier or NCES number.
+        school: String,
+    },
+    /// Moves users from one school to another (S3.26).
+    Transfer {
+        /// At least one.
+        users: BTreeSet<SourceId>,
+        /// Source id, identifier or NCES number.
+        from: String,
+        /// The same of the other school.
+        to: String,
+    },
+    /// Enables or disables accounts (S4.46).
+    SetActive {
+        /// At least one.
+        users: BTreeSet<SourceId>,
+        /// Whether they are enabled.
+        active: bool,
+    },
 }
 
 /// A verb with who asks, why and when.
@@ -224,7 +277,7 @@ fn is_stale(error: &RunError) -> bool {
 
 async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord, Refused> {
     let record = RunRecord { started_at: Some(world.clock.now()), status: RunStatus::Applying, ..job.run.clone() };
-    let author = Author { actor: job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned()), person: true };
+    let actor = job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned());
     let baseline = world.store.baseline(&job.district.id()).await?;
     run::not_before_the_last_change(record.as_of, &baseline).map_err(Box::new)?;
     let contract = world.store.catalog().await?;
@@ -234,7 +287,7 @@ async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord
     let asked = Asked {
         verb,
         fed: !job.district.is_by_hand(),
-        actor: &author.actor,
+        actor: &actor,
         reason: record.reason.as_deref(),
         as_of: record.as_of,
     };
@@ -253,7 +306,8 @@ fn pending(baseline: &Baseline) -> Result<Vec<Change>, Refused> {
 fn work_out(case: Case<'_>, limits: &guard::Settings) -> Result<Worked, Refused> {
     let effect = effect::of(case)?;
     let baseline = effect.applied_to(case.baseline);
-    let plan = plan::make(&baseline, Cause::Standing, case.asked.as_of).map_err(|error| Box::new(error.into()))?;
+    let cause = if effect.changes.is_empty() { Cause::Standing } else { Cause::ByHand(&effect.changes) };
+    let plan = plan::make(&baseline, cause, case.asked.as_of).map_err(|error| Box::new(error.into()))?;
     let circumstances = Circumstances { snapshot: None, review_first_sync: false };
     let cleared = guard::review(plan, &baseline, limits, circumstances).map_err(|error| Box::new(error.into()))?;
     promise::kept(case, &effect, &baseline, cleared.seats())?;

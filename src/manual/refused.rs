@@ -93,6 +93,27 @@ pub enum Refused {
         /// The user or class.
         target: String,
     },
+    /// Not in the class.
+    #[error("user `{user}` is not enrolled in class `{class}`: nothing was changed")]
+    NotEnrolled {
+        /// The user.
+        user: String,
+        /// The class.
+        class: String,
+    },
+    /// Not at the school.
+    #[error("user `{user}` has no role at school `{school}`: nothing was changed")]
+    NotAtSchool {
+        /// The user.
+        user: String,
+        /// The school.
+        school: String,
+    },
+    /// A user has a role or is no user.
+    #[error(
+        "user `{0}` would be left without any role: nothing was changed; disable the account instead, or give another role first"
+    )]
+    LastRole(String),
     /// Nothing to hand on.
     #[error("user `{user}` has no seat of `{product}` that could be handed on: nothing was changed")]
     HasNone {

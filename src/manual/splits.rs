@@ -54,7 +54,7 @@ pub(super) fn move_seats(
 }
 
 /// The school a word names: by source id, else by identifier or NCES number.
-fn school(case: Case<'_>, name: &str) -> Result<SourceId, Refused> {
+pub(super) fn school(case: Case<'_>, name: &str) -> Result<SourceId, Refused> {
     let schools = &case.baseline.roster.schools;
     let exact = SourceId::new(name);
     if schools.contains_key(&exact) {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Asked, Case, ImportedSeat, Verb, Worked, work_out};
+use super::{Asked, Case, ImportedSeat, MATRIX, Refused, Verb, Who, Whom, Worked, work_out};
 use crate::apply::Shown;
 use crate::guard;
 use crate::model::{
-    Audience, Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, HeldChange, Org, PendingReview, Personal,
-    Product, Record, Remembered, Role, RoleName, Roster, RosterRecord, SeatState, Subscription, Timestamp, User,
+    Audience, Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, HeldChange, Org, OverrideKind,
+    PendingReview, Personal, Product, Record, Remembered, Role, RoleName, Roster, RosterRecord, SeatState,
+    Subscription, Timestamp, User,
 };
 use crate::plan::{self, Cause};
 
@@ -131,7 +132,7 @@ fn in_review(roster: &Roster) -> PendingReview {
     PendingReview { run: "01RUN".into(), first_sync: true, changes: roster.records().map(held).collect() }
 }
 
-pub(super) fn worked(baseline: &Baseline, verb: &Verb, fed: bool, as_of: Timestamp) -> Result<Worked, super::Refused> {
+pub(super) fn worked(baseline: &Baseline, verb: &Verb, fed: bool, as_of: Timestamp) -> Result<Worked, Refused> {
     let shown = Shown::new(b"key", baseline, &[]);
     let asked = Asked { verb, fed, actor: "cli:ann", reason: Some("because"), as_of };
     let case = Case { asked, baseline, contract: &baseline.catalog, former: &[], shown: &shown };
@@ -251,4 +252,112 @@ fn nobody_is_given_a_product_that_is_for_another_audience() {
     let verb = Verb::SeatsImport { seats: vec![seat("T1"), seat("U0")] };
     let worked = worked(&district, &verb, true, at(MONDAY)).unwrap();
     assert_eq!(holders(&after(worked)), BTreeSet::from(["reading/U0".to_owned()]));
+}
+
+/// The verb `name` about a student, an educator or someone of the staff, in a district where nothing else is in its way.
+fn verb_about(name: &str, who: Who) -> Verb {
+    let (product, other, user, role) = match who {
+        Who::Student => ("pupils", "pupils-more", "U0", RoleName::Student),
+        Who::Educator => ("teachers", "teachers-more", "T1", RoleName::Teacher),
+        Who::Staff => ("staff", "staff-more", "A1", RoleName::Administrator),
+    };
+    let users = BTreeSet::from([user.into()]);
+    let whom = Whom::Users(users.clone());
+    match name {
+        "override_set" => {
+            Verb::OverrideSet { product: product.into(), user: user.into(), kind: OverrideKind::Pin, until: None }
+        }
+        "override_clear" => Verb::OverrideClear { product: product.into(), user: user.into() },
+        "access_set" => Verb::AccessSet { product: product.into(), educator: "T1".into(), on: false },
+        "assign" => Verb::Assign { product: product.into(), whom },
+        "unassign" => Verb::Unassign { product: product.into(), whom },
+        "reassign" => Verb::Reassign { product: product.into(), from: user.into(), to: format!("{user}-two").into() },
+        "swap" => Verb::Swap { user: user.into(), from: product.into(), to: other.into() },
+        "move_seats" => {
+            Verb::MoveSeats { subscription: "SUB-pupils".into(), from: "S1".into(), to: "S2".into(), seats: 1 }
+        }
+        "seats_import" => Verb::SeatsImport { seats: Vec::new() },
+        "enroll" => Verb::Enroll { class: "C1".into(), users, role },
+        "unenroll" => Verb::Unenroll { class: "C1".into(), users: None },
+        "role_assign" => Verb::RoleAssign { users, role: RoleName::Staff, school: "S2".into() },
+        "role_remove" => Verb::RoleRemove { users, role, school: "S2".into() },
+        "transfer" => Verb::Transfer { users, from: "S1".into(), to: "S2".into() },
+        "set_active" => Verb::SetActive { users, active: false },
+        other => panic!("the table has a verb `{other}` that this test does not know: add it"),
+    }
+}
+
+/// S0.3, S1.2, S1.3, S1.12, S1.13: audience by kind of account by verb, each tried.
+#[test]
+fn each_verb_is_refused_to_a_rostered_district_exactly_where_the_table_says_so() {
+    let products = || {
+        let rule = "educator_access = true\nbasis = \"assigned\"\naudience";
+        let of = |code: &str, audience: &str| bought(code, 9, &format!("{rule} = \"{audience}\""));
+        let codes = [("pupils", "student"), ("teachers", "educator"), ("staff", "staff")];
+        let more = codes.map(|(code, audience)| of(&format!("{code}-more"), audience));
+        codes.map(|(code, audience)| of(code, audience)).into_iter().chain(more).collect()
+    };
+    let mut all = roster(&[(true, true)]);
+    for (id, role) in
+        [("U0-two", RoleName::Student), ("T1-two", RoleName::Teacher), ("A1-two", RoleName::Administrator)]
+    {
+        all.put(Record::User(user(id, role, "S1")));
+    }
+    let mut district = baseline(all, products());
+    for who in [Who::Student, Who::Educator, Who::Staff] {
+        let given = worked(&district, &verb_about("assign", who), false, at(MONDAY)).unwrap();
+        district = after(given);
+    }
+    let verbs: BTreeSet<&str> = MATRIX.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(verbs.len(), MATRIX.len(), "each verb has one row");
+    // What the pages say, told once more.
+    let everyone = ["override_clear", "move_seats", "seats_import"];
+    let of_students = ["override_set", "access_set", "assign", "unassign", "reassign", "swap"];
+    for name in verbs {
+        for who in [Who::Student, Who::Educator, Who::Staff] {
+            let verb = verb_about(name, who);
+            assert_eq!(verb.name(), name);
+            let refused = |fed: bool| matches!(worked(&district, &verb, fed, at(MONDAY)), Err(Refused::Fed(_)));
+            let may = everyone.contains(&name) || (of_students.contains(&name) && who == Who::Student);
+            assert_eq!(refused(true), !may, "{name} about {who:?} in a rostered district");
+            assert!(!refused(false), "{name} about {who:?} where the account is kept by hand");
+        }
+    }
+}
+
+/// S2.14, S3.26: nothing is deleted, who comes back is restored, and a seat goes along with its user.
+#[test]
+fn who_is_unenrolled_and_enrolled_again_has_the_seat_again_and_a_transfer_only_moves_it() {
+    let rule = "audience = \"student\"\nbasis = \"enrolled\"";
+    let district = baseline(roster(&[(true, true), (true, true)]), vec![bought("reading", 2, rule)]);
+    let first = after(worked(&district, &Verb::SeatsImport { seats: Vec::new() }, false, at(MONDAY)).unwrap());
+    assert_eq!(holders(&first), BTreeSet::from(["reading/U0".to_owned(), "reading/U1".to_owned()]));
+    let out = Verb::Unenroll { class: "C1".into(), users: None };
+    let mut empty = after(worked(&first, &out, false, at(MONDAY)).unwrap());
+    assert_eq!((holders(&empty), empty.roster.users.len(), empty.roster.classes.len()), (BTreeSet::new(), 4, 1));
+    empty.archived = first
+        .roster
+        .enrollments
+        .values()
+        .map(|it| (it.clone().into_record().kind(), it.clone().into_record().text_id()))
+        .collect();
+    let back = Verb::Enroll { class: "C1".into(), users: BTreeSet::from(["U0".into()]), role: RoleName::Student };
+    let enrolled = worked(&empty, &back, false, at(TUESDAY)).unwrap();
+    let told: Vec<_> = enrolled.cleared.applied().map(|change| change.verb).collect();
+    assert_eq!(told, [crate::model::Verb::Restored]);
+    let again = after(enrolled);
+    assert_eq!(holders(&again), BTreeSet::from(["reading/U0".to_owned()]));
+    let once_more = worked(&again, &back, false, at(TUESDAY)).unwrap();
+    assert!(once_more.cleared.changes_nothing(), "who is enrolled stays so");
+    let since = again.seats.values().next().unwrap().since;
+    let move_on = Verb::Transfer { users: BTreeSet::from(["U0".into()]), from: "S1".into(), to: "S2".into() };
+    let moved = after(worked(&again, &move_on, false, at(TUESDAY)).unwrap());
+    let seat = moved.seats.values().next().unwrap();
+    assert_eq!(
+        (seat.since, &seat.pool),
+        (since, &crate::model::Pool::District),
+        "from the allotment of S1, without a gap"
+    );
+    let last = Verb::RoleRemove { users: BTreeSet::from(["U0".into()]), role: RoleName::Student, school: "S2".into() };
+    assert!(matches!(worked(&moved, &last, false, at(TUESDAY)), Err(Refused::LastRole(_))));
 }

@@ -155,6 +155,13 @@ pub(super) fn still_as_shown(baseline: &Baseline, held: &[HeldChange]) -> Result
     Ok(found)
 }
 
+/// What a person changes, in the order of every plan.
+pub(super) fn by_hand(changes: &[Change]) -> Differences {
+    let mut changes = changes.to_vec();
+    changes.sort_by_key(|change| (change.kind, sort_key(change)));
+    Differences { changes, ..Differences::default() }
+}
+
 /// Of an open review's changes those that still could apply and are not among `taken`.
 pub(super) fn still_open(
     baseline: &Baseline,

@@ -56,6 +56,8 @@ pub enum Cause<'a> {
     Snapshot(&'a Snapshot),
     /// Held changes that a person approved, as they were shown.
     Approved(&'a [HeldChange]),
+    /// Changes that a person makes by hand, in a district without a feed.
+    ByHand(&'a [Change]),
     /// Nothing but the date, the catalog or an override.
     Standing,
 }
@@ -78,6 +80,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
     let found = match cause {
         Cause::Snapshot(snapshot) => diff::against_snapshot(baseline, snapshot, as_of),
         Cause::Approved(held) => diff::still_as_shown(baseline, held)?,
+        Cause::ByHand(changes) => diff::by_hand(changes),
         Cause::Standing => diff::Differences::default(),
     };
     let pull = match cause {
@@ -85,7 +88,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
             date: snapshot.source.pulled_at.date_in(baseline.state.time_zone),
             upload: upload(&snapshot.source),
         }),
-        Cause::Snapshot(_) | Cause::Approved(_) | Cause::Standing => None,
+        Cause::Snapshot(_) | Cause::Approved(_) | Cause::ByHand(_) | Cause::Standing => None,
     };
     // A complete snapshot computes the review anew; anything less leaves it as it is.
     let pending = match (pull.is_some(), &baseline.review) {

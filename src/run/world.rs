@@ -86,12 +86,14 @@ impl World<'_> {
         let person = matches!(job.run.trigger, Trigger::Approval | Trigger::Revert)
             || [BY_HAND, ERASE].contains(&job.run.mode.as_str());
         let actor = job.run.requested_by.clone().filter(|_| person).unwrap_or_else(|| "rosterd".to_owned());
+        let by_hand = || job.run.reason.clone().unwrap_or_else(|| "by hand".to_owned());
+        let reason = (job.run.mode == BY_HAND).then(by_hand);
         let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
         let order = Order {
             run,
             fence: Some(job.fence),
             source,
-            author: Author { actor, person },
+            author: Author { actor, person, reason },
             shown: Shown::new(
                 self.store.pseudonym_key(),
                 baseline,

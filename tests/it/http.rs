@@ -363,6 +363,21 @@ async fn the_manual_verbs_answer_over_http_with_a_run_or_with_what_is_available(
     is_problem(&call("swap", json!({ "user": line[1], "from": "math", "to": "reading" })).await, 409);
     let moved = json!({ "subscription": "SUB-1002", "from": "5f98b594-4620-4533-bb21-81d824bb97e5", "to": "nowhere", "seats": 1 });
     is_problem(&call("move-seats", moved).await, 404);
+    for (path, body) in [
+        ("enroll", json!({ "class": "C", "users": ["A"] })),
+        ("unenroll", json!({ "class": "C", "everyone": true })),
+        (
+            "roles/assign",
+            json!({ "users": [line[0]], "role": "staff", "school": "5f98b594-4620-4533-bb21-81d824bb97e5" }),
+        ),
+        ("users/active", json!({ "users": [line[0]], "active": false })),
+        ("import", json!({})),
+    ] {
+        let refused = call(path, body).await;
+        is_problem(&refused, 409);
+        assert!(refused.body["detail"].as_str().unwrap().contains("is rostered"), "{path} {}", refused.body);
+    }
+    is_problem(&call("unenroll", json!({ "class": "C" })).await, 422);
     let access = format!("{district}/products/math/access");
     let off = json!({ "educator": line[0], "on": false }).to_string();
     is_problem(&ask(&daemon, Method::PUT, &access, Some(&token), Some(off)).await, 409);
@@ -381,6 +396,20 @@ async fn the_manual_verbs_answer_over_http_with_a_run_or_with_what_is_available(
     assert!(users("reading", "holders").await.contains(&waits));
     assert_eq!(import("", &csv).await.status.as_u16(), 200, "nothing is left to import");
     is_problem(&import("", "product\nmath\n").await, 422);
+
+    // A district without a feed takes its roster as the body.
+    let zip = rosterd::feed::pack(&installation.path("drop/upload-1")).unwrap();
+    let request = client().post(daemon.url("/v1/districts/by-hand/import?plan=true")).bearer_auth(&token).body(zip);
+    let accepted = request.send().await.unwrap();
+    assert_eq!(accepted.status(), 202);
+    let accepted: Value = serde_json::from_slice(&accepted.bytes().await.unwrap()).unwrap();
+    let location = format!("/v1/runs/{}", accepted["run"].as_str().unwrap());
+    let users = until("the plan", async || {
+        let run = get(&daemon, &location, &token).await.body;
+        (run["status"] == "planned" && !run["finished_at"].is_null()).then(|| run["changes"]["users"]["held"].clone())
+    })
+    .await;
+    assert_eq!(users, 268, "the plan of a first sync that a person is to review");
     daemon.stop().await;
 }
 

@@ -5,6 +5,7 @@ pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod by_hand;
 pub(super) mod districts;
+pub(super) mod enroll;
 pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod identity;

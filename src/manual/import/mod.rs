@@ -27,6 +27,7 @@ use people::Known;
 pub use report::{Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
 
 use super::effect::Effect;
+use super::permit::{Who, allows};
 use super::{Case, Refused};
 
 /// How often the seats are allocated until each has the pool it stays in. Two are enough unless bundles are among them.
@@ -119,7 +120,7 @@ fn may_have(case: Case<'_>, known: &Known<'_>, it: &ImportedSeat) -> Option<Outc
     if product.audience != Audience::Any && !user.roles.iter().any(|it| counts_for(product.audience, it.role)) {
         return Some(Outcome::WrongAudience);
     }
-    (needs_assignment(case, product, &user.id) && case.may_decide(product, user).is_err())
+    (needs_assignment(case, product, &user.id) && !allows("assign", case.asked.fed, Who::of(product, Some(user))))
         .then_some(Outcome::FeedDecides)
 }
 

@@ -12,8 +12,12 @@ const DISTRICT: &str = "active-students";
 
 /// A district kept by hand, nothing uploaded yet.
 async fn by_hand(backend: Backend) -> Option<Installed> {
-    let it = Installed { site: Site::new(backend).await?, district: DISTRICT };
-    it.buy(&[]);
+    kept(backend, DISTRICT, &[]).await
+}
+
+async fn kept(backend: Backend, district: &'static str, catalog: &[(&str, &str)]) -> Option<Installed> {
+    let it = Installed { site: Site::new(backend).await?, district };
+    it.buy(catalog);
     let path = it.site.folder().join("rosterd.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, _) = text.split_once("feed = ").unwrap();
@@ -118,4 +122,78 @@ async fn a_rostered_district_takes_no_upload() {
     let fixture = it.fixture().display().to_string();
     it.upload(NIGHT_2, &fixture, &[]).await.exits(1).says(&["is rostered", "rostering platform"]);
     assert_eq!(it.state().await, before);
+}
+
+/// S2.8, S2.14, S3.15, S3.24, S4.46: by hand, as a run, each change an entry of whoever made it; nothing is deleted.
+#[tokio::test]
+async fn enrollments_roles_and_accounts_are_changed_by_hand_and_seats_follow() {
+    on_both(async |backend| {
+        let Some(it) = kept(backend, "site-license", &[("seats = 40", "seats = 50")]).await else { return };
+        it.upload(NIGHT_1, &it.fixture().display().to_string(), &[]).await.exits(0);
+        let holders = it.holders("practice").await;
+        let classes = it.site.roster(it.district, "classes").await;
+        let words = "unenroll --class PB-CLS-E-MATH --everyone --reason stale";
+        let run = it.by_hand(NIGHT_2, words).await.exits(0).json();
+        assert_eq!((&run["status"], &run["mode"]), (&"applied".into(), &"manual".into()));
+        assert_eq!(run["seats"]["released"], 9, "students of another class keep theirs");
+        assert_eq!(it.site.roster(it.district, "classes").await, classes, "the class stays");
+        let removed = it.told("enrollment.removed").await;
+        assert_eq!(u64::try_from(removed.len()).unwrap(), run["changes"]["enrollments"]["removed"].as_u64().unwrap());
+        assert_eq!((&removed[0]["category"], &removed[0]["reason"]), (&"administrative".into(), &"stale".into()));
+        assert_eq!(removed[0]["actor"], "cli:tester");
+
+        let left = it.holders("practice").await;
+        let gone: Vec<&String> = holders.difference(&left).collect();
+        let list = it.site.folder().join("back.txt");
+        std::fs::write(&list, format!("user\n{}\n{}\n", gone[0], gone[1])).unwrap();
+        let words = format!("enroll --class PB-CLS-E-MATH --file {}", list.display());
+        let run = it.by_hand(NIGHT_2, &words).await.exits(0).json();
+        assert_eq!((&run["changes"]["enrollments"]["added"], &run["seats"]["granted"]), (&2.into(), &2.into()));
+        assert_eq!(it.told("enrollment.restored").await.len(), 2, "who comes back is restored");
+        assert!(it.holders("practice").await.contains(gone[0]));
+        let again = it.by_hand(NIGHT_2, &words).await.exits(0).json();
+        assert_eq!(again["status"], "unchanged");
+
+        let words = format!("user disable --user {} --reason graduated", gone[0]);
+        let run = it.by_hand(NIGHT_3, &words).await.exits(0).json();
+        assert_eq!(run["seats"]["released"], 1);
+        assert_eq!(it.told("seat.released").await.pop().unwrap()["reason"], "inactive");
+        let words = "role assign --user PB-U-003 --role administrator --school PB-SCH-2";
+        it.by_hand(NIGHT_3, words).await.exits(0);
+        let changed = it.told("user.changed").await.pop().unwrap();
+        assert_eq!((&changed["category"], &changed["reason"]), (&"role".into(), &"by hand".into()));
+        let before = it.state().await;
+        let stranger = "unenroll --class PB-CLS-E-MATH --user PB-U-010";
+        it.by_hand(NIGHT_3, stranger).await.exits(1).says(&["is not enrolled"]);
+        it.by_hand(NIGHT_3, "enroll --class NO --user PB-U-010").await.exits(2).says(&["no class `NO`"]);
+        it.by_hand(NIGHT_3, "unenroll --class PB-CLS-E-MATH").await.exits(2).says(&["--everyone"]);
+        assert_eq!(it.state().await, before);
+        it.site.discard().await;
+    })
+    .await;
+}
+
+/// S0.3, S1.2, S1.3: an educator's product is decided here where no feed says who the educators are.
+#[tokio::test]
+async fn an_educators_product_is_assigned_by_hand_where_there_is_no_feed() {
+    let it = kept(Backend::Sqlite, "by-assignment", &[]).await.unwrap();
+    it.upload(NIGHT_1, &it.fixture().display().to_string(), &[]).await.exits(0);
+    let words = "assign --user QV-U-002 --product handwriting-teacher --reason asked";
+    it.by_hand(NIGHT_2, words).await.exits(0);
+    assert!(it.holders("handwriting-teacher").await.contains("QV-U-002"));
+}
+
+/// S1.13.
+#[tokio::test]
+async fn a_rostered_district_refuses_enrollments_roles_and_accounts_by_hand() {
+    let it = Installed::new("site-license", &[]).await;
+    for words in [
+        "unenroll --class PB-CLS-E-MATH --everyone",
+        "enroll --class PB-CLS-E-MATH --user PB-U-049",
+        "role assign --user PB-U-003 --role administrator --school PB-SCH-2",
+        "user transfer --user PB-U-010 --from PB-SCH-1 --to PB-SCH-2",
+        "user disable --user PB-U-010",
+    ] {
+        it.refuses(1, words, &["is rostered", "rostering platform"]).await;
+    }
 }
