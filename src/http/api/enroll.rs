@@ -63,7 +63,7 @@ pub(crate) struct Transfer {
 /// The body of `users/active`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Active {
+pub(crate) struct Accounts {
     users: BTreeSet<SourceId>,
     active: bool,
     reason: Option<String>,
@@ -127,7 +127,7 @@ pub(crate) async fn set_active(
     State(app): State<App>,
     caller: Caller,
     Path(district): Path<String>,
-    Body(Active { users, active, reason }): Body<Active>,
+    Body(Accounts { users, active, reason }): Body<Accounts>,
 ) -> Result<Accepted, Problem> {
     by_hand(&app, &caller, DistrictId::new(district), &Verb::SetActive { users, active }, reason).await
 }
