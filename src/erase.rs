@@ -126,7 +126,7 @@ pub async fn carry_out(job: &Job<'_>, ask: &Ask, world: &World<'_>) -> Result<Ru
 async fn once(job: &Job<'_>, user: &SourceId, world: &World<'_>) -> Result<RunRecord, RunError> {
     let record = RunRecord { started_at: Some(world.clock.now()), status: RunStatus::Applying, ..job.run.clone() };
     let actor = job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned());
-    let author = Author { actor, person: true };
+    let author = Author { actor, person: true, reason: None };
     let mut baseline = world.store.baseline(&job.district.id()).await?;
     run::not_before_the_last_change(record.as_of, &baseline)?;
     let open = run::open_runs(world.store, &job.district.id()).await?;

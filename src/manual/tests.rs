@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Asked, Case, ImportedSeat, MATRIX, Refused, Verb, Who, Whom, Worked, work_out};
+use super::{Asked, Case, ImportedSeat, LinkWord, MATRIX, Refused, Verb, Who, Whom, Worked, work_out};
 use crate::apply::Shown;
 use crate::guard;
 use crate::model::{
@@ -277,6 +277,8 @@ fn verb_about(name: &str, who: Who) -> Verb {
             Verb::MoveSeats { subscription: "SUB-pupils".into(), from: "S1".into(), to: "S2".into(), seats: 1 }
         }
         "seats_import" => Verb::SeatsImport { seats: Vec::new() },
+        "identity" => Verb::Identity { decision: LinkWord::Refuse, ids: BTreeSet::from(["of no pair".to_owned()]) },
+        "threshold" => Verb::Threshold { subscription: "SUB-pupils".into(), remaining: 2 },
         "enroll" => Verb::Enroll { class: "C1".into(), users, role },
         "unenroll" => Verb::Unenroll { class: "C1".into(), users: None },
         "role_assign" => Verb::RoleAssign { users, role: RoleName::Staff, school: "S2".into() },
@@ -311,7 +313,7 @@ fn each_verb_is_refused_to_a_rostered_district_exactly_where_the_table_says_so()
     let verbs: BTreeSet<&str> = MATRIX.iter().map(|(name, ..)| *name).collect();
     assert_eq!(verbs.len(), MATRIX.len(), "each verb has one row");
     // What the pages say, told once more.
-    let everyone = ["override_clear", "move_seats", "seats_import"];
+    let everyone = ["override_clear", "move_seats", "seats_import", "identity", "threshold"];
     let of_students = ["override_set", "access_set", "assign", "unassign", "reassign", "swap"];
     for name in verbs {
         for who in [Who::Student, Who::Educator, Who::Staff] {

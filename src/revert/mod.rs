@@ -104,7 +104,7 @@ async fn once(job: &Job<'_>, ask: &Ask, world: &World<'_>) -> Result<RunRecord, 
     }
     worked.does_something(&archive)?;
     let actor = job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned());
-    let author = Author { actor, person: true };
+    let author = Author { actor, person: true, reason: None };
     let decided = Decided {
         entries: entries(&archive, &worked, &told, &author, record.reason.as_deref(), &shown),
         decisions: worked.inverse.refusals(&archive.run),
