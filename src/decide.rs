@@ -166,7 +166,7 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     let shown = held_run.snapshot.as_ref().and_then(|snapshot| snapshot.source.clone());
     let source = shown.filter(|_| first_sync && ask.approve);
-    world.apply(job, record, &cleared, &baseline, decided, source).await
+    Box::pin(world.apply(job, record, &cleared, &baseline, decided, source)).await
 }
 
 fn same_version(a: &HeldChange, b: &HeldChange) -> bool {

@@ -8,9 +8,11 @@
 //! guard clears. Whatever dies, the store is as before the run or as after it (safety.md, A run).
 
 mod error;
+mod foresee;
 mod world;
 
 pub use error::RunError;
+pub use foresee::{Foreseen, foresee};
 pub use world::World;
 
 use crate::apply::{self, Decided, OpenRun, Shown};
@@ -19,7 +21,7 @@ use crate::guard::{self, Circumstances};
 use crate::model::{Baseline, Changed, DistrictId, RunRecord, RunStatus, SeatCounts, Timestamp, Trigger};
 use crate::plan::{self, Cause};
 use crate::snapshot::{Snapshot, SourceState};
-use crate::store::{Store, StoreError, WriteError};
+use crate::store::{Said, Store, StoreError, WriteError};
 
 /// What is asked of a run.
 #[derive(Debug)]
@@ -97,7 +99,7 @@ async fn on_one_revision(
     record: &mut RunRecord,
     snapshot: &Snapshot,
 ) -> Result<(), RunError> {
-    let baseline = world.store.baseline(&job.district.id()).await?;
+    let baseline = world.store.baseline(&job.district.id()).await?.taking_up();
     not_before_the_last_change(record.as_of, &baseline)?;
     let plan = plan::make(&baseline, Cause::Snapshot(snapshot), record.as_of)?; //    plan
     let circumstances =
@@ -125,13 +127,35 @@ async fn on_one_revision(
     };
     let first_review = cleared.holds().iter().any(|hold| hold.group == guard::FIRST_SYNC);
     let source = (snapshot.complete() && !first_review).then(|| snapshot.source.clone());
-    *record = world.apply(job, record.clone(), &cleared, &baseline, decided, source).await?; // apply
+    let applied = Box::pin(world.apply(job, record.clone(), &cleared, &baseline, decided, source)); // apply
+    *record = applied.await?;
     Ok(())
+}
+
+/// Puts in force what is said of the district's contract, with the seats that follow (S0.2).
+pub async fn contract(job: &Job<'_>, world: &World<'_>, said: Said<'_>) -> Result<RunRecord, RunError> {
+    let record = RunRecord { started_at: Some(world.clock.now()), status: RunStatus::Applying, ..job.run.clone() };
+    for _ in 1..ATTEMPTS {
+        match standing_on(job, world, record.clone(), said).await {
+            Err(RunError::Write(WriteError::Stale { .. })) => {}
+            done => return done,
+        }
+    }
+    standing_on(job, world, record, said).await
 }
 
 /// Applies what dates, the catalog and overrides alone bring about, under a record that is already `failed` or new.
 pub async fn standing(job: &Job<'_>, world: &World<'_>, record: RunRecord) -> Result<RunRecord, RunError> {
-    let baseline = world.store.baseline(&job.district.id()).await?;
+    standing_on(job, world, record, Said::Stored).await
+}
+
+async fn standing_on(
+    job: &Job<'_>,
+    world: &World<'_>,
+    record: RunRecord,
+    said: Said<'_>,
+) -> Result<RunRecord, RunError> {
+    let baseline = Box::pin(world.store.baseline_with(&job.district.id(), said)).await?.taking_up();
     not_before_the_last_change(record.as_of, &baseline)?;
     let plan = plan::make(&baseline, Cause::Standing, record.as_of)?;
     let circumstances = Circumstances { snapshot: None, review_first_sync: false };

@@ -1,10 +1,12 @@
 //! Make it so: one transaction, no choices. What is written is a value, made here from a [`Cleared`] plan and carried out by
 //! the store whole or not at all (safety.md, A run, 6).
 
+mod contract;
 mod decisions;
 mod entries;
 mod watch;
 
+pub use contract::differing;
 pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
@@ -66,10 +68,12 @@ pub fn writes(
             run.changes = cleared.counts();
             run.seats = cleared.seat_counts();
             run.holds = cleared.holds().to_vec();
-            run.status = status(cleared, &decided, &alerts);
+            run.status = status(cleared, baseline, &decided, &alerts);
         }
     }
+    let contract = baseline.taken_up().cloned().unwrap_or_default();
     let mut audit = decided.entries.clone();
+    audit.extend(contract::entries(&contract));
     for change in cleared.applied() {
         let mut entry = entries::of_change(change, &author, &shown)?;
         if let Some(because) = decided.because {
@@ -108,6 +112,7 @@ pub fn writes(
         source,
         by_hand: decided.by_hand,
         erase: decided.erase,
+        contract,
         remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         losses: cleared.losses().to_vec(),
         alerts_put: alerts.rows(),
@@ -291,8 +296,8 @@ fn note_use(writes: &mut Writes, Used { seat, entry }: Used) {
     writes.audit.extend(entry);
 }
 
-fn status(cleared: &Cleared, decided: &Decided, alerts: &Evaluation) -> RunStatus {
-    let decides = !(decided.entries.is_empty() && decided.by_hand.is_empty());
+fn status(cleared: &Cleared, baseline: &Baseline, decided: &Decided, alerts: &Evaluation) -> RunStatus {
+    let decides = !(decided.entries.is_empty() && decided.by_hand.is_empty()) || baseline.taken_up().is_some();
     if !cleared.holds().is_empty() {
         RunStatus::Held
     } else if cleared.changes_nothing() && !decides && alerts.moves.is_empty() {

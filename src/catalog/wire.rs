@@ -1,7 +1,6 @@
-//! The catalog as it is written; every key of licensing.md, unknown ones refused.
+//! The catalog as it is written, in TOML or JSON; every key of licensing.md, unknown ones refused.
 
 use serde::{Deserialize, Deserializer};
-use toml::Spanned;
 
 use crate::model::{Allotment, Audience, Basis, CountBy, Date, LastDay, Overage, Seats, Shrink, SubscriptionStatus};
 
@@ -9,15 +8,15 @@ use crate::model::{Allotment, Audience, Basis, CountBy, Date, LastDay, Overage, 
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     #[serde(default)]
-    pub(super) product: Vec<Spanned<Product>>,
+    pub(super) product: Vec<Product>,
     #[serde(default)]
-    pub(super) subscription: Vec<Spanned<Subscription>>,
+    pub(super) subscription: Vec<Subscription>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Product {
-    pub(super) code: Spanned<String>,
+    pub(super) code: String,
     pub(super) name: String,
     pub(super) audience: Audience,
     pub(super) basis: Basis,
@@ -36,7 +35,7 @@ pub(super) struct Product {
     #[serde(default)]
     pub(super) educator_access: bool,
     #[serde(default)]
-    pub(super) bundle: Vec<Spanned<String>>,
+    pub(super) bundle: Vec<String>,
     #[serde(default = "one")]
     pub(super) leaving_grace_days: u32,
     #[serde(default)]
@@ -52,15 +51,15 @@ fn one() -> u32 {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Subscription {
-    pub(super) id: Spanned<String>,
-    pub(super) district: Spanned<String>,
-    pub(super) product: Spanned<String>,
-    pub(super) seats: Spanned<Seats>,
-    pub(super) starts_on: Spanned<Day>,
-    pub(super) expires_on: Spanned<Day>,
+    pub(super) id: String,
+    pub(super) district: String,
+    pub(super) product: String,
+    pub(super) seats: Seats,
+    pub(super) starts_on: Day,
+    pub(super) expires_on: Day,
     #[serde(default)]
     pub(super) grace_days: u32,
-    pub(super) renews: Option<Spanned<String>>,
+    pub(super) renews: Option<String>,
     #[serde(default)]
     pub(super) status: SubscriptionStatus,
     pub(super) licensed_to: Option<String>,
@@ -73,7 +72,7 @@ pub(super) struct Subscription {
     pub(super) remediate_days: u32,
     pub(super) alert_remaining: Option<u32>,
     #[serde(default)]
-    pub(super) allotments: Vec<Spanned<Allotment>>,
+    pub(super) allotments: Vec<Allotment>,
 }
 
 fn block() -> Overage {

@@ -177,7 +177,7 @@ async fn tell(session: &mut Session, server: &Server, dir: &Path) -> Result<(), 
         let now = Timestamp::parse(day.now).map_err(failed)?;
         session.office.clock = Clock::Fixed(now);
         session.now = Some(now);
-        session.take_up_catalog().await?;
+        session.look_at_catalog().await?;
         out.line("")?;
         out.line(&out.tone(Tone::Attention, &format!("Day {}, {}: {}", day.number, day.now, day.title)))?;
         for district in DISTRICTS {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use crate::catalog;
+use crate::catalog::{self, Source, unknown_schools};
 use crate::clock;
 use crate::command::output::{Output, Tone};
 use crate::command::{CommandError, Common};
@@ -15,6 +15,7 @@ use crate::config::{self, Settings};
 use crate::directory::Directory;
 use crate::feed;
 use crate::model::{Catalog, DistrictId};
+use crate::schedule::catalog::Look;
 use crate::store::{Queue, Store};
 
 /// Checks an installation: configuration, store, clock, catalog, feeds
@@ -95,6 +96,9 @@ impl Doctor {
         secrets(settings, findings);
         let catalog = contract(settings, findings);
         let store = store(settings, findings).await;
+        if let Some(store) = &store {
+            last_look(settings, store, self.offline, findings).await;
+        }
         if let (Some(store), Some(catalog)) = (&store, &catalog) {
             allotments(store, catalog, findings).await;
         }
@@ -158,7 +162,8 @@ fn secrets(settings: &Settings, findings: &mut Findings) {
         let keys = [("client_id", &it.client_id), ("client_secret", &it.client_secret)];
         keys.into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret))
     });
-    for (subject, secret) in of_districts.chain(of_apps) {
+    let of_catalog = settings.catalog.token.iter().map(|token| ("catalog: token".to_owned(), token));
+    for (subject, secret) in of_districts.chain(of_apps).chain(of_catalog) {
         if let Err(error) = secret.reveal(crate::secret::process_environment) {
             findings.note("secret", &subject, State::Failing, error.to_string());
         } else if secret.is_plain() {
@@ -171,13 +176,19 @@ fn secrets(settings: &Settings, findings: &mut Findings) {
 }
 
 fn contract(settings: &Settings, findings: &mut Findings) -> Option<Catalog> {
-    let path = &settings.catalog.path;
+    let path = match settings.catalog.source() {
+        Some(Source::File(path)) => path,
+        // What it answers is asked for where the store is at hand.
+        Some(Source::Service { .. }) => return None,
+        None => {
+            let subject = settings.catalog.path.display().to_string();
+            let message =
+                "there is no catalog: rosters are synced, and no one has a seat; write it, or set `catalog.path`";
+            findings.note("catalog", &subject, State::Warning, message);
+            return None;
+        }
+    };
     let subject = path.display().to_string();
-    if !path.exists() && *path == catalog::Settings::default().path {
-        let message = "there is no catalog: rosters are synced, and no one has a seat; write it, or set `catalog.path`";
-        findings.note("catalog", &subject, State::Warning, message);
-        return None;
-    }
     let catalog = match catalog::read(path) {
         Ok(catalog) => catalog,
         Err(error) => {
@@ -197,6 +208,33 @@ fn contract(settings: &Settings, findings: &mut Findings) -> Option<Catalog> {
         }
     }
     Some(catalog)
+}
+
+/// The service is asked once; how the last look ended, and what vanished, is told of a file too.
+async fn last_look(settings: &Settings, store: &Store, offline: bool, findings: &mut Findings) {
+    let catalog = &settings.catalog;
+    if let Some(Source::Service { url, token }) = catalog.source() {
+        let ca_file = catalog.ca_file.as_deref();
+        let (timeout_seconds, allow_insecure) = (catalog.timeout_seconds, catalog.allow_insecure);
+        let service = feed::Service { url, token, ca_file, timeout_seconds, allow_insecure };
+        if !offline {
+            let asked = service.fetch(None, crate::secret::process_environment).await;
+            findings.result("catalog", &service.shown(), asked.map(|_| ()).map_err(|error| error.to_string()));
+        }
+    }
+    let look = store.catalog_look().await.ok().flatten();
+    let look = look.and_then(|it| serde_json::from_str::<Look>(&it.outcome).ok());
+    if let Some(Look { at, error: Some(error), .. }) = look {
+        let message = format!("the last look, at {at}, failed and the catalog before it stays in force: {error}");
+        findings.note("catalog", "last look", State::Failing, message);
+    }
+    for (district, subscription, since) in store.vanished().await.unwrap_or_default() {
+        let message = format!(
+            "of `{district}` vanished from the catalog since {since} and keeps its last state: put it back, or say its end with \
+             `status = \"inactive\"` or `expires_on`"
+        );
+        findings.note("subscription", subscription.as_str(), State::Warning, message);
+    }
 }
 
 async fn store(settings: &Settings, findings: &mut Findings) -> Option<Store> {
@@ -246,22 +284,13 @@ fn room_beside(store: &Path) -> Result<(), String> {
 async fn allotments(store: &Store, catalog: &Catalog, findings: &mut Findings) {
     for subscription in catalog.subscriptions.values() {
         let Ok(baseline) = store.baseline(&subscription.district).await else { continue };
-        if baseline.roster.schools.is_empty() {
-            continue;
-        }
-        for allotment in &subscription.allotments {
-            let known = baseline.roster.schools.values().any(|org| {
-                let names = [Some(org.id.as_str()), org.identifier.as_deref(), org.nces.as_deref()];
-                names.contains(&Some(allotment.school.as_str()))
-            });
-            if !known {
-                let message = format!(
-                    "allots seats to school `{}`, which the roster of `{}` does not have: use its source id, identifier or \
-                     NCES number",
-                    allotment.school, subscription.district
-                );
-                findings.note("subscription", subscription.id.as_str(), State::Failing, message);
-            }
+        for school in unknown_schools(subscription, &baseline.roster) {
+            let message = format!(
+                "allots seats to school `{school}`, which the roster of `{}` does not have: use its source id, identifier or \
+                 NCES number",
+                subscription.district
+            );
+            findings.note("subscription", subscription.id.as_str(), State::Failing, message);
         }
     }
 }

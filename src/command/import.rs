@@ -34,7 +34,7 @@ pub(super) struct Import {
 impl Import {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         session.writable().await?;
-        session.take_up_catalog().await?;
+        session.look_at_catalog().await?;
         let district = session.district(&self.district).await?;
         if session.is_fed(&district).await {
             return Err(CommandError::Failed(NotByHand(district).to_string()));

@@ -5,6 +5,7 @@ mod alerts;
 mod assign;
 mod audit;
 mod by_hand;
+mod catalog;
 mod demo;
 mod doctor;
 mod enroll;
@@ -149,6 +150,9 @@ enum Command {
     /// Accounts that may be of one person: list, accept, refuse, undo
     #[command(subcommand)]
     Identity(identity::Identity),
+    /// Products and subscriptions: check a file, plan what it would change, refresh
+    #[command(subcommand)]
+    Catalog(catalog::CatalogCommand),
     /// The audit log
     #[command(subcommand)]
     Audit(audit::Audit),
@@ -356,6 +360,9 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::SimulateFeed(simulate) => return simulate.run().await,
         Command::Doctor(doctor) => return doctor.run(&common).await,
         Command::Migrate => return migrate::run(&common).await,
+        Command::Catalog(catalog::CatalogCommand::Check { file }) => {
+            return catalog::CatalogCommand::check(&file, Output::new(common.json));
+        }
         Command::Sync(_)
         | Command::Import(_)
         | Command::Runs(_)
@@ -383,6 +390,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Threshold(_)
         | Command::Alerts(_)
         | Command::Audit(_)
+        | Command::Catalog(_)
         | Command::Verify(_)
         | Command::Token(_) => {}
     }
@@ -415,6 +423,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Threshold(it) => it.run(&session).await,
         Command::Alerts(it) => it.run(&session).await,
         Command::Audit(it) => it.run(&session).await,
+        Command::Catalog(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,
         Command::Demo(_) | Command::Run(_) | Command::SimulateFeed(_) | Command::Doctor(_) | Command::Migrate => Ok(0),

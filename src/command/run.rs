@@ -12,7 +12,7 @@ use crate::command::{CommandError, Common, Session};
 use crate::config::{self, Settings};
 use crate::directory::Directory;
 use crate::http;
-use crate::schedule::catalog::{self, RefreshError};
+use crate::schedule::catalog;
 use crate::schedule::desk::Desk;
 use crate::schedule::dispatcher::{self, Dispatcher, Order};
 use crate::schedule::heartbeat::Heartbeat;
@@ -82,23 +82,20 @@ impl Daemon {
             office.queue.void_all_leases().await?;
         }
         dispatcher::meet(&office).await?;
-        let concerned = match catalog::refresh(&office, "rosterd").await {
-            Ok(concerned) => concerned,
-            Err(RefreshError::Store(error)) => return Err(error.into()),
-            Err(RefreshError::Catalog(error)) => {
-                let last = office.store.catalog().await?;
-                if last.products.is_empty() && last.subscriptions.is_empty() {
-                    return Err(error.into());
-                }
-                tracing::error!(%error, "the catalog was not taken, the last good one stays in force");
-                std::collections::BTreeSet::new()
+        let look = catalog::look(&office).await?;
+        if let Some(error) = look.as_ref().and_then(|look| look.error.clone()) {
+            let last = office.store.catalog().await?;
+            if last.products.is_empty() && last.subscriptions.is_empty() {
+                return Err(CommandError::Usage(error));
             }
-        };
+        }
         let listener = listen(&settings).await?;
         let heartbeat = Heartbeat::start().await.map_err(|error| CommandError::Failed(error.to_string()))?;
 
         let desk = Arc::new(Desk::new(office));
-        catalog::file_allocations(&desk, concerned).await;
+        if let Some(mut look) = look {
+            catalog::file_runs(&desk, &mut look).await?;
+        }
         let (orders, ordered) = mpsc::channel(8);
         let dispatcher = Dispatcher::new(Arc::clone(&desk), common.config.clone());
         heartbeat.wake.notify_one();

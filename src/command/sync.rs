@@ -6,14 +6,13 @@ use std::time::Duration;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 
-use crate::catalog;
 use crate::command::output::{self, Tone};
 use crate::command::{CommandError, Session};
 use crate::directory::Directory;
 use crate::feed::Progress;
 use crate::model::{DistrictId, Kind, RunRecord, RunStatus, Trigger};
 use crate::report;
-use crate::schedule;
+use crate::schedule::catalog::{self, Look};
 use crate::store::{NewRequest, StoreError, WorkerLock};
 
 /// How often a follower looks.
@@ -43,7 +42,7 @@ pub(super) struct Sync {
 impl Sync {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         session.writable().await?;
-        session.take_up_catalog().await?;
+        session.look_at_catalog().await?;
         let directory = if self.all || self.names_unknown(session) {
             Directory::discover(&session.office.settings).await
         } else {
@@ -130,18 +129,16 @@ pub(super) fn exit_status(records: &[RunRecord], unknown_districts: bool) -> u8 
 }
 
 impl Session {
-    /// Reads the catalog file and puts a changed one in force; a bad one changes nothing and starts nothing.
-    pub(super) async fn take_up_catalog(&self) -> Result<(), CommandError> {
-        let path = &self.office.settings.catalog.path;
-        if !path.exists() && *path == catalog::Settings::default().path {
-            return Ok(());
-        }
-        let read = catalog::read(path)?;
+    /// Looks at the catalog, so that the runs that follow take up what it says; a bad one changes nothing and starts nothing.
+    pub(super) async fn look_at_catalog(&self) -> Result<Option<Look>, CommandError> {
         for it in &self.office.settings.district {
             self.store().ensure_district(&it.id(), it.name(), it.time_zone, it.feed.end_dates()).await?;
         }
-        schedule::catalog::take_up(self.store(), &read, &operator(), self.as_of()).await?;
-        Ok(())
+        let look = catalog::look(&self.office).await?;
+        match look.as_ref().and_then(|look| look.error.clone()) {
+            Some(error) => Err(CommandError::Usage(error)),
+            None => Ok(look),
+        }
     }
 
     /// Files a request and returns the run when it is done: carried out here if no one else works on this store.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::catalog;
 use crate::district::District;
 use crate::feed;
 use crate::model::DistrictId;
@@ -34,7 +35,7 @@ pub struct Settings {
     pub privacy: crate::erase::Settings,
     /// What is licensed.
     #[serde(default)]
-    pub catalog: crate::catalog::Settings,
+    pub catalog: catalog::Settings,
     /// The districts named one by one.
     #[serde(default)]
     pub district: Vec<District>,
@@ -137,7 +138,7 @@ fn words(error: &config::ConfigError) -> String {
             None => words(error),
         },
         E::NotFound(key) => format!("`{key}` is missing"),
-        E::Message(message) => without_values(&crate::catalog::with_nearest(message)),
+        E::Message(message) => without_values(&catalog::with_nearest(message)),
         _ => "a value does not fit its key".to_owned(),
     }
 }
@@ -171,6 +172,13 @@ impl Settings {
         }
         for app in &self.clever_app {
             app.check().map_err(|error| format!("clever_app `{}`: {error}", app.id))?;
+        }
+        self.catalog.check()?;
+        if let Some(catalog::Source::Service { url, token }) = self.catalog.source() {
+            let (ca_file, timeout_seconds) = (self.catalog.ca_file.as_deref(), self.catalog.timeout_seconds);
+            let allow_insecure = self.catalog.allow_insecure;
+            let service = feed::Service { url, token, ca_file, timeout_seconds, allow_insecure };
+            service.check().map_err(|error| error.to_string())?;
         }
         self.schedule.check()
     }
@@ -221,11 +229,13 @@ mod tests {
         let shipped = read_text(&text, &[]).unwrap();
         let built_in = read_text("", &[]).unwrap();
         assert_eq!(format!("{shipped:?}"), format!("{built_in:?}"));
-        for key in ["common_from", "lease_seconds", "refresh_minutes", "zero_from", "school_changed"] {
+        for key in
+            ["common_from", "lease_seconds", "refresh_minutes", "cool_down_minutes", "zero_from", "school_changed"]
+        {
             assert!(text.lines().any(|line| line.starts_with(key)), "{key}");
         }
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/catalog.example.toml");
-        assert_eq!(crate::catalog::read(Path::new(example)).unwrap().products.len(), 1);
+        assert_eq!(catalog::read(Path::new(example)).unwrap().products.len(), 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::secret::SecretError;
 /// Where in a feed something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Whose feed.
+    /// Whose feed; empty for what is no district's.
     pub district: String,
     /// Which kind of feed.
     pub kind: &'static str,
@@ -33,7 +33,11 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} feed of `{}`, {}", self.kind, self.district, self.collection)?;
+        if self.district.is_empty() {
+            write!(f, "{} {}", self.kind, self.collection)?;
+        } else {
+            write!(f, "{} feed of `{}`, {}", self.kind, self.district, self.collection)?;
+        }
         self.at.as_ref().map_or(Ok(()), |at| write!(f, " at {at}"))
     }
 }

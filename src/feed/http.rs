@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, IF_NONE_MATCH, RETRY_AFTER};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -43,12 +43,14 @@ pub(crate) struct Ask {
     pub form: Option<String>,
 }
 
-/// What came back: any 2xx, or one of the answers a feed has its own way with (400, 401, 403, 404, 413).
+/// What came back: any 2xx, 304 where a version was named, or one of the answers a feed has its own way with (400, 401, 403, 404, 413).
 pub(crate) struct Reply {
     pub status: u16,
     pub total: Option<u64>,
     pub permissions: Option<String>,
     pub html: bool,
+    /// What the server calls this version.
+    pub etag: Option<String>,
     pub body: Bytes,
 }
 
@@ -58,6 +60,7 @@ pub(crate) struct Http {
     policy: Policy,
     received: AtomicU64,
     page_bytes: u64,
+    unless: Option<String>,
 }
 
 impl Http {
@@ -88,7 +91,15 @@ impl Http {
             policy: Policy::default(),
             received: AtomicU64::new(0),
             page_bytes: PAGE_BYTES,
+            unless: None,
         })
+    }
+
+    /// For one document that is asked for again and again: fewer attempts, and 304 is an answer where we have a version.
+    pub(crate) fn of_document(mut self, attempts: u32, have: Option<&str>) -> Self {
+        self.policy.attempts = attempts;
+        self.unless = have.map(str::to_owned);
+        self
     }
 
     #[cfg(test)]
@@ -125,6 +136,10 @@ impl Http {
                 self.client.post(ask.url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
             }
         };
+        let request = match &self.unless {
+            Some(etag) => request.header(IF_NONE_MATCH, etag),
+            None => request,
+        };
         let answer = request
             .header(ACCEPT, "application/json")
             .header(AUTHORIZATION, ask.authorization.expose_secret())
@@ -134,6 +149,7 @@ impl Http {
         let status = answer.status().as_u16();
         match status {
             200..=299 | 400 | 401 | 403 | 404 | 413 => self.receive(place, status, answer).await,
+            304 if self.unless.is_some() => self.receive(place, status, answer).await,
             300..=399 => Err(Failure::Final(FeedError::Redirected { place: place.clone(), status })),
             429 => Err(limited(place, answer.headers(), clock::real_now().instant())),
             408 | 425 | 500 | 502..=504 => {
@@ -161,6 +177,7 @@ impl Http {
             |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok()).map(|it| it.trim().to_owned());
         let total = text("x-total-count").and_then(|it| it.parse().ok());
         let permissions = text("x-perm-rev");
+        let etag = text("etag").filter(|it| !it.is_empty());
         let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
         let mut body = BytesMut::new();
         let mut chunks = answer.bytes_stream();
@@ -177,7 +194,7 @@ impl Http {
             body.extend_from_slice(&chunk);
         }
         let html = typed_html || body.trim_ascii_start().starts_with(b"<");
-        Ok(Reply { status, total, permissions, html, body: body.freeze() })
+        Ok(Reply { status, total, permissions, html, etag, body: body.freeze() })
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod clever;
 mod csv;
+mod document;
 mod error;
 pub mod http;
 mod lenient;
@@ -16,6 +17,7 @@ mod testing;
 use std::sync::Arc;
 
 pub use csv::pack;
+pub use document::{Fetched, Service};
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use settings::{

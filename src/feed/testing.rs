@@ -18,6 +18,8 @@ pub(crate) struct Heard {
     pub path: String,
     pub query: BTreeMap<String, String>,
     pub authorization: String,
+    /// `If-None-Match`.
+    pub unless: Option<String>,
     pub body: String,
 }
 
@@ -33,6 +35,7 @@ impl Heard {
 }
 
 /// An answer.
+#[derive(Clone)]
 pub(crate) struct Answer {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
@@ -76,9 +79,10 @@ impl Server {
                 let path = request.uri().path().to_owned();
                 let authorization = request.headers().get("authorization");
                 let authorization = authorization.unwrap().to_str().unwrap().to_owned();
+                let unless = request.headers().get("if-none-match").map(|it| it.to_str().unwrap().to_owned());
                 let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
                 let body = String::from_utf8(body.to_vec()).unwrap();
-                let heard = Heard { url, path, query, authorization, body };
+                let heard = Heard { url, path, query, authorization, unless, body };
                 let before = log.lock().unwrap().len();
                 log.lock().unwrap().push(heard.clone());
                 let answer = answer(before, &heard);

@@ -95,6 +95,7 @@ impl School {
             archived: BTreeSet::new(),
             departed: Roster::default(),
             catalog: Catalog::default(),
+            terms: crate::model::Terms::default(),
             seats: BTreeMap::new(),
             waiting: BTreeMap::new(),
             ended: BTreeMap::new(),

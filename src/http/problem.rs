@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::decide::Refused;
 use crate::manual;
 use crate::revert;
+use crate::schedule::purchase::NotTaken;
 use crate::store::{QueueError, StoreError};
 
 /// One error.
@@ -154,6 +155,16 @@ impl From<manual::NotSeen> for Problem {
             manual::NotSeen::Unknown(_) => Self::not_found("there is no such alert in this district"),
             manual::NotSeen::Cleared { .. } => Self::new(StatusCode::CONFLICT, error.to_string()),
             manual::NotSeen::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NotTaken> for Problem {
+    fn from(refused: NotTaken) -> Self {
+        match refused {
+            NotTaken::Faults(_) => Self::unprocessable(refused.to_string()),
+            NotTaken::NoDistrict(_) => Self::not_found(refused.to_string()),
+            NotTaken::Store(error) => error.into(),
         }
     }
 }

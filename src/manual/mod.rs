@@ -250,8 +250,8 @@ pub async fn check(
     district: &DistrictId,
     asked: Asked<'_>,
 ) -> Result<(), Refused> {
-    let baseline = store.baseline(district).await?;
-    let contract = store.catalog().await?;
+    let baseline = store.baseline(district).await?.taking_up();
+    let contract = baseline.with_taken_up(store.catalog().await?);
     let former = identity::former(store, &baseline, asked.verb).await?;
     let people = identity::people(pending(&baseline)?, &former);
     let shown = Shown::new(store.pseudonym_key(), &baseline, &people);
@@ -278,9 +278,9 @@ fn is_stale(error: &RunError) -> bool {
 async fn once(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord, Refused> {
     let record = RunRecord { started_at: Some(world.clock.now()), status: RunStatus::Applying, ..job.run.clone() };
     let actor = job.run.requested_by.clone().unwrap_or_else(|| "unknown".to_owned());
-    let baseline = world.store.baseline(&job.district.id()).await?;
+    let baseline = world.store.baseline(&job.district.id()).await?.taking_up();
     run::not_before_the_last_change(record.as_of, &baseline).map_err(Box::new)?;
-    let contract = world.store.catalog().await?;
+    let contract = baseline.with_taken_up(world.store.catalog().await?);
     let former = identity::former(world.store, &baseline, verb).await?;
     let people = identity::people(pending(&baseline)?, &former);
     let shown = Shown::new(world.store.pseudonym_key(), &baseline, &people);

@@ -10,7 +10,7 @@ use crate::guard;
 use crate::model::{
     Audience, Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, HeldChange, Org, OverrideKind,
     PendingReview, Personal, Product, Record, Remembered, Role, RoleName, Roster, RosterRecord, SeatState,
-    Subscription, Timestamp, User,
+    Subscription, Terms, Timestamp, User,
 };
 use crate::plan::{self, Cause};
 
@@ -100,6 +100,7 @@ pub(super) fn baseline(roster: Roster, bought: Vec<(Product, Subscription)>) -> 
         archived: BTreeSet::new(),
         departed: Roster::default(),
         catalog,
+        terms: Terms::default(),
         seats: BTreeMap::new(),
         waiting: BTreeMap::new(),
         ended: BTreeMap::new(),

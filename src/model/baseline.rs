@@ -6,9 +6,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Alert, AlertId, Assignment, Catalog, DailyKey, Date, DistrictId, EducatorAccess, EndDates, Ended, Fingerprint,
-    Kind, LinkDecision, Override, ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat, SourceId,
-    SubscriptionId, Target, Timestamp, Waiting,
+    Alert, AlertId, Assignment, Catalog, ContractChange, DailyKey, Date, DistrictId, EducatorAccess, EndDates, Ended,
+    Fingerprint, Kind, LinkDecision, Override, ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat,
+    SourceId, SubscriptionId, Target, Terms, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -130,8 +130,10 @@ pub struct Baseline {
     pub archived: BTreeSet<(Kind, String)>,
     /// Archived users and enrollments (with their classes) that left by mere absence and that a leaving seat still rests on.
     pub departed: Roster,
-    /// Products, and the district's subscriptions.
+    /// Products, and the district's subscriptions, as they are in force.
     pub catalog: Catalog,
+    /// What the catalog says beyond that.
+    pub terms: Terms,
     /// Seats by product and user.
     pub seats: BTreeMap<(ProductCode, SourceId), Seat>,
     /// Places in line by product and user.
@@ -167,6 +169,33 @@ pub struct Baseline {
 }
 
 impl Baseline {
+    /// The district with what the catalog says now in force: whatever is planned on it is written together with that.
+    #[must_use]
+    pub fn taking_up(mut self) -> Self {
+        if let Terms::Offered { catalog, change } = self.terms {
+            self.catalog = *catalog;
+            self.terms = Terms::Taken(change);
+        }
+        self
+    }
+
+    /// A catalog without the district's overlays, once what is taken up is in force.
+    #[must_use]
+    pub fn with_taken_up(&self, catalog: Catalog) -> Catalog {
+        match self.taken_up() {
+            Some(change) => change.applied_to(&catalog),
+            None => catalog,
+        }
+    }
+
+    /// What is to be written of the contract.
+    pub fn taken_up(&self) -> Option<&ContractChange> {
+        match &self.terms {
+            Terms::Taken(change) => Some(change),
+            Terms::Settled | Terms::Offered { .. } => None,
+        }
+    }
+
     /// Number of active records of a kind before the run: the guard's `of`.
     pub fn count(&self, kind: Kind) -> usize {
         self.roster.count(kind)

@@ -12,6 +12,7 @@
 mod alert;
 mod baseline;
 mod catalog;
+mod contract;
 mod enrollment;
 mod grade;
 mod id;
@@ -31,6 +32,7 @@ pub use catalog::{
     Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats, Shrink, Status,
     Subscription, SubscriptionStatus,
 };
+pub use contract::{ContractChange, Offer, Offered, Purchase, RuleChange, TermChange, Terms};
 pub use enrollment::{Enrollment, EnrollmentKey, Period};
 pub use grade::canonical_grade;
 pub use id::{AlertId, DistrictId, InvalidDistrictId, ProductCode, RunId, SourceId, SubscriptionId};

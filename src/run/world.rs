@@ -106,6 +106,7 @@ impl World<'_> {
         let mut record = writes.run.clone();
         let decided_nothing = writes.decisions_cleared.is_empty()
             && writes.hold_decisions.is_empty()
+            && writes.contract.is_empty()
             && writes.remembered.is_none()
             && writes.daily_put.is_empty()
             && writes.daily_removed.is_empty();

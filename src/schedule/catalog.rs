@@ -1,22 +1,113 @@
-//! Puts a catalog in force: what changed is audited in each district it concerns, and those districts are named so that
-//! their seats can be allocated at once.
+//! Looks at the catalog's document, takes a good one as what is said from now on, and files a run for each district whose
+//! contract in force is another one. The run puts it in force with the seats that follow, in one transaction (S0.2).
+//!
+//! Nothing has to be remembered between the two: whatever dies after the document was taken, the difference between what is
+//! said and what is in force is still there at the next look, and the runs are filed then.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 
-use crate::audit::{Category, Draft};
-use crate::catalog::{self, CatalogError};
-use crate::model::{Catalog, DistrictId, Timestamp, Trigger};
+use crate::catalog::{self, CatalogError, Format, Known, Source, unknown_schools};
+use crate::feed::{Fetched, Service};
+use crate::model::{Catalog, DistrictId, Kind, Roster, RunId, SubscriptionId, Timestamp, Trigger};
 use crate::schedule::desk::Desk;
 use crate::schedule::worker::Office;
-use crate::store::{Store, StoreError};
+use crate::store::{CatalogLook, StoreError};
 
-/// Why a catalog was not taken; the last good one stays in force.
+/// The mode of a run that takes up what the catalog says.
+pub const TAKE_UP: &str = "catalog";
+
+/// The mode of a run that puts one purchase in force.
+pub const PURCHASE: &str = "purchase";
+
+/// How a look ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The document says something else than before.
+    Changed,
+    /// It says the same.
+    Unchanged,
+    /// It was not taken; the last good one stays in force.
+    Failed,
+}
+
+/// A subscription that the document lacks and that keeps its last state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vanished {
+    /// Whose.
+    pub district: DistrictId,
+    /// Which.
+    pub subscription: SubscriptionId,
+    /// Since when.
+    pub vanished_since: Timestamp,
+}
+
+/// A run that a look brought about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FiledRun {
+    /// The district.
+    pub district: DistrictId,
+    /// Its run.
+    pub run: RunId,
+}
+
+/// What a look at the document came to: the answer of `rosterd catalog refresh` and of `POST /v1/catalog/refresh`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+    /// Where the document is.
+    pub source: String,
+    /// Products of the last good document.
+    pub products: u64,
+    /// Subscriptions in force.
+    pub subscriptions: u64,
+    /// Subscriptions that vanished.
+    pub vanished: Vec<Vanished>,
+    /// What is no mistake and should be looked at.
+    pub warnings: Vec<String>,
+    /// Runs that were filed or joined.
+    pub runs: Vec<FiledRun>,
+    /// Why it failed, and what to do.
+    pub error: Option<String>,
+}
+
+/// A refresh that was asked for: done, or answered with the last result because it was done a moment ago (S4.27).
+#[derive(Clone, Debug, Serialize)]
+pub struct Refreshed {
+    /// Whether the document was looked at now.
+    pub refreshed: bool,
+    /// From when on it is looked at again.
+    pub next_at: Timestamp,
+    /// The result.
+    #[serde(flatten)]
+    pub look: Look,
+}
+
+/// What is to be read.
+enum Read {
+    Same,
+    Document { document: Catalog, etag: Option<String> },
+}
+
+/// Reads the document, whatever there is in the store: for a plan.
+pub async fn document(office: &Office, source: Source<'_>) -> Result<Catalog, LookError> {
+    match read(office, source, None).await? {
+        Read::Document { document, .. } => Ok(document),
+        // Nothing was said to be there already.
+        Read::Same => Ok(office.store.catalog().await?),
+    }
+}
+
+/// Why a document was not read.
 #[derive(Debug, thiserror::Error)]
-pub enum RefreshError {
-    /// The file is wrong.
+pub enum LookError {
+    /// It is wrong, or cannot be had.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     /// The store failed.
@@ -24,101 +115,207 @@ pub enum RefreshError {
     Store(#[from] StoreError),
 }
 
-/// Reads the catalog's file and puts a changed one in force. Without a file at the default place there is nothing to do.
-pub async fn refresh(office: &Office, actor: &str) -> Result<BTreeSet<DistrictId>, RefreshError> {
-    let path = &office.settings.catalog.path;
-    if !path.exists() && *path == catalog::Settings::default().path {
-        return Ok(BTreeSet::new());
-    }
-    let read = catalog::read(path)?;
-    Ok(take_up(&office.store, &read, actor, office.clock.now()).await?)
-}
-
-/// Allocates the seats of the districts whose contract changed anew, as a run of each.
-pub async fn file_allocations(desk: &Desk, concerned: BTreeSet<DistrictId>) {
-    let office = desk.office();
-    for id in concerned.into_iter().filter(|id| office.known.get(id).is_some()) {
-        // Before the first roster there is nobody to give seats to.
-        if matches!(office.store.district(&id).await, Ok(state) if state.allocated_at.is_none()) {
-            continue;
-        }
-        match desk.file(desk.request(id.clone(), "allocate", Trigger::Catalog)).await {
-            Ok(filed) => tracing::info!(run.id = %filed.run, district.id = %id, "the contract of {id} has changed"),
-            Err(error) => {
-                tracing::error!(%error, district.id = %id, "the new contract of {id} waits for the next sync");
+async fn read(office: &Office, source: Source<'_>, have: Option<&str>) -> Result<Read, LookError> {
+    let (said, in_force) = (office.store.known_subscriptions().await?, office.store.catalog().await?.subscriptions);
+    let known = Known { said: &said, in_force: &in_force };
+    match source {
+        Source::File(path) => Ok(Read::Document { document: catalog::read_beside(path, known)?, etag: None }),
+        Source::Service { .. } => {
+            let Some(service) = service(office) else { return Ok(Read::Same) };
+            let failed = |faults, unreadable| CatalogError { source_name: service.shown(), faults, unreadable };
+            let fetched = service.fetch(have, crate::secret::process_environment).await;
+            match fetched.map_err(|error| failed(Vec::new(), Some(error.to_string())))? {
+                Fetched::Same => Ok(Read::Same),
+                Fetched::Document { text, etag } => {
+                    let parsed = catalog::parse_beside(&text, Format::Json, known);
+                    let document = parsed.map_err(|faults| failed(faults, None))?;
+                    Ok(Read::Document { document, etag })
+                }
             }
         }
     }
 }
 
-/// Compares the catalog with the one in force and replaces it. A subscription that vanished keeps its last state (licensing.md,
-/// Subscriptions). Returns the districts whose contract changed.
-pub async fn take_up(
-    store: &Store,
-    new: &Catalog,
-    actor: &str,
-    at: Timestamp,
-) -> Result<BTreeSet<DistrictId>, StoreError> {
-    let old = store.catalog().await?;
-    // A district that is not known yet gets its subscriptions when it is: their entries belong into its chain.
-    let known: BTreeSet<DistrictId> = store.districts().await?.into_iter().map(|it| it.id).collect();
-    let mut new = new.clone();
-    new.subscriptions.retain(|_, it| known.contains(&it.district));
-    let drafts = drafts(&old, &new, actor);
-    let concerned = drafts.keys().cloned().collect();
-    store.put_catalog(&new, None, at, drafts).await?;
-    Ok(concerned)
+fn service(office: &Office) -> Option<Service<'_>> {
+    let settings = &office.settings.catalog;
+    Some(Service {
+        url: settings.url.as_deref()?,
+        token: settings.token.as_ref()?,
+        ca_file: settings.ca_file.as_deref(),
+        timeout_seconds: settings.timeout_seconds,
+        allow_insecure: settings.allow_insecure,
+    })
 }
 
-/// The audit entries of each district concerned.
-fn drafts(old: &Catalog, new: &Catalog, actor: &str) -> BTreeMap<DistrictId, Vec<Draft>> {
-    let mut drafts: BTreeMap<DistrictId, Vec<Draft>> = BTreeMap::new();
-    let entry = |entity: &str, verb: &str, id: &str, before: Option<Value>, after: Option<Value>| Draft {
-        actor: actor.to_owned(),
-        category: Category::License,
-        action: format!("{entity}.{verb}"),
-        entity: entity.to_owned(),
-        id: id.to_owned(),
-        before,
-        after,
-        reason: None,
+/// Looks at the document and takes a good one. Runs are not filed here. None where there is no catalog at all.
+pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
+    let Some(source) = office.settings.catalog.source() else { return Ok(None) };
+    let name = match (source, service(office)) {
+        (Source::Service { .. }, Some(service)) => service.shown(),
+        (Source::File(path), _) => path.display().to_string(),
+        (Source::Service { url, .. }, None) => url.to_owned(),
     };
-    for (id, subscription) in &new.subscriptions {
-        let before = old.subscriptions.get(id);
-        if before == Some(subscription) {
-            continue;
+    let last = office.store.catalog_look().await?;
+    let from_here = last.as_ref().filter(|it| it.source.as_deref() == Some(name.as_str()));
+    let have = from_here.and_then(|it| it.etag.clone());
+    let mut look = Look {
+        outcome: Outcome::Unchanged,
+        at: office.clock.now(),
+        source: name.clone(),
+        products: 0,
+        subscriptions: 0,
+        vanished: Vec::new(),
+        warnings: Vec::new(),
+        runs: Vec::new(),
+        error: None,
+    };
+    let before: BTreeSet<SubscriptionId> = office.store.vanished().await?.into_iter().map(|(_, id, _)| id).collect();
+    match read(office, source, have.as_deref()).await {
+        Ok(Read::Same) => {}
+        Ok(Read::Document { document, etag }) => {
+            look.warnings.extend(unknown_districts(office, &document));
+            let row = CatalogLook { at: look.at, source: Some(name), etag, outcome: told(&look) };
+            if office.store.offer_catalog(&document, &row).await? {
+                look.outcome = Outcome::Changed;
+            }
         }
-        let verb = if before.is_some() { "changed" } else { "added" };
-        let (was, is) = differing(before, Some(subscription));
-        let draft = entry("subscription", verb, id.as_str(), before.map(|_| was), Some(is));
-        drafts.entry(subscription.district.clone()).or_default().push(draft);
+        Err(LookError::Store(error)) => return Err(error),
+        Err(LookError::Catalog(error)) => {
+            look.outcome = Outcome::Failed;
+            look.error = Some(error.to_string());
+        }
     }
-    for (code, product) in &new.products {
-        let before = old.products.get(code);
-        if before == Some(product) || before.is_none() {
-            continue;
+    let in_store = office.store.catalog().await?;
+    look.products = u64::try_from(in_store.products.len()).unwrap_or(u64::MAX);
+    look.subscriptions = u64::try_from(in_store.subscriptions.len()).unwrap_or(u64::MAX);
+    for (district, subscription, vanished_since) in office.store.vanished().await? {
+        if !before.contains(&subscription) {
+            tracing::warn!(district.id = %district, "subscription {subscription} of {district} vanished from the catalog: it keeps its last state");
         }
-        let (was, is) = differing(before, Some(product));
-        let buyers: BTreeSet<&DistrictId> =
-            new.subscriptions.values().filter(|it| &it.product == code).map(|it| &it.district).collect();
-        for district in buyers {
-            let draft = entry("product", "changed", code.as_str(), Some(was.clone()), Some(is.clone()));
-            drafts.entry(district.clone()).or_default().push(draft);
-        }
+        look.vanished.push(Vanished { district, subscription, vanished_since });
     }
-    drafts
+    look.warnings.extend(unknown_allotments(office).await?);
+    note(office, &look).await?;
+    if let Some(error) = &look.error {
+        tracing::error!(%error, "the catalog was not taken, the last good one stays in force");
+    }
+    Ok(Some(look))
 }
 
-/// The fields that differ, before and after.
-fn differing<T: Serialize>(before: Option<&T>, after: Option<&T>) -> (Value, Value) {
-    let fields = |it: Option<&T>| match it.and_then(|it| serde_json::to_value(it).ok()) {
-        Some(Value::Object(map)) => map,
-        Some(_) | None => Map::new(),
+/// What is told of a look, as the store keeps it.
+fn told(look: &Look) -> String {
+    serde_json::to_string(look).unwrap_or_default()
+}
+
+async fn note(office: &Office, look: &Look) -> Result<(), StoreError> {
+    let last = office.store.catalog_look().await?;
+    let (source, etag) = last.map_or((None, None), |it| (it.source, it.etag));
+    office.store.note_catalog_look(&CatalogLook { at: look.at, source, etag, outcome: told(look) }).await
+}
+
+/// How the last look ended; none before the first.
+pub async fn last_look(office: &Office) -> Result<Option<Look>, StoreError> {
+    let last = office.store.catalog_look().await?;
+    Ok(last.and_then(|it| serde_json::from_str(&it.outcome).ok()))
+}
+
+/// Districts that nobody configured: their subscriptions wait until somebody does.
+fn unknown_districts(office: &Office, document: &Catalog) -> Vec<String> {
+    let unknown = document.subscriptions.values().filter(|it| office.known.get(&it.district).is_none());
+    let of_apps = !office.settings.clever_app.is_empty();
+    let message = |id: &SubscriptionId, district: &DistrictId| {
+        format!(
+            "subscription `{id}` is for district `{district}`, which is not known: it waits until it is; check the spelling"
+        )
     };
-    let (before, after) = (fields(before), fields(after));
-    let only = |from: &Map<String, Value>, other: &Map<String, Value>| {
-        let kept = from.iter().filter(|(key, value)| other.get(*key) != Some(value) && !value.is_null());
-        Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
-    };
-    (only(&before, &after), only(&after, &before))
+    unknown.filter(|_| !of_apps).map(|it| message(&it.id, &it.district)).collect()
+}
+
+/// Allotments of what is to be taken up that no school answers to.
+async fn unknown_allotments(office: &Office) -> Result<Vec<String>, StoreError> {
+    let mut warnings = Vec::new();
+    for district in office.store.unsettled().await? {
+        let mut roster = Roster::default();
+        for school in office.store.roster(&district, Kind::Schools).await? {
+            roster.put(school);
+        }
+        let offer = office.store.offer(&district).await?;
+        for (id, offered) in &offer.subscriptions {
+            for school in unknown_schools(&offered.subscription, &roster) {
+                warnings.push(format!(
+                    "subscription `{id}` allots seats to school `{school}`, which the roster of `{district}` does not have"
+                ));
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+/// Districts that need a run so that what is said is in force. One whose roster never came takes it up with its first sync:
+/// before that there is nobody to give seats to.
+pub async fn due(office: &Office) -> Result<Vec<DistrictId>, StoreError> {
+    let unsettled = office.store.unsettled().await?;
+    let states = office.store.districts().await?;
+    let due = states.into_iter().filter(|it| it.allocated_at.is_some() && unsettled.contains(&it.id));
+    Ok(due.map(|it| it.id).filter(|id| office.known.get(id).is_some()).collect())
+}
+
+/// Files a run for each district that needs one, and notes them in the look.
+pub async fn file_runs(desk: &Desk, look: &mut Look) -> Result<(), StoreError> {
+    let office = desk.office();
+    for district in due(&office).await? {
+        match desk.file(desk.request(district.clone(), TAKE_UP, Trigger::Catalog)).await {
+            Ok(filed) => {
+                tracing::info!(run.id = %filed.run, district.id = %district, "the contract of {district} has changed");
+                look.runs.push(FiledRun { district, run: filed.run });
+            }
+            Err(error) => {
+                tracing::error!(%error, district.id = %district, "the new contract of {district} waits for the next look");
+            }
+        }
+    }
+    if look.runs.is_empty() { Ok(()) } else { note(&office, look).await }
+}
+
+/// Looks, and files what follows: what the timer, `SIGHUP` and `POST /v1/catalog/refresh` do.
+pub async fn refresh(desk: &Desk) -> Result<Option<Look>, StoreError> {
+    let Some(mut look) = look(&desk.office()).await? else { return Ok(None) };
+    file_runs(desk, &mut look).await?;
+    Ok(Some(look))
+}
+
+/// Refreshes, unless that was done a moment ago: then the last result is the answer. None where there is no catalog at all.
+pub async fn ask(desk: &Desk) -> Result<Option<Refreshed>, StoreError> {
+    let office = desk.office();
+    let pause = TimeDelta::minutes(i64::from(office.settings.catalog.cool_down_minutes));
+    if let Some(look) = last_look(&office).await?
+        && let Some(next_at) = cooling_down(look.at, office.clock.now(), pause)
+    {
+        return Ok(Some(Refreshed { refreshed: false, next_at, look }));
+    }
+    let look = refresh(desk).await?;
+    Ok(look.map(|look| Refreshed { refreshed: true, next_at: look.at.plus(pause), look }))
+}
+
+/// Until when nothing is looked at again; none if it may be now, or if the last look lies in the future of this clock.
+fn cooling_down(last: Timestamp, now: Timestamp, pause: TimeDelta) -> Option<Timestamp> {
+    let next = last.plus(pause);
+    (last <= now && now < next).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_is_answered_with_the_last_result_until_the_pause_is_over() {
+        let at = |text| Timestamp::parse(text).unwrap();
+        let (last, pause) = (at("2025-10-06T07:00:00Z"), TimeDelta::minutes(5));
+        let next = Some(at("2025-10-06T07:05:00Z"));
+        assert_eq!(cooling_down(last, last, pause), next);
+        assert_eq!(cooling_down(last, at("2025-10-06T07:04:59.999Z"), pause), next);
+        assert_eq!(cooling_down(last, at("2025-10-06T07:05:00Z"), pause), None);
+        assert_eq!(cooling_down(last, last, TimeDelta::zero()), None);
+        assert_eq!(cooling_down(last, at("2025-10-06T06:00:00Z"), pause), None, "a rehearsal was here");
+    }
 }

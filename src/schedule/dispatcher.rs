@@ -87,6 +87,8 @@ pub struct Dispatcher {
     list_failed: bool,
     catalog_read: Instant,
     expiring: Option<JoinHandle<()>>,
+    /// A look at the catalog that is under way: a service may take its time to answer.
+    looking: Option<JoinHandle<()>>,
 }
 
 impl Dispatcher {
@@ -105,6 +107,7 @@ impl Dispatcher {
             list_failed: false,
             catalog_read: now,
             expiring: None,
+            looking: None,
         }
     }
 
@@ -127,7 +130,7 @@ impl Dispatcher {
             }
             self.desk.beat();
             self.list_apps();
-            self.look_at_catalog().await;
+            self.look_at_catalog();
             self.expire();
             if let Err(error) = self.file_nights().await {
                 tracing::error!(%error, "cannot file the nights that are due, trying again");
@@ -214,7 +217,7 @@ impl Dispatcher {
                 self.adopt_known(directory).await;
                 self.listed.clear();
                 self.begin_listing(false);
-                self.refresh_catalog().await;
+                self.refresh_catalog();
                 tracing::info!("configuration read again");
             }
             Err(error) => tracing::error!(%error, "the configuration was not taken, the old one stays in force"),
@@ -285,19 +288,26 @@ impl Dispatcher {
         }
     }
 
-    async fn look_at_catalog(&mut self) {
+    fn look_at_catalog(&mut self) {
         let minutes = u64::from(self.desk.office().settings.catalog.refresh_minutes);
         if minutes > 0 && self.catalog_read.elapsed() >= Duration::from_secs(minutes * 60) {
-            self.refresh_catalog().await;
+            self.refresh_catalog();
         }
     }
 
-    async fn refresh_catalog(&mut self) {
+    fn refresh_catalog(&mut self) {
         self.catalog_read = Instant::now();
-        match catalog::refresh(&self.desk.office(), "rosterd").await {
-            Ok(concerned) => catalog::file_allocations(&self.desk, concerned).await,
-            Err(error) => tracing::error!(%error, "the catalog was not taken, the last good one stays in force"),
-        }
+        let last = self.looking.take();
+        let desk = Arc::clone(&self.desk);
+        self.looking = Some(tokio::spawn(async move {
+            if let Some(last) = last {
+                // What it failed with is in the log already.
+                drop(last.await);
+            }
+            if let Err(error) = catalog::refresh(&desk).await {
+                tracing::error!(%error, "the catalog could not be looked at, the last good one stays in force");
+            }
+        }));
     }
 }
 

@@ -17,10 +17,11 @@ use crate::district::{District, NotByHand};
 use crate::erase;
 use crate::feed;
 use crate::manual;
-use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Timestamp};
+use crate::model::{DistrictId, Purchase, RunId, RunRecord, RunStatus, Timestamp};
 use crate::revert;
 use crate::run::{self, Job, World};
-use crate::store::{Activity, Claimed, Queue, QueueError, Request, Store, StoreError, WriteError};
+use crate::schedule::catalog;
+use crate::store::{Activity, Claimed, Queue, QueueError, Request, Said, Store, StoreError, WriteError};
 
 /// What a process that works on runs has.
 #[derive(Clone, Debug)]
@@ -124,7 +125,10 @@ impl Office {
         let job = Job { district: &district, run: record.clone(), fence: claimed.fence, upload };
         let outcome = match claimed.request.mode.as_str() {
             "apply" | "plan" => Box::pin(run::run(job, &world)).await.map_err(|error| error.to_string()),
-            "allocate" => self.allocate(&job, &world).await,
+            catalog::TAKE_UP | "allocate" => {
+                Box::pin(run::contract(&job, &world, Said::Stored)).await.map_err(|error| error.to_string())
+            }
+            catalog::PURCHASE => Box::pin(self.purchase(&job, claimed.request.payload.as_deref(), &world)).await,
             activity::MODE => self.note_use(&job, claimed.request.payload.as_deref(), &world).await,
             run::BY_HAND => self.by_hand(&job, claimed.request.payload.as_deref(), &world).await,
             run::ERASE => self.erase(&job, claimed.request.payload.as_deref(), &world).await,
@@ -138,9 +142,15 @@ impl Office {
         }
     }
 
-    async fn allocate(&self, job: &Job<'_>, world: &World<'_>) -> Result<RunRecord, String> {
-        let record = RunRecord { started_at: Some(self.clock.now()), status: RunStatus::Applying, ..job.run.clone() };
-        run::standing(job, world, record).await.map_err(|error| error.to_string())
+    async fn purchase(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {
+        let purchase: Purchase = serde_json::from_str(payload.unwrap_or_default())
+            .map_err(|_| "the queued purchase cannot be read; send it again".to_owned())?;
+        let product = &purchase.subscription.product;
+        let offer = self.store.offer(&job.district.id()).await.map_err(|error| error.to_string())?;
+        if !offer.products.contains_key(product) {
+            return Err(format!("product `{product}` is not in the catalog any more: nothing was changed"));
+        }
+        run::contract(job, world, Said::Purchase(&purchase)).await.map_err(|error| error.to_string())
     }
 
     async fn decide(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {

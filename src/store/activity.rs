@@ -76,7 +76,7 @@ impl Store {
         let users: Vec<(String,)> = tx.query(ACTIVE_USERS).bind(district.as_str()).fetch_all().await?;
         Ok(KnownUse {
             users: users.into_iter().map(|(id,)| id.into()).collect(),
-            products: catalog::read(tx).await?.products,
+            products: catalog::read_products(tx).await?,
             seats: seats::read_seats(tx, district, &BTreeMap::new()).await?,
             activity: read_uses(tx, district).await?,
             persons: hand::read_persons(tx, district).await?,

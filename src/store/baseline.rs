@@ -1,16 +1,22 @@
 //! Everything a plan needs of a district, in one consistent read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId};
+use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId, Terms};
+use crate::store::catalog::{Contract, Said};
 use crate::store::db::Tx;
 use crate::store::{
-    Store, StoreError, alerts, catalog, district, hand, identity, loss, manual, records, runs, seats, threshold,
+    Store, StoreError, alerts, district, hand, identity, loss, manual, records, runs, seats, threshold,
 };
 
 impl Store {
     /// The district at one revision; [`StoreError::NoDistrict`] for an unknown one.
     pub async fn baseline(&self, district: &DistrictId) -> Result<Baseline, StoreError> {
+        Box::pin(self.baseline_with(district, Said::Stored)).await
+    }
+
+    /// The same, with what may be said of its contract.
+    pub async fn baseline_with(&self, district: &DistrictId, said: Said<'_>) -> Result<Baseline, StoreError> {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let state = district::read_state(tx, district).await?;
@@ -18,19 +24,21 @@ impl Store {
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district, &roster.users).await?;
         let departed = read_departed(tx, district, seats.values()).await?;
-        let mut catalog = catalog::read(tx).await?.of_district(district);
+        let mut contract = Box::pin(Contract::read(tx, district, said)).await?;
         for overlay in hand::read_overlays(tx, district).await? {
-            overlay.lay_over(&mut catalog);
+            contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
         }
         for overlay in threshold::read(tx, district).await? {
-            overlay.lay_over(&mut catalog);
+            contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
         }
+        let Contract { catalog, terms, vanished } = contract;
         Ok(Baseline {
             state,
             roster,
             archived,
             departed,
             catalog,
+            terms,
             seats,
             waiting: seats::read_waiting(tx, district).await?,
             ended: seats::read_ended(tx, district).await?,
@@ -46,9 +54,15 @@ impl Store {
             recent: loss::read(tx, district).await?,
             alerts: alerts::read_open(tx, district).await?,
             daily: alerts::read_daily(tx, district).await?,
-            // The catalog does not keep yet what its document lacks.
-            vanished: BTreeMap::new(),
+            vanished,
         })
+    }
+}
+
+impl Store {
+    /// How the district's contract stands to what may be said of it: a plan's contract without the roster.
+    pub async fn terms(&self, district: &DistrictId, said: Said<'_>) -> Result<Terms, StoreError> {
+        Ok(Box::pin(Contract::read(&mut self.db.read().await?, district, said)).await?.terms)
     }
 }
 

@@ -41,6 +41,7 @@ mod tests;
 
 pub use activity::KnownUse;
 pub use audit::{AuditFilter, AuditStream, Checked};
+pub use catalog::{CatalogLook, Said};
 pub use db::Described;
 pub use erase::{Counts, Expired};
 pub use error::{StoreError, WriteError};

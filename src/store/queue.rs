@@ -216,7 +216,7 @@ async fn met(tx: &mut Tx, new: &NewRequest) -> Result<Option<(RunId, Filed)>, Qu
             return Ok(Some((run.into(), Filed::SameNight)));
         }
     }
-    if new.payload.is_none() && matches!(new.mode.as_str(), "apply" | "plan") {
+    if new.payload.is_none() && matches!(new.mode.as_str(), "apply" | "plan" | "catalog") {
         let query = tx.query(QUEUED).bind(new.district.as_str()).bind(new.mode.as_str());
         if let Some((run,)) = query.fetch_optional::<(String,)>().await? {
             return Ok(Some((run.into(), Filed::Joined)));
@@ -261,7 +261,7 @@ impl Queue {
     }
 
     /// Files a request, durable when this returns, or names the run that meets it already: of the same idempotency key, of
-    /// the same night, or (for `apply` and `plan` without payload) of the same mode and still queued.
+    /// the same night, or (for `apply`, `plan` and `catalog` without payload) of the same mode and still queued.
     pub async fn request(&self, new: NewRequest) -> Result<Requested, QueueError> {
         let mut tx = self.db.write().await?;
         let tx_ref = &mut tx;

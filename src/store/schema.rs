@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     step!(Queue, 2, "0002_queue"),
     step!(Store, 3, "0003_alert"),
     step!(Store, 4, "0004_identity"),
+    step!(Store, 6, "0006_catalog"),
     step!(Store, 8, "0008_guard"),
     step!(Store, 9, "0009_history"),
 ];

@@ -3,13 +3,13 @@
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    Alert, AuditSpan, Daily, DailyKey, Date, Decision, DistrictId, Ended, HeldChange, Kind, RecentLoss, ReleaseReason,
-    Remembered, RunId, RunRecord, Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
+    Alert, AuditSpan, ContractChange, Daily, DailyKey, Date, Decision, DistrictId, Ended, HeldChange, Kind, RecentLoss,
+    ReleaseReason, Remembered, RunId, RunRecord, Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, district, erase, history, loss, records, runs, seats,
+    Store, StoreError, WriteError, alerts, audit, catalog, district, erase, history, loss, records, runs, seats,
 };
 
 /// Rows a statement.
@@ -99,6 +99,8 @@ pub struct Writes {
     pub source: Option<SourceMark>,
     /// What people decided by hand.
     pub by_hand: ByHand,
+    /// What of the catalog is put in force.
+    pub contract: ContractChange,
     /// What the allocation leaves to remember; none if that is as before.
     pub remembered: Option<Remembered>,
     /// A user of whom nothing is left afterwards.
@@ -154,6 +156,7 @@ impl Writes {
             runs_updated,
             source: _,
             by_hand,
+            contract,
             remembered,
             erase,
             losses,
@@ -177,6 +180,7 @@ impl Writes {
             && hold_decisions.is_empty()
             && runs_updated.is_empty()
             && by_hand.is_empty()
+            && contract.is_empty()
             && remembered.is_none()
             && erase.is_none()
             && losses.is_empty()
@@ -228,6 +232,8 @@ impl Store {
             runs::change_run(tx_ref, other).await?;
         }
         hand::put(tx_ref, &district, &writes.by_hand).await?;
+        catalog::put(tx_ref, &district, &writes.contract).await?;
+        failpoint("store.write.contract");
         if let Some(remembered) = &writes.remembered {
             locked.set_remembered(tx_ref, remembered).await?;
         }

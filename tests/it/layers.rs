@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("identity", &["model"]),
     ("allocate", &["identity", "model"]),
     ("suggest", &["allocate", "identity", "model"]),
-    ("catalog", &["model"]),
+    ("catalog", &["model", "secret"]),
     ("plan", &["allocate", "model", "snapshot"]),
     ("guard", &["allocate", "model", "plan", "snapshot"]),
     ("audit", &["model", "plan"]),
@@ -29,7 +29,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("explain", &["allocate", "apply", "audit", "model"]),
     ("reports", &["allocate", "audit", "model"]),
     ("inquiry", &["apply", "audit", "explain", "model", "reports", "store"]),
-    ("run", &["apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot", "store"]),
+    (
+        "run",
+        &[
+            "allocate", "apply", "audit", "clock", "district", "feed", "guard", "model", "plan", "secret", "snapshot",
+            "store",
+        ],
+    ),
     ("decide", &["apply", "audit", "guard", "model", "plan", "run", "store"]),
     ("manual", &["alert", "allocate", "apply", "audit", "guard", "identity", "model", "plan", "run", "store"]),
     ("activity", &["apply", "audit", "guard", "model", "plan", "run", "store"]),

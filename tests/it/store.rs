@@ -6,11 +6,13 @@ use rosterd::alert::Move;
 use rosterd::audit::GENESIS;
 use rosterd::model::Verb;
 use rosterd::model::{
-    Alert, AlertKind, Assignment, Daily, Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange,
+    Alert, AlertKind, Assignment, Baseline, Daily, Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange,
     HoldDecision, HoldRecord, Kind, Leaving, Level, Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason,
-    Remembered, RunStatus, SeatState, SourceId, SourceMark, Spell, Target, Verdict,
+    Remembered, RunStatus, SeatState, SourceId, SourceMark, Spell, SubscriptionId, Target, Terms, Timestamp, Verdict,
 };
-use rosterd::store::{Activity, AuditFilter, ByHand, HoldUpdate, RunFilter, Store, StoreError, WriteError};
+use rosterd::store::{
+    Activity, AuditFilter, ByHand, CatalogLook, HoldUpdate, RunFilter, Store, StoreError, WriteError,
+};
 
 use crate::support::db::{Backend, Fresh};
 use crate::support::world::{
@@ -32,7 +34,9 @@ both!(
     seats_and_the_waitlist_follow_the_writes,
     a_hold_waits_until_every_change_is_decided,
     decisions_are_kept_replaced_and_forgotten,
-    the_catalog_is_replaced_but_no_subscription_is_lost,
+    what_the_catalog_says_is_in_force_once_a_run_takes_it_up,
+    a_subscription_that_vanishes_is_told_and_keeps_its_state,
+    a_subscription_stays_in_the_district_where_it_is_in_force,
     what_was_decided_by_hand_is_written_with_its_run,
     what_an_allocation_leaves_to_remember_comes_back,
     alerts_and_the_days_behind_them_come_back_and_the_audit_knows_them,
@@ -374,38 +378,83 @@ fn catalog(products: &[&str], subscriptions: &[(&str, &str, u32)]) -> rosterd::m
     .unwrap()
 }
 
-async fn the_catalog_is_replaced_but_no_subscription_is_lost(fresh: &Fresh) {
+fn look(at: Timestamp) -> CatalogLook {
+    CatalogLook { at, source: None, etag: None, outcome: String::new() }
+}
+
+/// S0.2: what is said is in force only with the run that takes it up.
+async fn what_the_catalog_says_is_in_force_once_a_run_takes_it_up(fresh: &Fresh) {
+    let store = fresh.store().await;
+    with_oak(&store).await;
+    let in_force = async || store.catalog().await.unwrap().subscriptions;
+    let unsettled = async || store.unsettled().await.unwrap();
+    let first = catalog(&["reading", "math"], &[("A", "oak", 10), ("B", "elm", 5)]);
+    assert!(store.offer_catalog(&first, &look(monday())).await.unwrap());
+    assert!(!store.offer_catalog(&first, &look(monday())).await.unwrap(), "the same again says nothing new");
+    assert!(in_force().await.is_empty());
+    assert_eq!(unsettled().await, [oak()].into(), "elm is not known yet");
+    let base = store.baseline(&oak()).await.unwrap();
+    assert_eq!((base.catalog.products.len(), base.catalog.subscriptions.len(), base.state.revision), (2, 0, 0));
+
+    let taken = base.taking_up();
+    assert_eq!(taken.catalog.subscriptions.len(), 1);
+    let mut run = writes("01RUN-1", monday(), 0);
+    run.contract = taken.taken_up().unwrap().clone();
+    store.write(run).await.unwrap();
+    assert_eq!(in_force().await.into_keys().collect::<Vec<_>>(), [SubscriptionId::from("A")]);
+    assert_eq!(unsettled().await, [].into());
+    assert_eq!(store.baseline(&oak()).await.unwrap().terms, Terms::Settled);
+
+    // A product that oak did not buy is none of its business; one that it bought is.
+    let mut second = catalog(&["reading", "math", "science"], &[("A", "oak", 10)]);
+    "Mathematics".clone_into(&mut second.products.get_mut(&"math".into()).unwrap().name);
+    store.offer_catalog(&second, &look(tuesday())).await.unwrap();
+    assert_eq!(unsettled().await, [].into());
+    second.products.get_mut(&"reading".into()).unwrap().leaving_grace_days = 4;
+    store.offer_catalog(&second, &look(tuesday())).await.unwrap();
+    assert_eq!(unsettled().await, [oak()].into());
+    let grace = |base: &Baseline| base.catalog.products[&"reading".into()].leaving_grace_days;
+    let base = store.baseline(&oak()).await.unwrap();
+    assert_eq!((grace(&base), grace(&base.taking_up())), (3, 4));
+}
+
+/// licensing.md, Subscriptions: ending is said, not implied.
+async fn a_subscription_that_vanishes_is_told_and_keeps_its_state(fresh: &Fresh) {
+    let store = fresh.store().await;
+    with_oak(&store).await;
+    let both = catalog(&["reading"], &[("A", "oak", 10), ("B", "oak", 5)]);
+    store.offer_catalog(&both, &look(monday())).await.unwrap();
+    let mut run = writes("01RUN-1", monday(), 0);
+    run.contract = store.baseline(&oak()).await.unwrap().taking_up().taken_up().unwrap().clone();
+    store.write(run).await.unwrap();
+    assert!(store.offer_catalog(&catalog(&["reading"], &[("A", "oak", 10)]), &look(tuesday())).await.unwrap());
+    assert_eq!(store.vanished().await.unwrap(), [(oak(), "B".into(), tuesday())]);
+    assert_eq!(store.unsettled().await.unwrap(), [].into());
+    let base = store.baseline(&oak()).await.unwrap();
+    assert_eq!((base.catalog.subscriptions.len(), base.vanished), (2, [("B".into(), tuesday())].into()));
+    store.offer_catalog(&both, &look(tuesday())).await.unwrap();
+    assert_eq!(store.vanished().await.unwrap(), []);
+}
+
+/// S4.47: an id that was written for the wrong district before anyone had it is corrected, one in force is not moved.
+async fn a_subscription_stays_in_the_district_where_it_is_in_force(fresh: &Fresh) {
     let store = fresh.store().await;
     with_oak(&store).await;
     let zone = "America/Denver".parse().unwrap();
     store.ensure_district(&"elm".into(), "Elm", zone, EndDates::Inclusive).await.unwrap();
-    let revisions = async || -> Vec<i64> { store.districts().await.unwrap().iter().map(|it| it.revision).collect() };
-    let first = catalog(&["reading", "math"], &[("A", "oak", 10), ("B", "elm", 5)]);
-    let drafts = BTreeMap::from([(oak(), vec![draft("subscription.changed", "A")])]);
-    assert!(store.put_catalog(&first, None, monday(), drafts).await.unwrap());
-    assert_eq!(store.catalog().await.unwrap(), first);
-    assert_eq!(revisions().await, [1, 1], "a product changed: elm and oak");
-    assert_eq!(store.audit_head(&oak()).await.unwrap().size, 1);
-
-    assert!(!store.put_catalog(&first, None, monday(), BTreeMap::new()).await.unwrap());
-    assert_eq!(revisions().await, [1, 1], "the same catalog changes nothing");
-
-    let second = catalog(&["reading", "math"], &[("A", "oak", 20)]);
-    assert!(store.put_catalog(&second, None, tuesday(), BTreeMap::new()).await.unwrap());
-    assert_eq!(revisions().await, [1, 2], "only oak's subscription changed");
-    let kept = store.catalog().await.unwrap();
-    assert_eq!(kept.subscriptions.len(), 2);
-    assert_eq!(kept.subscriptions[&"A".into()], second.subscriptions[&"A".into()]);
-
-    let third = catalog(&["reading"], &[]);
-    assert!(store.put_catalog(&third, None, tuesday(), BTreeMap::new()).await.unwrap());
-    assert_eq!(store.catalog().await.unwrap().products.len(), 1);
-    let of_oak = store.baseline(&oak()).await.unwrap().catalog;
-    assert_eq!((of_oak.products.len(), of_oak.subscriptions.len()), (1, 1));
-
-    let unknown = BTreeMap::from([("fir".into(), vec![draft("subscription.changed", "C")])]);
-    let refused = store.put_catalog(&first, None, tuesday(), unknown).await;
-    assert!(matches!(refused, Err(StoreError::NoDistrict { .. })), "{refused:?}");
+    store.offer_catalog(&catalog(&["reading"], &[("A", "elm", 10)]), &look(monday())).await.unwrap();
+    store.offer_catalog(&catalog(&["reading"], &[("A", "oak", 10)]), &look(monday())).await.unwrap();
+    assert_eq!(store.unsettled().await.unwrap(), [oak()].into());
+    let mut run = writes("01RUN-1", monday(), 0);
+    run.contract = store.baseline(&oak()).await.unwrap().taking_up().taken_up().unwrap().clone();
+    store.write(run.clone()).await.unwrap();
+    let revision = store.district(&"elm".into()).await.unwrap().revision;
+    let mut stolen = writes("01RUN-2", monday(), revision);
+    stolen.district = "elm".into();
+    stolen.run.district = "elm".into();
+    stolen.contract = run.contract;
+    store.write(stolen).await.unwrap_err();
+    assert_eq!(store.catalog().await.unwrap().subscriptions[&"A".into()].district, oak());
 }
 
 async fn what_was_decided_by_hand_is_written_with_its_run(fresh: &Fresh) {
@@ -548,8 +597,11 @@ async fn the_audit_is_read_by_filter(fresh: &Fresh) {
     store.write(second).await.unwrap();
     let zone = "America/Denver".parse().unwrap();
     store.ensure_district(&"elm".into(), "Elm", zone, EndDates::Inclusive).await.unwrap();
-    let drafts = BTreeMap::from([("elm".into(), vec![draft("subscription.changed", "B")])]);
-    store.put_catalog(&catalog(&["math"], &[]), None, monday(), drafts).await.unwrap();
+    let mut of_elm = writes("01RUN-3", monday(), 0);
+    of_elm.district = "elm".into();
+    of_elm.run.district = "elm".into();
+    of_elm.audit = vec![draft("subscription.changed", "B")];
+    store.write(of_elm).await.unwrap();
 
     let found = async |filter: AuditFilter| -> Vec<String> {
         let mut stream = store.audit_stream(filter).await.unwrap();

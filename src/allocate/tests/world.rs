@@ -7,7 +7,7 @@ use crate::model::{
     Allotment, Assignment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState, EducatorAccess,
     EndDates, Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind, Period, Product, ProductCode, Record,
     Remembered, Role, RoleName, Roster, Seat, Seats, Session, Shrink, SourceId, Subscription, SubscriptionStatus,
-    Target, Timestamp, User, Waiting,
+    Target, Terms, Timestamp, User, Waiting,
 };
 
 /// No change.
@@ -361,6 +361,7 @@ impl World {
             archived: BTreeSet::new(),
             departed: self.departed.clone(),
             catalog: self.catalog.clone(),
+            terms: Terms::default(),
             seats: self.seats.clone(),
             waiting: self.waiting.clone(),
             ended: self.ended.clone(),

@@ -35,7 +35,7 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        session.take_up_catalog().await?;
+        session.look_at_catalog().await?;
         let district = self.district(session).await?;
         let bytes = std::fs::read(&self.file)
             .map_err(|error| CommandError::Usage(format!("cannot read {}: {}", self.file.display(), error.kind())))?;

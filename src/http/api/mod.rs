@@ -4,6 +4,7 @@ pub(super) mod activity;
 pub(super) mod alerts;
 pub(super) mod audit;
 pub(super) mod by_hand;
+pub(super) mod catalog;
 pub(super) mod districts;
 pub(super) mod enroll;
 pub(super) mod explain;

@@ -122,8 +122,8 @@ pub async fn match_seats(
     asked: Asked<'_>,
     bytes: &[u8],
 ) -> Result<Takeover, Refused> {
-    let baseline = store.baseline(district).await?;
-    let contract = store.catalog().await?;
+    let baseline = store.baseline(district).await?.taking_up();
+    let contract = baseline.with_taken_up(store.catalog().await?);
     let pending = manual::pending(&baseline)?;
     let shown = Shown::new(store.pseudonym_key(), &baseline, &pending);
     let read = file::read(bytes, baseline.state.time_zone, asked.as_of)?;

@@ -6,6 +6,7 @@ mod bad_feeds;
 mod bad_setup;
 mod bad_uploads;
 mod by_hand;
+mod catalog;
 mod clever;
 mod drip;
 mod erase;

@@ -3,8 +3,8 @@
 use rosterd::audit::{Category, Draft};
 use rosterd::model::Verb;
 use rosterd::model::{
-    Changed, Class, DistrictId, EndDates, Enrollment, Kind, Org, Personal, Pool, Record, Role, RoleName, RosterRecord,
-    RunId, RunRecord, RunStatus, Seat, SeatState, SourceId, Timestamp, Trigger, User, Waiting,
+    Changed, Class, ContractChange, DistrictId, EndDates, Enrollment, Kind, Org, Personal, Pool, Record, Role,
+    RoleName, RosterRecord, RunId, RunRecord, RunStatus, Seat, SeatState, SourceId, Timestamp, Trigger, User, Waiting,
 };
 use rosterd::store::{ByHand, RecordWrite, Store, Writes};
 use serde_json::json;
@@ -165,6 +165,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         runs_updated: Vec::new(),
         source: None,
         by_hand: ByHand::default(),
+        contract: ContractChange::default(),
         remembered: None,
         erase: None,
         losses: Vec::new(),

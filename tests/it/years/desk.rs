@@ -124,9 +124,10 @@ impl Desk {
     pub(super) async fn buy(&mut self, text: &str, at: Timestamp) {
         std::fs::write(self.fresh.folder().join("catalog.toml"), text).unwrap();
         self.office.clock = Clock::Fixed(at);
-        let concerned = catalog::refresh(&self.office, "vendor").await.unwrap();
-        if !concerned.is_empty() && self.baseline().await.state.allocated_at.is_some() {
-            self.carry_out(Self::request("allocate", Trigger::Catalog, at)).await;
+        let look = catalog::look(&self.office).await.unwrap().unwrap();
+        assert_eq!(look.error, None);
+        for _ in catalog::due(&self.office).await.unwrap() {
+            self.carry_out(Self::request(catalog::TAKE_UP, Trigger::Catalog, at)).await;
         }
     }
 

@@ -1,0 +1,77 @@
+//! The catalog: how it stands, a refresh, and one purchase from the CRM.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::http::App;
+use crate::http::api::runs;
+use crate::http::auth::Caller;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::model::{SubscriptionId, Trigger};
+use crate::schedule::catalog::{self, Look, Refreshed};
+use crate::schedule::purchase::{self, Unchanged, Weighed};
+
+fn no_catalog() -> Problem {
+    Problem::not_found("there is no catalog: set `catalog.path` or `catalog.url`, and reload")
+}
+
+/// `GET /v1/catalog`: how the last look at it ended. A token of some districts sees what concerns these.
+pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Json<Look>, Problem> {
+    let mut look = catalog::last_look(&app.desk.office()).await?.ok_or_else(no_catalog)?;
+    look.vanished.retain(|it| caller.sees(&it.district));
+    look.runs.retain(|it| caller.sees(&it.district));
+    if caller.only().is_some() {
+        // Both may name other districts.
+        look.warnings.clear();
+        look.error = look.error.map(|_| "the catalog was not taken, the last good one stays in force".to_owned());
+    }
+    Ok(Json(look))
+}
+
+/// The body of a refresh: nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// `POST /v1/catalog/refresh` (S4.25): looked at now, or answered with the last result and when it may be again (S4.27).
+pub(crate) async fn refresh(
+    State(app): State<App>,
+    caller: Caller,
+    Body(Nothing {}): Body<Nothing>,
+) -> Result<Json<Refreshed>, Problem> {
+    if caller.only().is_some() {
+        let detail = "the catalog is of all districts: this token is for some of them";
+        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    }
+    // A task of its own, since a service may take longer than a caller waits.
+    let desk = app.desk.clone();
+    let asked = tokio::spawn(async move { catalog::ask(&desk).await }).await.map_err(|_| Problem::internal())?;
+    asked?.map(Json).ok_or_else(no_catalog)
+}
+
+/// `PUT /v1/subscriptions/{id}`: 202 with the run that puts it in force, 200 where it is in force already.
+pub(crate) async fn purchase(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let text = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("the body is not text in UTF-8"))?;
+    let office = app.desk.office();
+    let id = SubscriptionId::new(id);
+    let weighed = purchase::weigh(&office, text, Some(&id), caller.actor(), |district| caller.check(district)).await?;
+    let run = match weighed {
+        Weighed::InForce(purchase) => return Ok(Json(Unchanged::new(purchase.subscription)).into_response()),
+        Weighed::Queued(_, run) => run,
+        Weighed::New(purchase) => {
+            let request = app.desk.request(purchase.subscription.district.clone(), catalog::PURCHASE, Trigger::Catalog);
+            app.desk.file(purchase::request(request, &purchase)?).await?.run
+        }
+    };
+    Ok(runs::accepted(&app, &run).await?.into_response())
+}
