@@ -138,6 +138,7 @@ fn each_way_of_tampering_names_the_entry_and_what_was_done() {
     assert_eq!(walk(&anew, Some(checkpoint(&whole))), Err(rewritten));
 }
 
+/// P53.
 #[test]
 fn the_stores_own_end_shows_a_cut_and_an_entry_too_many() {
     let whole = five();

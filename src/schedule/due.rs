@@ -113,6 +113,7 @@ mod tests {
         seen
     }
 
+    /// P34, U24.
     #[test]
     fn every_local_date_has_exactly_one_night_over_ten_years_of_clock_changes() {
         let zones = [

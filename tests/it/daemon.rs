@@ -61,6 +61,7 @@ async fn a_signal_before_the_configuration_is_read_is_remembered_and_acted_on() 
     daemon.stop().await;
 }
 
+/// S0.14, P34, U24.
 #[tokio::test]
 async fn a_missed_night_is_caught_up_once_whatever_restarts_and_none_before_the_district_was_known() {
     let installation = Installation::new("apply", "");
@@ -113,6 +114,7 @@ async fn a_night_without_an_upload_says_that_the_roster_is_old() {
     verify(&installation);
 }
 
+/// S0.14, S1.14.
 #[tokio::test]
 async fn a_night_that_comes_due_is_filed_by_the_heartbeat() {
     let installation = Installation::new("apply", "");
@@ -137,6 +139,7 @@ async fn a_night_that_a_sync_has_done_meanwhile_is_not_caught_up() {
     daemon.stop().await;
 }
 
+/// S0.15.
 #[tokio::test]
 async fn a_storm_of_signals_becomes_a_few_runs() {
     let installation = Installation::new("apply", "");
@@ -155,6 +158,7 @@ async fn a_storm_of_signals_becomes_a_few_runs() {
     daemon.stop().await;
 }
 
+/// P48, S0.15.
 #[tokio::test]
 async fn a_thousand_requests_at_once_are_one_run_at_work_and_one_queued() {
     let installation = Installation::new("apply", "");
@@ -186,6 +190,7 @@ async fn a_thousand_requests_at_once_are_one_run_at_work_and_one_queued() {
     daemon.stop().await;
 }
 
+/// S0.15, U22.
 #[tokio::test]
 async fn a_command_queues_its_sync_and_follows_it_while_the_daemon_is_up() {
     let installation = Installation::new("apply", "");
@@ -351,6 +356,7 @@ async fn the_service_manager_is_told_of_start_life_reload_and_end() {
     assert_eq!(daemon.end().await.0.code(), Some(0));
 }
 
+/// P48, M9.
 #[tokio::test]
 async fn two_daemons_on_one_postgresql_share_the_work_and_each_night_runs_once() {
     let Some(url) = postgres::fresh_database().await else { return };

@@ -59,6 +59,7 @@ async fn ended(daemon: &Daemon, token: &str, accepted: &Answer) -> Value {
     .await
 }
 
+/// S2.19, S4.1: what a token may do is its scopes.
 #[tokio::test]
 async fn every_route_asks_for_its_scope_and_nothing_less_or_else_will_do() {
     let installation = Installation::new("apply", "");
@@ -95,6 +96,7 @@ async fn every_route_asks_for_its_scope_and_nothing_less_or_else_will_do() {
     daemon.stop().await;
 }
 
+/// S2.19, S4.47.
 #[tokio::test]
 async fn a_token_of_one_district_learns_nothing_of_another() {
     let installation = Installation::new("apply", "");
@@ -177,6 +179,7 @@ async fn a_wrong_question_is_answered_with_a_problem_that_says_what_to_do() {
     daemon.stop().await;
 }
 
+/// U6.
 #[tokio::test]
 async fn a_held_first_sync_is_approved_over_http_by_its_hash_alone() {
     let installation = Installation::new("review", "");

@@ -11,6 +11,7 @@
 #[macro_use]
 mod support;
 
+mod coverage;
 mod crash;
 mod daemon;
 mod e2e;

@@ -94,6 +94,7 @@ async fn an_idempotency_key_gives_the_same_run(fresh: &Fresh) {
     assert_eq!(other, Err(QueueError::KeyReused(first.run)));
 }
 
+/// P34.
 async fn a_night_is_filed_once(fresh: &Fresh) {
     let queue = fresh.queue().await;
     let night =
@@ -129,6 +130,7 @@ async fn a_district_is_worked_on_by_one_at_a_time(fresh: &Fresh) {
     assert_eq!(queue.list(false).await.unwrap().len(), 3);
 }
 
+/// P48, M9.
 async fn a_run_of_a_dead_holder_is_taken_up_from_its_start(fresh: &Fresh) {
     let queue = fresh.queue().await;
     let run = queue.request(new("oak", "apply")).await.unwrap().run;

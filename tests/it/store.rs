@@ -196,6 +196,7 @@ async fn runs_are_listed_newest_first(fresh: &Fresh) {
     assert_eq!(store.run(&"01NONE".into()).await.unwrap(), None);
 }
 
+/// S2.14, C14, U9: nothing is deleted.
 async fn a_removed_record_is_archived_and_can_be_restored(fresh: &Fresh) {
     let store = fresh.store().await;
     with_oak(&store).await;
@@ -588,6 +589,7 @@ async fn alerts_and_the_days_behind_them_come_back_and_the_audit_knows_them(fres
     assert_eq!(faults, ["open alerts of `oak`: 1 only in the audit, 0 only in the store"], "cleared behind its back");
 }
 
+/// S3.29, S3.31.
 async fn the_audit_is_read_by_filter(fresh: &Fresh) {
     let store = fresh.store().await;
     with_oak(&store).await;

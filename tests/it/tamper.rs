@@ -106,6 +106,7 @@ async fn a_cut_tail_is_found(fresh: &Fresh) {
     assert!(found.contains("was cut: it ends at entry 6, the store says 8"), "{found}");
 }
 
+/// P53.
 async fn a_cut_tail_with_its_mark_is_found_by_the_checkpoint(fresh: &Fresh) {
     filled(fresh).await;
     let store = fresh.store().await;

@@ -35,6 +35,7 @@ fn an_assigned_product_seats_only_who_was_assigned() {
     assert_eq!(it.settle(), ["cas released Unassigned"]);
 }
 
+/// S1.9, S0.10.
 #[test]
 fn an_assigned_class_is_followed_as_it_changes_less_the_excepted() {
     // S0.10, S1.9

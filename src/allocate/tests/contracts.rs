@@ -127,6 +127,7 @@ fn cut() -> World {
     it
 }
 
+/// S4.42.
 #[test]
 fn seats_are_taken_back_only_after_the_days_never_claimed_first() {
     // S4.42, P43
@@ -154,6 +155,7 @@ fn among_the_claimed_the_longest_unused_goes_first_and_a_pin_protects() {
     assert_eq!(it.settle(), ["ben released Reclaimed", "ben waiting district"]);
 }
 
+/// S4.42.
 #[test]
 fn nothing_is_taken_back_while_no_activity_is_reported() {
     let mut it = cut();
@@ -179,6 +181,7 @@ fn a_cut_that_heals_begins_to_count_anew() {
     assert_eq!(it.settle(), NOTHING, "14 days");
 }
 
+/// P43.
 #[test]
 fn one_of_two_overlapping_contracts_ending_is_a_shrink_that_revokes_nobody() {
     // P43

@@ -25,6 +25,7 @@ fn in_use(it: &mut World, count: u32) {
     }
 }
 
+/// S4.7, S4.19, C9.
 #[test]
 fn a_thousand_seats_turn_yellow_at_the_threshold_and_red_at_the_limit() {
     // S4.19
@@ -36,6 +37,7 @@ fn a_thousand_seats_turn_yellow_at_the_threshold_and_red_at_the_limit() {
     }
 }
 
+/// S3.7 to S3.9, S4.16, S4.21, S2.1.
 #[test]
 fn a_row_is_the_json_of_the_interface() {
     let mut it = World::seats(8);
@@ -52,6 +54,7 @@ fn a_row_is_the_json_of_the_interface() {
     );
 }
 
+/// S3.10, S3.17, C11.
 #[test]
 fn percentages_have_one_decimal_rounded_half_up_and_none_of_nothing() {
     let shown = |part, whole| Percent::of(part, whole).map(|it| it.to_string());
@@ -82,6 +85,7 @@ fn each_school_has_its_row_and_its_share_of_the_threshold() {
     assert_eq!(seen, [Level::Green, Level::Yellow], "16.65 seats round up to 17");
 }
 
+/// S4.9.
 #[test]
 fn the_default_threshold_goes_by_students_and_stays_under_a_tenth() {
     // S4.9
@@ -111,6 +115,7 @@ fn without_limit_there_is_no_total_and_nothing_is_short() {
     assert_eq!((row.assigned, row.level), (2, Level::Green));
 }
 
+/// S4.13, S4.14, C10.
 #[test]
 fn after_expiry_the_last_total_is_shown_and_nothing_is_available() {
     let mut it = World::seats(10);
@@ -122,6 +127,7 @@ fn after_expiry_the_last_total_is_shown_and_nothing_is_available() {
     assert_eq!(serde_json::to_value(row.access).unwrap(), "none");
 }
 
+/// S3.23, S4.22.
 #[test]
 fn while_a_renewal_overlaps_the_larger_counts_and_brings_its_allotments_along() {
     let mut it = World::seats(10);
@@ -135,6 +141,7 @@ fn while_a_renewal_overlaps_the_larger_counts_and_brings_its_allotments_along() 
     assert_eq!(totals, [Some(12), Some(4), Some(8)]);
 }
 
+/// S4.40, C1.
 #[test]
 fn overage_lets_some_in_for_some_days_of_a_spell_and_revokes_nobody() {
     // S4.40

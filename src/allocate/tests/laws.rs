@@ -118,6 +118,7 @@ proptest! {
     }
 
     /// Law 9: newcomers and cuts take nobody's seat.
+    /// O2, U16.
     #[test]
     fn nobody_loses_a_seat_to_someone_else(terms in terms(), people in proptest::collection::vec(person(), 0..8), cut in 0..9u32, pinned in 0..4usize) {
         let terms = Terms { reclaim: None, ..terms };

@@ -6,6 +6,7 @@ use crate::model::{
     Basis, EducatorAccess, EndDates, LastDay, OverrideKind, Record, RoleName, SeatState, SubscriptionStatus,
 };
 
+/// U9, U18.
 #[test]
 fn absence_counts_when_a_second_snapshot_of_a_later_date_agrees() {
     let mut it = World::seats(1);
@@ -114,6 +115,7 @@ fn year() -> World {
     it
 }
 
+/// S2.13, S2.17.
 #[test]
 fn who_is_in_no_class_does_not_count_and_many_classes_are_one_seat() {
     // S2.13, S2.17
@@ -187,6 +189,7 @@ fn after_the_last_day_a_product_may_release() {
     assert_eq!(it.settle(), ["ann released Ended"]);
 }
 
+/// S2.6, C17, C19.
 #[test]
 fn students_of_an_educator_who_is_off_do_not_count_unless_another_is_on() {
     // S2.6, P26
@@ -235,6 +238,7 @@ fn subjects_and_courses_are_tested_on_one_class_that_counts() {
     assert_eq!(it.settle(), ["ann granted district"]);
 }
 
+/// S3.23, S4.23, S4.34, S4.38, S4.44.
 #[test]
 fn expiry_suspends_and_renewal_rebuilds_nothing() {
     // S3.23
@@ -264,6 +268,7 @@ fn after_four_hundred_days_suspended_seats_end() {
     assert_eq!(it.settle(), ["ann released Expired", "ann waiting district"]);
 }
 
+/// S3.35.
 #[test]
 fn a_product_that_was_never_active_has_no_waitlist() {
     // S3.35
@@ -276,6 +281,7 @@ fn a_product_that_was_never_active_has_no_waitlist() {
     assert_eq!(it.settle(), ["ann waiting district"]);
 }
 
+/// S3.21, C10.
 #[test]
 fn in_grace_one_leaves_and_one_may_come() {
     // S3.21

@@ -12,6 +12,7 @@ fn twice(seats: u32) -> World {
     it
 }
 
+/// S2.15, S4.39, C4.
 #[test]
 fn accounts_count_each_until_the_product_counts_persons() {
     // S2.15

@@ -3,6 +3,7 @@
 use super::world::{World, allotment, product, subscription, user};
 use crate::model::{Audience, Ended, OverrideKind, Record, ReleaseReason, RoleName, Seats, Timestamp};
 
+/// S1.5, S4.5, S4.18, C3.
 #[test]
 fn a_student_product_never_seats_staff() {
     // S4.5
@@ -24,6 +25,7 @@ fn educators_are_teachers_and_aides() {
     assert_eq!(it.settle(), ["aide granted district", "tom granted district"]);
 }
 
+/// S2.2.
 #[test]
 fn seats_come_from_the_schools_allotment_first_then_from_the_rest() {
     // S2.2
@@ -56,6 +58,7 @@ fn a_child_of_two_schools_makes_room_for_a_child_of_one() {
     assert_eq!(it.settle(), ["both moved s1 to s2", "one granted s1"]);
 }
 
+/// U13.
 #[test]
 fn the_published_order_is_pinned_returning_waiting_longest_then_grade() {
     let mut it = World::seats(0);
@@ -75,6 +78,7 @@ fn the_published_order_is_pinned_returning_waiting_longest_then_grade() {
     assert_eq!(it.line(), ["pia", "rex", "late", "kim", "sam", "zed"]);
 }
 
+/// U13, P42.
 #[test]
 fn equals_are_shuffled_by_the_hash_of_district_product_and_user() {
     use sha2::{Digest, Sha256};
@@ -99,6 +103,7 @@ fn after_four_hundred_days_nobody_is_returning() {
     assert_eq!(it.line().first().map(String::as_str), Some("fresh"));
 }
 
+/// S0.11, S1.11, U14.
 #[test]
 fn a_seat_that_is_released_goes_to_the_next_in_the_same_run() {
     // S0.11, S1.11
@@ -111,6 +116,7 @@ fn a_seat_that_is_released_goes_to_the_next_in_the_same_run() {
     assert_eq!(it.settle(), ["ann released Inactive", "ben granted district", "ben waiting ended"]);
 }
 
+/// S3.26, U17, C13.
 #[test]
 fn the_seat_follows_a_child_to_a_new_school_even_over_its_allotment() {
     // S3.26
@@ -160,6 +166,7 @@ fn in_grace_a_move_to_the_site_license_makes_room_in_the_total_though_pools_have
     assert_eq!(it.settle(), ["both moved s2 to s1", "zoe granted district", "zoe waiting ended"]);
 }
 
+/// S4.42, P43, U15.
 #[test]
 fn a_cut_releases_nobody_and_grants_nobody() {
     // Over, keep
@@ -171,6 +178,7 @@ fn a_cut_releases_nobody_and_grants_nobody() {
     assert_eq!(it.settle(), ["dan waiting district"]);
 }
 
+/// S3.6, C20.
 #[test]
 fn who_has_the_bundle_does_not_need_its_parts_and_who_waits_for_it_keeps_them() {
     // S3.6

@@ -178,6 +178,7 @@ async fn a_token_that_was_replaced_is_read_again_once() {
     assert_eq!(refused.heard().iter().filter(|it| it.collection() == "tokens").count(), 2);
 }
 
+/// P15, P38.
 #[tokio::test]
 async fn silence_is_disconnected_and_never_an_empty_roster() {
     let unlisted: fn(&Heard) -> Answer = |heard| match heard.collection() {
@@ -232,6 +233,7 @@ async fn a_sync_of_clever_s_in_between_starts_the_pull_over() {
     assert!(matches!(pull(&restless, 100).await, Err(FeedError::Moved { restarts: 3, .. })));
 }
 
+/// P38.
 #[tokio::test]
 async fn a_paused_district_is_read_and_marked_frozen() {
     for state in ["paused", "pending", "error"] {

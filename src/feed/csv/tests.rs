@@ -120,6 +120,7 @@ async fn a_zip_and_a_folder_of_the_same_files_are_the_same_content() {
     }
 }
 
+/// P3.
 #[tokio::test]
 async fn defects_that_real_exports_have_change_nothing() {
     let plain = lines(&pull(&files()).await.unwrap());
@@ -162,6 +163,7 @@ async fn roles_of_1_2_give_what_1_1_gives() {
     assert_eq!(lines(&pull(&files).await.unwrap()), lines(&pull(&self::files()).await.unwrap()));
 }
 
+/// P4.
 #[tokio::test]
 async fn what_an_upload_does_not_hold_is_not_empty() {
     let absent = MANIFEST.replace("file.enrollments,bulk", "file.enrollments,absent");
@@ -193,6 +195,7 @@ async fn an_upload_that_cannot_be_trusted_is_refused_with_the_place() {
     }
 }
 
+/// P11.
 #[tokio::test]
 async fn a_bad_row_is_there_all_the_same() {
     let users = format!(

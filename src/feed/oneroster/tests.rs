@@ -199,6 +199,7 @@ fn oauth2(server: &Server) -> Auth {
     }
 }
 
+/// P8.
 #[tokio::test]
 async fn a_token_that_ends_in_mid_pull_is_renewed_and_the_same_page_asked_again() {
     let issued = AtomicUsize::new(0);
@@ -244,6 +245,7 @@ async fn a_credential_that_is_refused_says_so_without_showing_it() {
     }
 }
 
+/// P5, P6.
 #[tokio::test]
 async fn a_source_that_moves_once_is_read_again_and_one_that_never_rests_fails() {
     let moved = AtomicBool::new(false);
@@ -261,6 +263,7 @@ async fn a_source_that_moves_once_is_read_again_and_one_that_never_rests_fails()
     assert!(error.is_transient());
 }
 
+/// P6, M4.
 #[tokio::test]
 async fn a_pull_with_fewer_rows_than_the_total_is_not_complete() {
     let server = Server::start(|_, heard| plain(heard).header("x-total-count", 9)).await;
@@ -291,6 +294,7 @@ async fn a_server_that_gives_the_same_page_for_ever_is_left() {
     assert!(server.heard().len() <= 3);
 }
 
+/// P7.
 #[tokio::test]
 async fn answers_that_are_no_roster_are_errors_and_never_an_empty_one() {
     let html = || Answer { status: 200, headers: Vec::new(), body: b"\n<!doctype html>".to_vec() };
@@ -322,6 +326,7 @@ async fn an_empty_object_and_no_content_are_empty_pages() {
     }
 }
 
+/// P8.
 #[tokio::test]
 async fn trouble_that_passes_is_waited_out_and_trouble_that_stays_is_an_error() {
     let passing = Server::start(|before, heard| match before {
@@ -365,6 +370,7 @@ async fn a_page_that_is_too_large_for_the_server_is_halved() {
     assert_eq!(counts(&feed(&server, bearer(), 8).pull().await.unwrap())[4], 7);
 }
 
+/// P11.
 #[tokio::test]
 async fn a_row_that_cannot_be_read_is_there_all_the_same() {
     let server = Server::start(|_, heard| {

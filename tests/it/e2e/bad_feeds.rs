@@ -81,6 +81,7 @@ async fn a_clever_app_with_a_wrong_secret_is_told_for_a_district_and_for_the_app
     assert!(!ran.said().contains("canary-wrong"), "{ran:?}");
 }
 
+/// P1, P7, P8, U10: an error, an empty collection or a wrong envelope is no roster.
 #[tokio::test]
 async fn a_oneroster_server_in_trouble_fails_the_run_and_touches_nothing() {
     let server = vendor::serve(SMALL).await;
@@ -126,6 +127,7 @@ async fn fails_named(site: &Site, district: &str, why: &str, words: &[&str]) {
     site.verified().await;
 }
 
+/// P1, P7, P8, U10.
 #[tokio::test]
 async fn a_clever_server_in_trouble_fails_the_run_and_touches_nothing() {
     let server = vendor::serve(CLEVER).await;
@@ -192,6 +194,7 @@ async fn one_row_of_many_is_held_whole() {
 }
 
 /// A source that moves while it is read is read again from the start, and what is stored is one state of it.
+/// P5, P6.
 #[tokio::test]
 async fn a_source_that_moves_while_it_is_read_is_read_again() {
     let server = vendor::serve(SMALL).await;
@@ -209,6 +212,7 @@ async fn a_source_that_moves_while_it_is_read_is_read_again() {
 }
 
 /// Odd but lawful answers, and errors that pass, change nothing about the roster.
+/// P6, P8, M4: paging that overlaps, gives no total or is cut short for a while.
 #[tokio::test]
 async fn odd_answers_and_passing_errors_give_the_same_roster() {
     let server = vendor::serve(SMALL).await;

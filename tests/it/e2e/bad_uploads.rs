@@ -23,6 +23,7 @@ async fn synced(world: &World) -> (Site, PathBuf) {
     (site, zip)
 }
 
+/// P1, P2, P3: headings without rows, and columns that are not there.
 #[tokio::test]
 async fn an_upload_that_cannot_be_trusted_fails_the_run_and_touches_nothing() {
     let world = vendor::world(SMALL);
@@ -147,6 +148,7 @@ async fn the_oddities_of_real_exports_give_the_same_roster() {
 
 /// P11: a row that cannot be used is present and no departure. Where even its key is in doubt, what might be a departure waits
 /// for a person.
+/// M5.
 #[tokio::test]
 async fn a_row_that_cannot_be_used_removes_nothing() {
     let site = Site::sqlite().await;

@@ -92,6 +92,7 @@ async fn a_quarter_of_a_hundred_on_sqlite(seed: u64) {
     site.run(&["verify"]).await.exits(0);
 }
 
+/// P48.
 #[tokio::test]
 async fn sqlite_survives_the_first_25_kills() {
     a_quarter_of_a_hundred_on_sqlite(1).await;
@@ -113,6 +114,7 @@ async fn sqlite_survives_the_fourth_25_kills() {
 }
 
 /// One store, night after night: each is killed once and then completed.
+/// P48.
 #[tokio::test]
 async fn postgresql_survives_kills_night_after_night() {
     let Some(site) = before_night_2(Backend::Postgres).await else { return };

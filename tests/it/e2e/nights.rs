@@ -157,6 +157,7 @@ async fn three_nights_are_told_alike_by_both_databases() {
 }
 
 /// safety.md, A run, 4 and issue 2, 5: a second run of the same data plans nothing and writes nothing.
+/// U8: compared with what the store has, not with the last file.
 #[tokio::test]
 async fn the_same_data_again_is_unchanged_and_writes_nothing() {
     let twins = Twins::new(vendor::district).await;
@@ -180,6 +181,7 @@ async fn the_same_data_again_is_unchanged_and_writes_nothing() {
 }
 
 /// safety.md, A run, 4: `--plan` prints it and stops, the same plan has the same hash, and applying it gives what it said.
+/// U21.
 #[tokio::test]
 async fn a_plan_changes_nothing_and_says_what_the_sync_then_does() {
     let twins = Twins::new(vendor::district).await;
@@ -202,6 +204,7 @@ async fn a_plan_changes_nothing_and_says_what_the_sync_then_does() {
 
 /// safety.md, Guard: sixty missing children are held with all that hangs on them, keep their seats bridged, and nobody waits
 /// for a seat because of them; a person reads who it is and approves what was shown.
+/// U1, U3, U5, U6, P49.
 #[tokio::test]
 async fn a_mass_removal_is_held_shown_and_approved() {
     let twins = Twins::new(vendor::district).await;
@@ -335,6 +338,7 @@ async fn a_feed_that_recovers_supersedes_what_was_held() {
 }
 
 /// safety.md, First sync: planned and held whole; approving it applies it.
+/// P50.
 #[tokio::test]
 async fn a_first_sync_in_review_applies_nothing_before_it_is_approved() {
     let twins = Twins::new(vendor::reviewed).await;
