@@ -1,8 +1,9 @@
 //! `seats import`: the seats that people have today become kept seats with their dates (licensing.md, By hand).
 //!
-//! [`match_seats`] reads the file and says of each row what would become of it; the [`Verb`] it makes names users by id alone,
-//! and is carried out as a run of its own. Seats of users that a review would add are taken over too: they are bridged until
-//! the review is approved, so that a first sync meets the seats there are and grants only what is missing (P44, P50).
+//! [`match_seats`] reads the file and says of each row what would become of it; the [`Verb`](crate::manual::Verb) it makes
+//! names users by id alone, and is carried out as a run of its own. Seats of users that a review would add are taken over
+//! too: they are bridged until the review is approved, so that a first sync meets the seats there are and grants only what is
+//! missing (P44, P50).
 
 mod file;
 mod people;
