@@ -94,7 +94,7 @@ enum Command {
     Sync(sync::Sync),
     /// Upload a roster into a district that is kept by hand, and its report
     Import(import::Import),
-    /// Runs: list, show, approve, reject, cancel
+    /// Runs: list, show, approve, reject, cancel, revert
     #[command(subcommand)]
     Runs(runs::Runs),
     /// Seats of each product: total, assigned, available, waiting
