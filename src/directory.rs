@@ -113,7 +113,7 @@ fn of_app(app: &CleverApp, id: String) -> District {
         Some(_) | None => FirstSync::Review,
     };
     let feed = feed::Settings::Clever(feed::CleverSettings::of_app(app, &id));
-    District { name: None, time_zone: app.time_zone, first_sync, feed, id }
+    District { name: None, time_zone: app.time_zone, first_sync, teachers_may_create_students: None, feed, id }
 }
 
 #[cfg(test)]

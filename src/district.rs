@@ -19,6 +19,9 @@ pub struct District {
     /// What happens to its first snapshot.
     #[serde(default)]
     pub first_sync: FirstSync,
+    /// Whether the vendor's application lets teachers add students (S2.18). By default only where the account is kept by
+    /// hand: a student who is not in the feed has no seat.
+    pub teachers_may_create_students: Option<bool>,
     /// Where its roster comes from.
     pub feed: feed::Settings,
 }
@@ -43,6 +46,11 @@ impl District {
     /// Whether its roster is kept by hand: nothing is pulled, and what a fed district refuses is allowed (S0.3, S1.2).
     pub fn is_by_hand(&self) -> bool {
         matches!(self.feed, feed::Settings::Manual(_))
+    }
+
+    /// The one answer to whether teachers may add students, which the vendor's application asks for (S2.18).
+    pub fn teachers_may_create_students(&self) -> bool {
+        self.teachers_may_create_students.unwrap_or_else(|| self.is_by_hand())
     }
 
     /// The name for people.

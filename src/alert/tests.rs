@@ -50,6 +50,8 @@ fn row(total: u64, assigned: u64) -> License {
         expires_on: None,
         licensed_to: None,
         as_of: at("2025-10-06T08:00:00Z"),
+        roster_as_of: None,
+        created_on: None,
         assigned_if_merged: None,
     }
 }
@@ -285,7 +287,7 @@ fn over_and_waiting_are_told_for_the_product_and_for_each_school() {
     assert!(it.open.is_empty());
 }
 
-/// S3.20, S4.24: at 90, 60, 30, 14, 7 and 1 days, once each; then grace, then the end, until it is renewed (S3.21).
+/// S3.20, S4.24, S4.45: at 90, 60, 30, 14, 7 and 1 days, once each; then grace, then the end, until it is renewed (S3.21).
 #[test]
 fn the_end_of_coverage_is_told_at_each_step_once_and_then_what_it_means() {
     let (last, until) = (day("2026-06-30"), day("2026-07-30"));

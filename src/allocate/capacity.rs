@@ -66,6 +66,8 @@ pub(super) struct Capacity<'a> {
     pub(super) rooms: Vec<Room>,
     /// The subscription whose dates and buyer are shown; none if the district has none.
     pub(super) shown: Option<&'a Subscription>,
+    /// When the license of `shown` was first created, whatever renewed it since.
+    pub(super) created_on: Option<Date>,
     /// What `shown` gives.
     pub(super) access: Access,
     /// The alert threshold the contract names.
@@ -131,6 +133,7 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
         remediate_days: full.iter().map(|it| it.remediate_days).max().filter(|_| reclaims && grace.is_empty()),
         rooms,
         shown,
+        created_on: shown.and_then(|it| contract.created_on(it)),
         access,
         alert_remaining: in_force.iter().filter_map(|it| contract.inherited(it, |link| link.alert_remaining)).max(),
         grace: grace_began,

@@ -126,6 +126,11 @@ impl<'a> Contract<'a> {
         self.inherited(it, own).unwrap_or_default()
     }
 
+    /// When the license was first created: a renewal is none (S4.20).
+    pub(super) fn created_on(&self, it: &'a Subscription) -> Option<Date> {
+        self.renewed_by(it).into_iter().filter_map(|link| link.created_on).min()
+    }
+
     /// What a subscription in full of this product renews in another: who has a seat there has one here.
     pub(super) fn carries(&self) -> Vec<(&'a ProductCode, Date)> {
         let full = self.with(Access::Full).into_iter();

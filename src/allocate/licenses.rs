@@ -100,6 +100,10 @@ pub struct License {
     pub licensed_to: Option<String>,
     /// The instant the row was computed for.
     pub as_of: Timestamp,
+    /// When the roster behind the row was pulled or uploaded (S0.13); null before the first.
+    pub roster_as_of: Option<Timestamp>,
+    /// When the license was first created, not when it was renewed (S4.20).
+    pub created_on: Option<Date>,
     /// What `assigned` would be if the accounts of one person counted once, those that strong keys propose among them
     /// (S2.15); null where the product counts persons already.
     pub assigned_if_merged: Option<u64>,
@@ -298,6 +302,8 @@ impl Shown<'_, '_> {
             expires_on: shown.map(|it| it.expires_on),
             licensed_to: shown.and_then(|it| it.licensed_to.clone()),
             as_of: self.input.as_of,
+            roster_as_of: self.input.state.source.as_ref().map(|it| it.pulled_at),
+            created_on: self.capacity.created_on,
             assigned_if_merged: None,
         }
     }

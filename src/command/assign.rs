@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use crate::command::by_hand::users_in;
+use crate::command::by_hand::{OnlyPlan, users_in};
 use crate::command::{CommandError, Session};
 use crate::manual::{Verb, Whom};
 use crate::model::SourceId;
@@ -34,6 +34,8 @@ pub(super) struct Assign {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    #[command(flatten)]
+    only: OnlyPlan,
 }
 
 /// One user's seat for another user
@@ -54,6 +56,8 @@ pub(super) struct Reassign {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    only: OnlyPlan,
 }
 
 /// One product of a user for another
@@ -74,6 +78,8 @@ pub(super) struct Swap {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    only: OnlyPlan,
 }
 
 /// Seats from one school's allotment to another's
@@ -94,6 +100,8 @@ pub(super) struct MoveSeats {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    only: OnlyPlan,
 }
 
 impl Assign {
@@ -102,7 +110,7 @@ impl Assign {
         let product = self.product.as_str().into();
         let whom = self.whom()?;
         let verb = if assigns { Verb::Assign { product, whom } } else { Verb::Unassign { product, whom } };
-        session.by_hand(district, &verb, Some(&self.reason)).await
+        session.by_hand_unless(&self.only, district, &verb, Some(&self.reason)).await
     }
 
     fn whom(&self) -> Result<Whom, CommandError> {
@@ -122,7 +130,7 @@ impl Reassign {
         let district = session.district(&self.district).await?;
         let (from, to) = (self.from.as_str().into(), self.to.as_str().into());
         let verb = Verb::Reassign { product: self.product.as_str().into(), from, to };
-        session.by_hand(district, &verb, self.reason.as_deref()).await
+        session.by_hand_unless(&self.only, district, &verb, self.reason.as_deref()).await
     }
 }
 
@@ -131,7 +139,7 @@ impl Swap {
         let district = session.district(&self.district).await?;
         let (from, to) = (self.from.as_str().into(), self.to.as_str().into());
         let verb = Verb::Swap { user: self.user.as_str().into(), from, to };
-        session.by_hand(district, &verb, self.reason.as_deref()).await
+        session.by_hand_unless(&self.only, district, &verb, self.reason.as_deref()).await
     }
 }
 
@@ -140,6 +148,6 @@ impl MoveSeats {
         let (subscription, district) = session.subscription(&self.subscription).await?;
         let (from, to) = (self.from.clone(), self.to.clone());
         let verb = Verb::MoveSeats { subscription, from, to, seats: self.seats };
-        session.by_hand(district, &verb, self.reason.as_deref()).await
+        session.by_hand_unless(&self.only, district, &verb, self.reason.as_deref()).await
     }
 }

@@ -6,10 +6,19 @@ use std::path::Path;
 use crate::command::{CommandError, Session, sync};
 use crate::directory::Directory;
 use crate::district::District;
-use crate::manual::{self, Asked, Refused, Verb};
+use crate::manual::{self, Asked, Planned, Refused, Verb};
 use crate::model::{DistrictId, RunRecord, RunStatus, SourceId, Trigger};
+use crate::report;
 use crate::run::BY_HAND;
 use crate::store::NewRequest;
+
+/// Whether a verb is only planned.
+#[derive(Debug, clap::Args)]
+pub(super) struct OnlyPlan {
+    /// Say what it would do, and change nothing
+    #[arg(long)]
+    plan: bool,
+}
 
 impl Session {
     /// Carries a verb out and prints its run. A refused one exits 1, an unknown id 2, and neither leaves a run behind.
@@ -26,6 +35,48 @@ impl Session {
             self.report(&record)?;
         }
         Ok(u8::from(record.status == RunStatus::Failed))
+    }
+
+    /// Says what a verb would do and changes nothing, or carries it out.
+    pub(super) async fn by_hand_unless(
+        &self,
+        only: &OnlyPlan,
+        district: DistrictId,
+        verb: &Verb,
+        reason: Option<&str>,
+    ) -> Result<u8, CommandError> {
+        if !only.plan {
+            return self.by_hand(district, verb, reason).await;
+        }
+        let (actor, fed) = (sync::operator(), self.is_fed(&district).await);
+        let asked = Asked { verb, fed, actor: &actor, reason, as_of: self.as_of() };
+        let limits = &self.office.settings.guard;
+        let planned = manual::foresee(self.store(), limits, &district, asked).await.map_err(|error| refused(&error))?;
+        if self.output.json {
+            self.output.document(&planned)?;
+        } else {
+            self.tell_planned(&planned)?;
+        }
+        Ok(if planned.holds.is_empty() { 0 } else { 3 })
+    }
+
+    fn tell_planned(&self, it: &Planned) -> Result<(), CommandError> {
+        let seats = &it.seats;
+        self.output.line(&format!("{}  planned, nothing written", it.district))?;
+        self.output.line(&format!(
+            "  seats        {} granted, {} released, {} moved, {} bridged, {} waiting",
+            seats.granted, seats.released, seats.moved, seats.bridged, seats.waiting
+        ))?;
+        for hold in &it.holds {
+            self.output.line(&format!("  {}", report::hold_line(hold)))?;
+        }
+        for line in &it.plan.lines {
+            self.output.line(&format!("    {line}"))?;
+        }
+        if it.plan.omitted > 0 {
+            self.output.line(&format!("    … and {} more", it.plan.omitted))?;
+        }
+        Ok(())
     }
 
     /// Carries a verb out as a run, which it returns.

@@ -94,6 +94,7 @@ impl Doctor {
     async fn examine(&self, settings: &Settings, findings: &mut Findings) {
         files(settings, findings);
         secrets(settings, findings);
+        policies(settings, findings);
         let catalog = contract(settings, findings);
         let store = store(settings, findings).await;
         if let Some(store) = &store {
@@ -150,6 +151,16 @@ fn files(settings: &Settings, findings: &mut Findings) {
         let message =
             "`guard.enabled` is false: nothing is held, whatever a feed sends; take the line out after the rehearsal";
         findings.note("guard", "enabled", State::Warning, message);
+    }
+}
+
+/// Students whom teachers add beside the feed are in nobody's roster (S2.18).
+fn policies(settings: &Settings, findings: &mut Findings) {
+    let rostered = settings.district.iter().filter(|it| !it.is_by_hand());
+    for it in rostered.filter(|it| it.teachers_may_create_students()) {
+        let message = "`teachers_may_create_students` is true and the district is rostered: a student whom a teacher adds is not \
+                       in the feed and has no seat; take the line out";
+        findings.note("district", &it.id, State::Warning, message);
     }
 }
 

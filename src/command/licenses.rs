@@ -75,9 +75,24 @@ impl Licenses {
         let header =
             ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "EXPIRES", "LEVEL"];
         session.output.table(&header, cells.collect())?;
+        if let Some(line) = as_of(&rows) {
+            session.output.line(&line)?;
+        }
         if let Some(line) = alerts::in_a_line(session, &districts).await? {
             session.output.line(&line)?;
         }
         Ok(0)
     }
+}
+
+/// Of when the counts are, and the rosters behind them (S0.13).
+fn as_of(rows: &[License]) -> Option<String> {
+    let at = rows.first()?.as_of;
+    let pulled = || rows.iter().filter_map(|it| it.roster_as_of);
+    let rosters = match (pulled().min(), pulled().max()) {
+        (Some(first), Some(last)) if first == last => format!(", from the roster of {first}"),
+        (Some(first), Some(last)) => format!(", from rosters of {first} to {last}"),
+        _ => String::new(),
+    };
+    Some(format!("as of {at}{rosters}"))
 }

@@ -2,6 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use crate::command::by_hand::OnlyPlan;
 use crate::command::{CommandError, Session};
 use crate::manual::Verb;
 use crate::model::{Date, OverrideKind};
@@ -53,6 +54,8 @@ struct Of {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: String,
+    #[command(flatten)]
+    only: OnlyPlan,
 }
 
 /// Educator access
@@ -84,6 +87,8 @@ pub(super) struct AccessSet {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    #[command(flatten)]
+    only: OnlyPlan,
 }
 
 impl Override {
@@ -100,7 +105,7 @@ impl Override {
             }
         };
         let district = session.district(&of.district).await?;
-        session.by_hand(district, &verb, Some(&of.reason)).await
+        session.by_hand_unless(&of.only, district, &verb, Some(&of.reason)).await
     }
 }
 
@@ -109,6 +114,7 @@ impl Access {
         let Self::Set(it) = self;
         let (product, educator) = (it.product.as_str().into(), it.educator.as_str().into());
         let district = session.district(&it.district).await?;
-        session.by_hand(district, &Verb::AccessSet { product, educator, on: it.on }, it.reason.as_deref()).await
+        let verb = Verb::AccessSet { product, educator, on: it.on };
+        session.by_hand_unless(&it.only, district, &verb, it.reason.as_deref()).await
     }
 }

@@ -8,6 +8,7 @@ mod effect;
 mod identity;
 mod import;
 mod permit;
+mod planned;
 mod promise;
 mod refused;
 mod roster;
@@ -34,6 +35,7 @@ use crate::store::{Store, WriteError};
 use effect::Effect;
 pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
 pub use permit::{MATRIX, Who};
+pub use planned::Planned;
 pub use refused::Refused;
 pub use seen::{NotSeen, acknowledge};
 
@@ -250,13 +252,33 @@ pub async fn check(
     district: &DistrictId,
     asked: Asked<'_>,
 ) -> Result<(), Refused> {
+    worked_out(store, limits, district, asked, |_, _| ()).await
+}
+
+/// Says what a verb would do, or why it would be refused, and changes nothing (S0.7).
+pub async fn foresee(
+    store: &Store,
+    limits: &guard::Settings,
+    district: &DistrictId,
+    asked: Asked<'_>,
+) -> Result<Planned, Refused> {
+    worked_out(store, limits, district, asked, |worked, shown| Planned::of(district, asked, worked, shown)).await
+}
+
+async fn worked_out<T>(
+    store: &Store,
+    limits: &guard::Settings,
+    district: &DistrictId,
+    asked: Asked<'_>,
+    told: impl FnOnce(&Worked, &Shown<'_>) -> T,
+) -> Result<T, Refused> {
     let baseline = store.baseline(district).await?.taking_up();
     let contract = baseline.with_taken_up(store.catalog().await?);
     let former = identity::former(store, &baseline, asked.verb).await?;
     let people = identity::people(pending(&baseline)?, &former);
     let shown = Shown::new(store.pseudonym_key(), &baseline, &people);
     let case = Case { asked, baseline: &baseline, contract: &contract, former: &former, shown: &shown };
-    work_out(case, limits).map(|_| ())
+    work_out(case, limits).map(|worked| told(&worked, &shown))
 }
 
 /// Carries a verb out as the run of `job` and returns that run.

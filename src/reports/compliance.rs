@@ -29,6 +29,7 @@ pub(super) fn compliance(facts: Facts<'_>) -> Sheet {
             json!(it.usage_percent),
             json!(it.utilization_percent),
             json!(idle),
+            json!(duplicates(&it)),
             json!(it.level),
             json!(it.access),
             json!(it.expires_on),
@@ -47,6 +48,7 @@ pub(super) fn compliance(facts: Facts<'_>) -> Sheet {
             "usage_percent",
             "utilization_percent",
             "inactive",
+            "duplicates",
             "level",
             "access",
             "expires_on",
@@ -54,6 +56,11 @@ pub(super) fn compliance(facts: Facts<'_>) -> Sheet {
         ],
         rows: rows.map(row).collect(),
     }
+}
+
+/// Seats of accounts beyond one for each person; none is the target (S2.16). Null where the product counts persons.
+fn duplicates(it: &License) -> Option<u64> {
+    it.assigned_if_merged.map(|merged| it.assigned.saturating_sub(merged))
 }
 
 fn judged(it: &License, idle: usize, facts: Facts<'_>) -> (&'static str, String) {
@@ -72,9 +79,11 @@ fn judged(it: &License, idle: usize, facts: Facts<'_>) -> (&'static str, String)
     if it.waiting > 0 {
         return ("short", format!("{reclaim}buy {} more seats or move spare ones between schools", it.waiting));
     }
-    match days_left {
-        Some(days) if days <= RENEW => ("compliant", format!("renew: {days} days are left")),
-        Some(_) | None if idle > 0 => ("compliant", format!("review {idle} inactive assignments")),
-        Some(_) | None => ("compliant", "nothing to do".to_owned()),
-    }
+    let advice = match (days_left, duplicates(it)) {
+        (Some(days), _) if days <= RENEW => format!("renew: {days} days are left"),
+        (_, Some(seats)) if seats > 0 => format!("review {seats} seats of duplicate accounts: `rosterd identity list`"),
+        _ if idle > 0 => format!("review {idle} inactive assignments"),
+        _ => "nothing to do".to_owned(),
+    };
+    ("compliant", advice)
 }

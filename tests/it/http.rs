@@ -259,6 +259,31 @@ async fn the_overview_shows_a_district_and_is_for_local_names_alone() {
     daemon.stop().await;
 }
 
+/// S2.18: one answer, which the vendor's application asks for; true by default only where there is no feed.
+#[tokio::test]
+async fn whether_teachers_may_add_students_is_one_answer_for_each_district() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("app", &["--scope", "read"]);
+    let asked = async |daemon: &Daemon, district: &str| {
+        let answer = get(daemon, &format!("/v1/districts/{district}"), &token).await.body;
+        answer["teachers_may_create_students"].as_bool().unwrap()
+    };
+    let daemon = installation.start(DAY_1).await;
+    assert_eq!((asked(&daemon, "mulberry-springs").await, asked(&daemon, "by-hand").await), (false, true));
+    daemon.stop().await;
+    let text = std::fs::read_to_string(installation.path("rosterd.toml")).unwrap();
+    let text =
+        text.replace("id = \"mulberry-springs\"\n", "id = \"mulberry-springs\"\nteachers_may_create_students = true\n");
+    installation
+        .configure(&text.replace("id = \"by-hand\"\n", "id = \"by-hand\"\nteachers_may_create_students = false\n"));
+    let daemon = installation.start(DAY_1).await;
+    assert_eq!((asked(&daemon, "mulberry-springs").await, asked(&daemon, "by-hand").await), (true, false));
+    daemon.stop().await;
+    let doctor = installation.cli(DAY_1, &["doctor", "--offline"]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && said.contains("a student whom a teacher adds is not in the feed"), "{said}");
+}
+
 /// S4.29: one object, shown where people look; seen under `manage` and still open.
 #[tokio::test]
 async fn open_alerts_are_listed_shown_on_the_overview_and_acknowledged() {
@@ -274,9 +299,13 @@ async fn open_alerts_are_listed_shown_on_the_overview_and_acknowledged() {
     assert_eq!(low["text"], "You have 0 licenses remaining. Consider purchasing additional licenses.");
     let page = client().get(daemon.url("/")).send().await.unwrap().text().await.unwrap();
     let count = alerts.len();
-    for shown in
-        [&format!("({count}) Overview"), &format!("{count} open alerts, {count} of them not seen"), "math: You have 0"]
-    {
+    for shown in [
+        &format!("({count}) Overview"),
+        &format!("{count} open alerts, {count} of them not seen"),
+        "math: You have 0",
+        // S0.16: the first number of a product is what is available
+        "<td>math</td><td class=\"red\">0 available, 34 of 34 used</td>",
+    ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
     let ack = format!("{path}/{}/ack", low["id"].as_str().unwrap());

@@ -49,7 +49,7 @@ fn a_row_is_the_json_of_the_interface() {
             r#"[{"district":"d","product":"reading","pool":"sum","school":null,"total":8,"assigned":1,"bridged":0,"#,
             r#""available":7,"over":0,"waiting":0,"usage_percent":12.5,"utilization_percent":0.0,"level":"green","#,
             r#""alert_remaining":0,"status":"Active","access":"full","expires_on":"2027-06-30","licensed_to":null,"#,
-            r#""as_of":"2026-10-05T08:00:00.000Z","assigned_if_merged":1}]"#
+            r#""as_of":"2026-10-05T08:00:00.000Z","roster_as_of":null,"created_on":null,"assigned_if_merged":1}]"#
         )
     );
 }
@@ -63,6 +63,22 @@ fn percentages_have_one_decimal_rounded_half_up_and_none_of_nothing() {
     assert_eq!(shown(2, 3), Some("66.7".to_owned()));
     assert_eq!(shown(5, 4), Some("125.0".to_owned()));
     assert_eq!(shown(0, 0), None);
+}
+
+/// C12, S3.16, S4.17: an enabled account counts whether or not anyone uses it; recent use is another number.
+#[test]
+fn who_is_enabled_counts_and_who_logged_in_lately_is_told_apart() {
+    let mut it = World::seats(10);
+    it.students(&["ann", "ben", "cas", "dan"]);
+    it.user("dan").active = false;
+    it.settle();
+    let used = |days: i64| Some(it.as_of.plus(chrono::TimeDelta::days(-days)));
+    let (lately, long_ago) = (used(30), used(31));
+    it.seat("ann").last_used_at = lately;
+    it.seat("ben").last_used_at = long_ago;
+    assert_eq!(it.settle(), super::world::NOTHING, "nobody loses a seat for not logging in");
+    let row = licenses(&it.baseline(), it.as_of, false).remove(0);
+    assert_eq!((row.assigned, row.utilization_percent.map(Percent::tenths)), (3, Some(333)), "1 of 3");
 }
 
 #[test]

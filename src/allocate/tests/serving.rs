@@ -25,6 +25,24 @@ fn educators_are_teachers_and_aides() {
     assert_eq!(it.settle(), ["aide granted district", "tom granted district"]);
 }
 
+/// S3.14, C18: administrators have no license by default; a product that names their role gives them one.
+#[test]
+fn an_administrator_has_a_seat_only_of_a_product_that_says_so() {
+    let mut it = World::seats(5);
+    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"])));
+    for audience in [Audience::Student, Audience::Educator] {
+        it.reading().audience = audience;
+        assert_eq!(it.settle(), super::world::NOTHING, "{audience:?}");
+    }
+    let mut by_role = product("reading");
+    (by_role.audience, by_role.basis) = (Audience::Any, crate::model::Basis::Role);
+    by_role.roles = vec!["teacher".to_owned()];
+    it.product(by_role);
+    assert_eq!(it.settle(), super::world::NOTHING, "roles that are not named give nothing");
+    it.reading().roles.push("administrator".to_owned());
+    assert_eq!(it.settle(), ["head granted district"]);
+}
+
 /// S2.2.
 #[test]
 fn seats_come_from_the_schools_allotment_first_then_from_the_rest() {

@@ -22,6 +22,8 @@ pub(crate) struct Listed {
     time_zone: String,
     /// The kind of its feed; null for one that is no longer configured or listed.
     feed: Option<&'static str>,
+    /// Whether teachers may add students; an application that lets them asks here (S2.18).
+    teachers_may_create_students: bool,
     /// The latest run that has ended.
     last_run: Option<RunRecord>,
 }
@@ -37,6 +39,7 @@ pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<
             name: known.map_or_else(|| state.id.to_string(), |it| it.name().to_owned()),
             time_zone: state.time_zone.name().to_owned(),
             feed: known.map(|it| it.feed.kind()),
+            teachers_may_create_students: known.is_some_and(crate::district::District::teachers_may_create_students),
             last_run: office.store.runs(&filter).await?.into_iter().next(),
             id: state.id,
         });

@@ -167,7 +167,8 @@ fn license(out: &mut String, row: &License) {
     let level = color(row.level);
     let used = number(row.assigned);
     let seats = match (row.total, row.available) {
-        (Some(total), Some(available)) => format!("{used} of {} used, {} available", number(total), number(available)),
+        // What may still be given comes first (S0.16).
+        (Some(total), Some(available)) => format!("{} available, {used} of {} used", number(available), number(total)),
         _ => format!("{used} used, unlimited"),
     };
     let over = if row.over > 0 { format!(", {} over", number(row.over)) } else { String::new() };

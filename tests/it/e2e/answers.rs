@@ -101,7 +101,7 @@ async fn explain_names_the_first_broken_link_and_who_must_act() {
     assert!(!text.out.contains('✗'), "plain words when piped");
 }
 
-/// S0.6, S2.12, S3.4, S3.16 to S3.19, S3.30.
+/// S0.6, S2.12, S3.2, S3.4, S3.16 to S3.19, S3.30.
 #[tokio::test]
 async fn reports_tell_claims_history_use_and_compliance_in_three_formats() {
     let it = Installed::on(Backend::Sqlite).await.unwrap();
@@ -126,6 +126,8 @@ async fn reports_tell_claims_history_use_and_compliance_in_three_formats() {
     assert_eq!((&compliance[0]["compliance"], &compliance[0]["inactive"]), (&"short".into(), &39.into()));
     let advice = "review 39 inactive assignments, or buy 2 more seats or move spare ones between schools";
     assert_eq!(compliance[0]["recommendation"], advice);
+    let goals = (&compliance[0]["usage_percent"], &compliance[0]["utilization_percent"]);
+    assert_eq!(goals, (&100.0.into(), &2.5.into()), "S3.2: 40 of 40 bought are assigned, 1 of 40 is used");
 
     let history = told(NOON, "history").await;
     let of = |action: &str| history.iter().filter(|it| it["action"] == action).count();

@@ -173,6 +173,27 @@ async fn enrollments_roles_and_accounts_are_changed_by_hand_and_seats_follow() {
     .await;
 }
 
+/// S4.12, S4.37: who is disabled or enabled counts so at once, with no sync in between.
+#[tokio::test]
+async fn the_count_of_active_students_moves_with_each_account() {
+    on_both(async |backend| {
+        let Some(it) = by_hand(backend).await else { return };
+        it.upload(NIGHT_1, &it.fixture().display().to_string(), &[]).await.exits(0);
+        let counted = async || {
+            let row = it.site.licenses(NIGHT_2).await[0].clone();
+            assert_eq!((&row["as_of"], &row["roster_as_of"]), (&NIGHT_2.into(), &NIGHT_1.into()));
+            ["assigned", "available"].map(|key| row[key].as_u64().unwrap())
+        };
+        assert_eq!(counted().await, [40, 5]);
+        it.by_hand(NIGHT_2, "user disable --user WP-U-010 WP-U-011 --reason left").await.exits(0);
+        assert_eq!(counted().await, [38, 7]);
+        it.by_hand(NIGHT_2, "user enable --user WP-U-011 --reason back").await.exits(0);
+        assert_eq!(counted().await, [39, 6]);
+        it.site.discard().await;
+    })
+    .await;
+}
+
 /// S0.3, S1.2, S1.3: an educator's product is decided here where no feed says who the educators are.
 #[tokio::test]
 async fn an_educators_product_is_assigned_by_hand_where_there_is_no_feed() {

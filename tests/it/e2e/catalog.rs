@@ -92,7 +92,7 @@ async fn on_both<F: Future<Output = ()>>(story: impl Fn(Vendor) -> F) {
     }
 }
 
-/// S0.2, S4.25: the purchase and the seats it brings are one run; the plan said so before and changed nothing.
+/// S0.2, S4.25, S4.26: after a purchase the catalog is refreshed at once: the purchase and the seats it brings are one run; the plan said so before and changed nothing.
 #[tokio::test]
 async fn a_purchase_drains_the_waitlist_in_the_run_that_puts_it_in_force() {
     on_both(async |it| {

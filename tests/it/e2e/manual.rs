@@ -189,6 +189,57 @@ async fn where_no_seat_is_free_assign_says_so_and_a_pin_waits() {
     assert_eq!((&released["id"], &released["reason"]), (&"keyboarding/QV-U-006".into(), &"unassigned".into()));
 }
 
+/// S1.4, S0.7: nothing is decided before it is said, and then all of it or nothing; a plan says what it would be.
+#[tokio::test]
+async fn a_list_is_planned_and_then_carried_out_whole_or_not_at_all() {
+    let it = keyboarding_is_full().await;
+    let words = "unassign --user QV-U-006 QV-U-007 QV-U-999 --product keyboarding --reason left";
+    it.refuses(2, words, &["no user `QV-U-999`"]).await;
+    let words = "unassign --user QV-U-006 QV-U-007 QV-U-020 --product keyboarding --reason left";
+    it.refuses(1, words, &["`QV-U-020`"]).await;
+    let before = it.state().await;
+    let words = "unassign --user QV-U-006 QV-U-007 --product keyboarding --reason left";
+    let planned = it.by_hand(NIGHT_2, &format!("{words} --plan")).await.exits(0).json();
+    assert_eq!((&planned["status"], &planned["seats"]["released"]), (&"planned".into(), &2.into()));
+    let lines: Vec<&str> = planned["plan"]["lines"].as_array().unwrap().iter().map(|it| it.as_str().unwrap()).collect();
+    let expected = [
+        "! assignment.cleared keyboarding/QV-U-006",
+        "! assignment.cleared keyboarding/QV-U-007",
+        "- seat keyboarding/QV-U-006 back to district (unassigned)",
+        "- seat keyboarding/QV-U-007 back to district (unassigned)",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(it.state().await, before, "a plan changes nothing");
+    it.refuses(1, "assign --user QV-U-020 --product keyboarding --reason more --plan", &["0 licenses available"]).await;
+    let run = it.by_hand(NIGHT_2, words).await.exits(0).json();
+    assert_eq!(run["seats"], planned["seats"]);
+    assert_eq!(it.holders("keyboarding").await.len(), 6);
+}
+
+/// S0.8: what a swap and a hand-over would do, seat by seat.
+#[tokio::test]
+async fn a_swap_and_a_reassignment_are_shown_before_they_are_made() {
+    let it = keyboarding_is_full().await;
+    it.by_hand(NIGHT_1, "assign --user QV-U-030 --product handwriting --reason start").await.exits(0);
+    let before = it.state().await;
+    for (words, lines) in [
+        (
+            "swap --user QV-U-006 --from keyboarding --to handwriting",
+            ["+ seat handwriting/QV-U-006 from district", "- seat keyboarding/QV-U-006 back to district (unassigned)"],
+        ),
+        (
+            "reassign --product keyboarding --from QV-U-006 --to QV-U-030",
+            ["! seat.released keyboarding/QV-U-006", "! seat.granted keyboarding/QV-U-030"],
+        ),
+    ] {
+        let planned = it.by_hand(NIGHT_2, &format!("{words} --plan")).await.exits(0).json();
+        assert_eq!((&planned["seats"]["granted"], &planned["seats"]["released"]), (&1.into(), &1.into()), "{words}");
+        let told = planned["plan"]["lines"].as_array().unwrap();
+        assert!(lines.iter().all(|line| told.contains(&Value::from(*line))), "{words}: {told:?}");
+        assert_eq!(it.state().await, before);
+    }
+}
+
 /// S1.3: both or neither.
 #[tokio::test]
 async fn a_swap_releases_one_product_and_grants_the_other_or_does_nothing() {

@@ -20,4 +20,5 @@ mod revert;
 mod scenarios;
 mod seats_import;
 mod three_ways;
+mod totals;
 mod vendors;

@@ -114,7 +114,7 @@ async fn a_duplicate_is_proposed_accepted_and_undone() {
     .await;
 }
 
-/// S2.15, C4: where accounts count each, both counts are shown.
+/// S2.15, S2.16, C4: where accounts count each, both counts are shown.
 #[tokio::test]
 async fn both_counts_are_shown_where_accounts_count_each() {
     let one_number = [("users.csv", "PB00048", "PB00047")];
@@ -122,6 +122,14 @@ async fn both_counts_are_shown_where_accounts_count_each() {
     let row = it.practice(NIGHT_1).await;
     let assigned = row["assigned"].as_u64().unwrap();
     assert_eq!(row["assigned_if_merged"], assigned - 1);
+    let report = it.run(NIGHT_1, "report compliance --district site-license").await.exits(0).json();
+    assert_eq!(report[0]["duplicates"], 1, "one account for each student is the target");
+    assert_eq!(report[0]["recommendation"], "review 1 seats of duplicate accounts: `rosterd identity list`");
+    it.run(NIGHT_1, &format!("identity accept {} --reason one", it.pairs(NIGHT_1).await[0]["id"].as_str().unwrap()))
+        .await
+        .exits(0);
+    let report = it.run(NIGHT_1, "report compliance --district site-license").await.exits(0).json();
+    assert_eq!(report[0]["duplicates"], 1, "a link says who it is, and accounts still count each");
 }
 
 /// P16, P17: the seat passes to the new id with its `since`, and undoing takes it back.

@@ -202,7 +202,7 @@ async fn s2_scootpad() {
     it.ends(NIGHT_4).await;
 }
 
-/// S3.6 to S3.13, S3.21, S3.23, S3.25, C10, C20: Master Teacher. Roles make seats, a changed role changes the seat, a combined
+/// S3.5 to S3.13, S3.21, S3.23, S3.25, C10, C20: Master Teacher. Roles make seats, a changed role changes the seat, a combined
 /// license stands for its parts; after expiry there is grace, and a renewal rebuilds nothing.
 #[tokio::test]
 async fn s3_master_teacher() {
