@@ -1,10 +1,10 @@
 //! How old the data in use is, with weekends and pauses left out: a district that uploads on school days is not late on a
 //! Sunday.
 
-use chrono::{Datelike, Days, NaiveTime, TimeDelta, TimeZone, Weekday};
+use chrono::{Datelike, Days, NaiveTime, TimeDelta, Weekday};
 use chrono_tz::Tz;
 
-use crate::model::{Date, SourceMark, Timestamp};
+use crate::model::{SourceMark, Timestamp};
 
 /// Data may be so old.
 pub(super) const FRESH_FOR: TimeDelta = TimeDelta::hours(36);
@@ -37,7 +37,11 @@ pub(super) fn counted(from: Timestamp, until: Timestamp, zone: Tz, pauses: &[Pau
     while day <= last {
         let Some(next) = day.succ_opt() else { break };
         if !matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
-            sum += without(from.max(midnight(zone, day)), until.min(midnight(zone, next)), &pauses);
+            sum += without(
+                from.max(Timestamp::first_at(day, NaiveTime::MIN, zone)),
+                until.min(Timestamp::first_at(next, NaiveTime::MIN, zone)),
+                &pauses,
+            );
         }
         day = next;
     }
@@ -58,12 +62,4 @@ fn without(from: Timestamp, until: Timestamp, pauses: &[Pause]) -> TimeDelta {
 
 fn length(from: Timestamp, until: Timestamp) -> TimeDelta {
     (until.instant() - from.instant()).max(TimeDelta::zero())
-}
-
-/// The first instant of a local day; where the clock jumps over midnight, that of the jump to within an hour.
-fn midnight(zone: Tz, day: Date) -> Timestamp {
-    let local = day.and_time(NaiveTime::MIN);
-    let hours = (0..3).filter_map(|hour| zone.from_local_datetime(&(local + TimeDelta::hours(hour))).earliest());
-    let first = hours.map(|it| it.to_utc()).next();
-    Timestamp::new(first.unwrap_or_else(|| local.and_utc()))
 }

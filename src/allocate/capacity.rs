@@ -141,6 +141,18 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
     }
 }
 
+/// Whether contract lets the seats of a product give access.
+pub fn coverage(input: Input<'_>, product: &ProductCode) -> Coverage {
+    Contract::new(input, product).coverage()
+}
+
+/// Of the district's subscriptions in grace the seats in use when it began, which is now for those not remembered.
+pub fn grace(input: Input<'_>) -> BTreeMap<SubscriptionId, u64> {
+    let products: BTreeSet<&ProductCode> =
+        of_district(input.catalog, &input.state.id).into_iter().map(|it| &it.product).collect();
+    products.into_iter().flat_map(|product| of(input, product).grace).collect()
+}
+
 fn sum(seats: impl IntoIterator<Item = Seats>) -> Seats {
     seats.into_iter().fold(Seats::Count(0), |sum, more| match (sum, more) {
         (Seats::Count(one), Seats::Count(other)) => Seats::Count(one.saturating_add(other)),

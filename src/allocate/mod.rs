@@ -35,7 +35,7 @@ use crate::model::{
     ReleaseReason, Remembered, Roster, Seat, SourceId, SubscriptionStatus, Target, Timestamp, Waiting, Warning,
 };
 
-pub use capacity::Coverage;
+pub use capacity::{Coverage, coverage, grace};
 pub use check::{Violation, check};
 pub use demand::{Demand, counts_for};
 pub use difference::Difference;
@@ -43,6 +43,7 @@ pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine
 pub use licenses::{
     License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, licenses_of, recently_used,
 };
+pub use outcome::state_of;
 pub use outlook::{Coming, Outlook, Term, outlook};
 
 /// A seat or place in line is known by its product and user.
@@ -181,6 +182,23 @@ pub enum SeatAction {
     },
     /// No longer waiting, seated or not.
     WaitingEnded,
+}
+
+impl SeatAction {
+    /// Why the seat ended, if it did.
+    pub fn released(&self) -> Option<ReleaseReason> {
+        match self {
+            Self::Released { reason, .. } => Some(*reason),
+            Self::Moved { .. }
+            | Self::Passed { .. }
+            | Self::Granted { .. }
+            | Self::Carried { .. }
+            | Self::Leaving { .. }
+            | Self::Stayed
+            | Self::Waiting { .. }
+            | Self::WaitingEnded => None,
+        }
+    }
 }
 
 /// One change of a seat or place in line.

@@ -22,6 +22,19 @@ pub(super) struct Outcome {
     pub(super) grace: Vec<(SubscriptionId, u64)>,
 }
 
+/// What a seat is: the first that applies (licensing.md, What must always hold, 3).
+pub fn state_of(coverage: Coverage, bridged: bool, leaving: bool) -> SeatState {
+    if coverage != Coverage::Covered {
+        SeatState::Suspended
+    } else if bridged {
+        SeatState::Bridged
+    } else if leaving {
+        SeatState::Leaving
+    } else {
+        SeatState::Active
+    }
+}
+
 /// Changes by the step in which they are applied.
 #[derive(Debug, Default)]
 struct Steps {
@@ -122,15 +135,7 @@ impl<'a> Desk<'a, '_> {
 
     /// What a seat is today.
     pub(super) fn state_of(&self, bridged: bool, leaving: bool) -> SeatState {
-        if self.capacity.coverage != Coverage::Covered {
-            SeatState::Suspended
-        } else if bridged {
-            SeatState::Bridged
-        } else if leaving {
-            SeatState::Leaving
-        } else {
-            SeatState::Active
-        }
+        state_of(self.capacity.coverage, bridged, leaving)
     }
 
     fn grant(&self, it: &Candidate<'a>, pool: &Pool, steps: &mut Steps, outcome: &mut Outcome) {

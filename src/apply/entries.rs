@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::audit::{Category, Draft};
-use crate::model::{Baseline, Ended, EnrollmentKey, Kind, Record, RunId, SourceId, Timestamp, User};
+use crate::model::{Baseline, Ended, EnrollmentKey, Kind, ProductCode, Record, RunId, SourceId, Timestamp, User};
 use crate::plan::Change;
+
+use super::marks::Places;
 
 /// Who a run acts for.
 #[derive(Clone, Debug)]
@@ -135,8 +137,28 @@ pub(super) fn of_change(change: &Change, author: &Author, shown: &Shown<'_>) -> 
     })
 }
 
-/// A seat change; of a seat the id is `product/user`.
-pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -> Draft {
+/// An entry about a seat or place that says nothing yet but what happened; the id is `product/user`.
+pub(super) fn seat_draft(
+    product: &ProductCode,
+    user: &SourceId,
+    verb: &str,
+    author: &Author,
+    shown: &Shown<'_>,
+) -> Draft {
+    Draft {
+        actor: author.actor.clone(),
+        category: Category::License,
+        action: format!("seat.{verb}"),
+        entity: "seat".to_owned(),
+        id: format!("{product}/{}", shown.user(user)),
+        before: None,
+        after: None,
+        reason: None,
+    }
+}
+
+/// A seat change.
+pub(super) fn of_seat(change: &SeatChange, places: &Places<'_>, author: &Author, shown: &Shown<'_>) -> Draft {
     let (verb, before, after, reason) = match &change.action {
         SeatAction::Granted { pool } => ("granted", None, Some(json!({ "pool": pool })), None),
         SeatAction::Released { pool, since, reason } => {
@@ -154,19 +176,10 @@ pub(super) fn of_seat(change: &SeatChange, author: &Author, shown: &Shown<'_>) -
         }
         SeatAction::Leaving { since } => ("leaving", None, Some(json!({ "since": since })), Some("absent".to_owned())),
         SeatAction::Stayed => ("stayed", None, None, None),
-        SeatAction::Waiting { short_of } => ("waiting", None, Some(json!({ "short_of": short_of })), None),
+        SeatAction::Waiting { .. } => ("waiting", None, Some(places.joined(change)), None),
         SeatAction::WaitingEnded => ("waiting_ended", None, None, None),
     };
-    Draft {
-        actor: author.actor.clone(),
-        category: Category::License,
-        action: format!("seat.{verb}"),
-        entity: "seat".to_owned(),
-        id: format!("{}/{}", change.product, shown.user(&change.user)),
-        before,
-        after,
-        reason,
-    }
+    Draft { before, after, reason, ..seat_draft(&change.product, &change.user, verb, author, shown) }
 }
 
 /// What a person said of a held run.
@@ -192,18 +205,9 @@ pub fn decision_entry(
 
 /// The seats that ended, for those who may return.
 pub(super) fn ended(changes: &[SeatChange], at: Timestamp) -> Vec<(SeatKey, Ended)> {
-    let ended = changes.iter().filter_map(|change| match change.action {
-        SeatAction::Released { reason, .. } => {
-            Some(((change.product.clone(), change.user.clone()), Ended { at, reason }))
-        }
-        SeatAction::Moved { .. }
-        | SeatAction::Passed { .. }
-        | SeatAction::Granted { .. }
-        | SeatAction::Carried { .. }
-        | SeatAction::Leaving { .. }
-        | SeatAction::Stayed
-        | SeatAction::Waiting { .. }
-        | SeatAction::WaitingEnded => None,
+    let ended = changes.iter().filter_map(|change| {
+        let reason = change.action.released()?;
+        Some(((change.product.clone(), change.user.clone()), Ended { at, reason }))
     });
     ended.collect()
 }

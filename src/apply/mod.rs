@@ -4,6 +4,7 @@
 mod contract;
 mod decisions;
 mod entries;
+mod marks;
 mod watch;
 
 pub use contract::differing;
@@ -83,7 +84,9 @@ pub fn writes(
     }
     let after = cleared.seats();
     let seat_changes = told(&after.changes, &decided);
-    audit.extend(seat_changes.iter().map(|change| entries::of_seat(change, &author, &shown)));
+    let places = marks::Places::new(after, plan.as_of);
+    audit.extend(seat_changes.iter().map(|change| entries::of_seat(change, &places, &author, &shown)));
+    audit.extend(marks::entries(after, &seat_changes, baseline, &author, &shown));
     audit.extend(alerts.moves.iter().map(|it| alert::draft(it, shown.key())));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
@@ -228,19 +231,10 @@ fn word(reason: ReleaseReason) -> String {
 
 /// The seats that end, as they were.
 fn seats_ended(changes: &[SeatChange], baseline: &Baseline) -> Vec<(Seat, ReleaseReason)> {
-    let ended = changes.iter().filter_map(|change| match change.action {
-        SeatAction::Released { reason, .. } => {
-            let seat = baseline.seats.get(&(change.product.clone(), change.user.clone()))?;
-            Some((seat.clone(), reason))
-        }
-        SeatAction::Moved { .. }
-        | SeatAction::Passed { .. }
-        | SeatAction::Granted { .. }
-        | SeatAction::Carried { .. }
-        | SeatAction::Leaving { .. }
-        | SeatAction::Stayed
-        | SeatAction::Waiting { .. }
-        | SeatAction::WaitingEnded => None,
+    let ended = changes.iter().filter_map(|change| {
+        let reason = change.action.released()?;
+        let seat = baseline.seats.get(&(change.product.clone(), change.user.clone()))?;
+        Some((seat.clone(), reason))
     });
     ended.collect()
 }

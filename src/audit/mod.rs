@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::model::{AuditSpan, DistrictId, RunId, Timestamp};
 
 pub use canonical::{NotAnInteger, canonical};
-pub use fold::Fold;
+pub use fold::{Fold, FoldedPlace, FoldedSeat};
 pub use pseudonym::{pseudonym, shown_id};
 pub use verify::{Checkpoint, Checkpointed, Fault, Verifier};
 

@@ -160,7 +160,7 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
         draft("user.added", "u-2", None),
         draft("enrollment.added", r#"["u-1","c","student"]"#, None),
         draft("seat.granted", "reading/u-1", pool("S1")),
-        draft("seat.waiting", "reading/u-2", None),
+        draft("seat.waiting", "reading/u-2", Some(json!({ "short_of": "S1", "position": 1 }))),
         draft("seat.moved", "reading/u-1", pool("district")),
         draft("seat.granted", "reading/u-2", pool("S1")),
         draft("seat.waiting_ended", "reading/u-2", None),
@@ -173,8 +173,8 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
         fold.push(entry);
     }
     let seat = ("reading".into(), fold.name("u-1"));
-    assert_eq!(fold.seats.get(&seat).map(String::as_str), Some("district"));
-    assert_eq!((fold.seats.len(), fold.waiting.len(), fold.odd.len()), (1, 0, 0));
+    assert_eq!(fold.seats.get(&seat).map(|it| it.pool.as_str()), Some("district"));
+    assert_eq!((fold.seats.len(), fold.waiting().len(), fold.odd.len()), (1, 0, 0));
     assert!(fold.active[&Kind::Users].contains(&fold.name("u-1")));
     assert_eq!(fold.active[&Kind::Users].len(), 1);
     assert_eq!(fold.active[&Kind::Enrollments].len(), 1);

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::allocate::{License, licenses};
 use crate::command::output::Tone;
 use crate::command::{CommandError, Session, alerts};
-use crate::model::Level;
+use crate::model::{Access, Date, Level};
 
 /// Seats of each product: total, assigned, available, waiting
 #[derive(Debug, Default, Args)]
@@ -19,6 +19,9 @@ pub(super) struct Licenses {
     /// A row for each school's allotment and for the district's rest
     #[arg(long)]
     by_school: bool,
+    /// As it was at the end of a day, from the audit
+    #[arg(long, value_name = "DATE")]
+    at: Option<Date>,
 }
 
 impl Licenses {
@@ -33,9 +36,12 @@ impl Licenses {
         };
         let mut rows: Vec<License> = Vec::new();
         for district in &districts {
-            let baseline = session.store().baseline(district).await?;
+            let of_district = match self.at {
+                Some(day) => session.on_day(district, day).await?.licenses(self.by_school),
+                None => licenses(&session.store().baseline(district).await?, session.as_of(), self.by_school),
+            };
             let wanted = |row: &License| product.as_ref().is_none_or(|code| &row.product == code);
-            rows.extend(licenses(&baseline, session.as_of(), self.by_school).into_iter().filter(wanted));
+            rows.extend(of_district.into_iter().filter(wanted));
         }
         if session.output.json {
             session.output.document(&rows)?;
@@ -49,10 +55,8 @@ impl Licenses {
                 Level::Yellow => Tone::Attention,
                 Level::Red => Tone::Bad,
             };
-            let pool = row.school.as_ref().map_or_else(
-                || if self.by_school { format!("{:?}", row.pool).to_lowercase() } else { String::new() },
-                ToString::to_string,
-            );
+            let pool =
+                row.school.as_ref().map_or_else(|| format!("{:?}", row.pool).to_lowercase(), ToString::to_string);
             vec![
                 row.district.to_string(),
                 row.product.to_string(),
@@ -68,15 +72,17 @@ impl Licenses {
                 row.over.to_string(),
                 row.waiting.to_string(),
                 row.bridged.to_string(),
+                standing(row),
                 row.expires_on.map(|day| day.to_string()).unwrap_or_default(),
                 session.output.tone(tone, &level.unwrap_or_default()),
             ]
         });
-        let header =
-            ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "EXPIRES", "LEVEL"];
-        session.output.table(&header, cells.collect())?;
+        session.output.table(&HEADER, cells.collect())?;
         if let Some(line) = as_of(&rows) {
             session.output.line(&line)?;
+        }
+        if self.at.is_some() {
+            return Ok(0);
         }
         if let Some(line) = alerts::in_a_line(session, &districts).await? {
             session.output.line(&line)?;
@@ -95,4 +101,19 @@ fn as_of(rows: &[License]) -> Option<String> {
         _ => String::new(),
     };
     Some(format!("as of {at}{rosters}"))
+}
+
+const HEADER: [&str; 11] =
+    ["DISTRICT", "PRODUCT", "POOL", "USED", "AVAILABLE", "OVER", "WAITING", "BRIDGED", "STATUS", "EXPIRES", "LEVEL"];
+
+/// What the vendor says of the contract, and what the seats give today where that is not everything.
+fn standing(row: &License) -> String {
+    let word = |it: serde_json::Result<serde_json::Value>| it.ok().and_then(|it| it.as_str().map(str::to_owned));
+    let status = word(serde_json::to_value(row.status)).unwrap_or_else(|| "none".to_owned());
+    match row.access {
+        Access::Full | Access::None => status,
+        Access::Grace | Access::Upcoming => {
+            format!("{status}, {}", word(serde_json::to_value(row.access)).unwrap_or_default())
+        }
+    }
 }

@@ -41,7 +41,9 @@ use crate::catalog::CatalogError;
 use crate::clock::Clock;
 use crate::config::{self, ConfigError, Settings};
 use crate::directory::Directory;
-use crate::model::{DistrictId, ProductCode, SubscriptionId, Timestamp};
+use crate::inquiry;
+use crate::model::{Date, DistrictId, ProductCode, SubscriptionId, Timestamp};
+use crate::reports::Then;
 use crate::schedule::worker::Office;
 use crate::shutdown::{self, Signals};
 use crate::store::{Queue, QueueError, Store, StoreError, WorkerLock, WriteError};
@@ -296,6 +298,14 @@ impl Session {
         }
         let known: Vec<&str> = catalog.products.keys().map(ProductCode::as_str).collect();
         Err(CommandError::Usage(format!("there is no product `{code}`; known are: {}", known.join(", "))))
+    }
+
+    /// A district as it was at the end of a day.
+    async fn on_day(&self, district: &DistrictId, day: Date) -> Result<Then, CommandError> {
+        let then = inquiry::on_day(self.store(), district, day, self.as_of()).await?;
+        then.ok_or_else(|| {
+            CommandError::Usage(format!("{day} lies in the future of {district}: name a day that has begun there"))
+        })
     }
 
     /// A subscription of the catalog in force, and the district that bought it.

@@ -5,6 +5,7 @@ mod import;
 use clap::{Args, Subcommand};
 
 use crate::command::{CommandError, Session};
+use crate::model::Date;
 use crate::report::{Place, SeatList};
 
 /// Who has a seat of a product, and who waits
@@ -17,6 +18,9 @@ pub(super) struct Seats {
     /// The product
     #[arg(long, value_name = "P", required = true)]
     product: Option<String>,
+    /// As it was at the end of a day, from the audit
+    #[arg(long, value_name = "DATE")]
+    at: Option<Date>,
     #[command(subcommand)]
     command: Option<SeatsCommand>,
 }
@@ -34,7 +38,10 @@ impl Seats {
         }
         let district = session.district(self.district.as_deref().unwrap_or_default()).await?;
         let product = session.product(self.product.as_deref().unwrap_or_default()).await?;
-        let (seats, waiting) = session.store().seats(&district, &product).await?;
+        let (seats, waiting) = match self.at {
+            Some(day) => session.on_day(&district, day).await?.seats(&product),
+            None => session.store().seats(&district, &product).await?,
+        };
         let list = SeatList::new(seats, waiting);
         if session.output.json {
             session.output.document(&list)?;

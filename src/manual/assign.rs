@@ -157,6 +157,7 @@ impl Effect {
             claimed_at: None,
             last_used_at: None,
             leaving: None,
+            bridged: false,
             state: SeatState::Active,
             ..from.clone()
         };

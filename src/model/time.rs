@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SecondsFormat, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -42,6 +42,21 @@ impl Timestamp {
     /// The day it is in `zone`.
     pub fn date_in(self, zone: Tz) -> Date {
         self.0.with_timezone(&zone).date_naive()
+    }
+
+    /// The first instant of `day` at `time` in `zone`: where clocks go back the earlier one, where they skip it the first after.
+    pub fn first_at(day: Date, time: NaiveTime, zone: Tz) -> Self {
+        let wanted = day.and_time(time);
+        // No gap of any zone is longer than a day (Samoa skipped one whole day).
+        let minutes = (0..=24 * 60).map(TimeDelta::minutes);
+        let found = minutes.filter_map(|late| zone.from_local_datetime(&(wanted + late)).earliest()).next();
+        Self::new(found.map_or_else(|| wanted.and_utc(), |it| it.to_utc()))
+    }
+
+    /// The last instant of `day` in `zone`.
+    pub fn last_of(day: Date, zone: Tz) -> Self {
+        let next = day.succ_opt().unwrap_or(day);
+        Self::first_at(next, NaiveTime::MIN, zone).plus(TimeDelta::milliseconds(-1))
     }
 
     /// The instant `delta` later (or earlier); stays put at the calendar's end.

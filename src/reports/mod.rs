@@ -4,6 +4,7 @@
 //! Pure. Each report is columns and rows of ids, words, numbers and instants; how it is written is the asker's choice. Names
 //! of people stand in none.
 
+mod as_of;
 mod compliance;
 mod tables;
 
@@ -12,6 +13,8 @@ use serde_json::{Map, Value};
 use crate::allocate::SeatKey;
 use crate::audit::Entry;
 use crate::model::{Baseline, ProductCode, Timestamp};
+
+pub use as_of::{Rewound, Then};
 
 /// A report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -302,7 +302,7 @@ fn entries(
         entity: "seat".to_owned(),
         id: format!("{}/{}", seat.product, shown.user(&seat.user)),
         before: None,
-        after: Some(json!({ "pool": seat.pool, "since": seat.since })),
+        after: Some(json!({ "pool": seat.pool, "since": seat.since, "claimed_at": seat.claimed_at })),
         reason: Some("reverted".to_owned()),
     }));
     entries

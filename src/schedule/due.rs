@@ -3,11 +3,13 @@
 //! A night is keyed by its local date (or, for a cron expression, by its local minute), so that a clock change, a restart or a
 //! second process can neither run it twice nor skip it (P34, safety.md, A run, 1).
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Days, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds};
 use sha2::{Digest, Sha256};
+
+use crate::model::Timestamp;
 
 /// The nightly setting, parsed.
 #[derive(Clone, Debug)]
@@ -48,10 +50,10 @@ impl Nightly {
             Self::At(time) => {
                 let today = now.with_timezone(&zone).date_naive();
                 let days = [Some(today), today.checked_sub_days(Days::new(1))];
-                let nights = days
-                    .into_iter()
-                    .flatten()
-                    .map(|date| Night { due: first_instant(zone, date, *time) + spread, key: date.to_string() });
+                let nights = days.into_iter().flatten().map(|date| Night {
+                    due: Timestamp::first_at(date, *time, zone).instant() + spread,
+                    key: date.to_string(),
+                });
                 nights.filter(|night| night.due <= now).max()
             }
             Self::Cron(cron) => {
@@ -72,18 +74,6 @@ impl Nightly {
     }
 }
 
-/// The first instant of `date` at `time` in `zone`: in a fold the earlier one, in a gap the first instant after it.
-fn first_instant(zone: Tz, date: NaiveDate, time: NaiveTime) -> DateTime<Utc> {
-    let wanted = date.and_time(time);
-    // No gap of any zone is longer than a day (Samoa skipped one whole day).
-    for minutes in 0..=24 * 60 {
-        if let Some(found) = zone.from_local_datetime(&(wanted + TimeDelta::minutes(minutes))).earliest() {
-            return found.with_timezone(&Utc);
-        }
-    }
-    Utc.from_utc_datetime(&wanted)
-}
-
 /// The place of a district within the window: the same every night, evenly spread over districts.
 pub fn spread(district: &str, minutes: u32) -> TimeDelta {
     let digest = Sha256::digest(district.as_bytes());
@@ -94,6 +84,8 @@ pub fn spread(district: &str, minutes: u32) -> TimeDelta {
 
 #[cfg(test)]
 mod tests {
+    use chrono::{NaiveDate, TimeZone};
+
     use super::*;
     use std::collections::BTreeMap;
 
@@ -143,10 +135,10 @@ mod tests {
     fn a_time_in_the_spring_gap_runs_at_its_end_and_one_in_the_autumn_fold_once_at_the_first() {
         let zone = chrono_tz::America::New_York;
         let at = NaiveTime::from_hms_opt(2, 30, 0).unwrap();
-        let spring = first_instant(zone, NaiveDate::from_ymd_opt(2026, 3, 8).unwrap(), at);
+        let spring = Timestamp::first_at(NaiveDate::from_ymd_opt(2026, 3, 8).unwrap(), at, zone).instant();
         assert_eq!(spring.to_rfc3339(), "2026-03-08T07:00:00+00:00");
         let at = NaiveTime::from_hms_opt(1, 30, 0).unwrap();
-        let autumn = first_instant(zone, NaiveDate::from_ymd_opt(2026, 11, 1).unwrap(), at);
+        let autumn = Timestamp::first_at(NaiveDate::from_ymd_opt(2026, 11, 1).unwrap(), at, zone).instant();
         assert_eq!(autumn.to_rfc3339(), "2026-11-01T05:30:00+00:00");
     }
 

@@ -335,19 +335,15 @@ async fn compare(tx: &mut Tx, district: &DistrictId, fold: &Fold) -> Result<Vec<
     let stored: BTreeMap<_, _> = seats::read_seats(tx, district, &BTreeMap::new())
         .await?
         .into_values()
-        .map(|it| {
-            let pool = fold.pool_name(&it.pool.to_string());
-            ((it.product, fold.stored_name(it.user.as_str())), pool)
-        })
+        .map(|it| ((it.product.clone(), fold.stored_name(it.user.as_str())), fold.stored_seat(&it)))
         .collect();
     let in_audit: BTreeSet<_> = fold.seats.iter().collect();
     let in_store: BTreeSet<_> = stored.iter().collect();
     differ(&mut faults, district, "seats", &in_audit, &in_store);
 
     let places = seats::read_waiting(tx, district).await?;
-    let places: BTreeSet<_> =
-        places.into_keys().map(|(product, user)| (product, fold.stored_name(user.as_str()))).collect();
-    differ(&mut faults, district, "places in line", &fold.waiting, &places);
+    let places = fold.stored_places(places.into_values()).into_iter().collect();
+    differ(&mut faults, district, "places in line", &fold.waiting().into_iter().collect(), &places);
 
     let open = alerts::read_open(tx, district).await?;
     let open: BTreeMap<String, _> =

@@ -1,10 +1,10 @@
-//! What a revert puts back: seats as they were when they ended, and who changed a record last.
+//! What a revert puts back: seats as they were when they ended, and who changed a record last; and who was there before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{DistrictId, Kind, Pool, ReleaseReason, RunId, Seat, SeatState, Timestamp};
+use crate::model::{DistrictId, Kind, Pool, Record, ReleaseReason, Roster, RunId, Seat, SeatState, Timestamp};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
@@ -38,6 +38,12 @@ statements! {
          WHERE district = $1 AND active AND kind IN ('enrollments', 'classes')
              AND changed_run IN (SELECT r.id FROM run AS r WHERE r.district = $1 AND r.ordinal >
                  (SELECT o.ordinal FROM run AS o WHERE o.id = $2 AND o.district = $1))",
+    );
+    // Newest first: undone in this order they lead back to the instant.
+    PEOPLE_SINCE = Sql::portable(
+        "SELECT v.kind, v.id, v.before, v.after FROM record_version AS v JOIN run AS r ON r.id = v.run
+         WHERE v.district = $1 AND v.kind IN ('users', 'schools') AND r.district = $1 AND r.as_of > $2
+         ORDER BY r.ordinal DESC",
     );
     FIRST_RUN = Sql::portable(
         "SELECT run FROM audit
@@ -144,6 +150,32 @@ impl Store {
         let rows: Vec<(String, String)> =
             tx.query(CHANGED_SINCE).bind(district.as_str()).bind(run.as_str()).fetch_all().await?;
         rows.into_iter().map(|(kind, id)| Ok((RECORD.kind(&kind)?, id))).collect()
+    }
+
+    /// Puts the users and schools of a roster back to how they were at an instant, as far as versions are retained. Returns
+    /// those it touched.
+    pub async fn rewind(
+        &self,
+        district: &DistrictId,
+        at: Timestamp,
+        roster: &mut Roster,
+    ) -> Result<BTreeSet<(Kind, String)>, StoreError> {
+        type Columns = (String, String, Option<String>, Option<String>);
+        let mut tx = self.db.read().await?;
+        let rows: Vec<Columns> = tx.query(PEOPLE_SINCE).bind(district.as_str()).bind(at.millis()).fetch_all().await?;
+        let mut touched = BTreeSet::new();
+        for (kind, id, before, after) in rows {
+            let kind = RECORD.kind(&kind)?;
+            let read = |body: String| Record::from_body(kind, &body).map_err(|_| RECORD.corrupt("body"));
+            if let Some(after) = after.map(read).transpose()? {
+                roster.take(&after);
+            }
+            if let Some(before) = before.map(read).transpose()? {
+                roster.put(before);
+            }
+            touched.insert((kind, id));
+        }
+        Ok(touched)
     }
 
     /// The run that brought the district's first record.

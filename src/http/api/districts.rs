@@ -10,8 +10,10 @@ use crate::http::api::Page;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
-use crate::model::{DistrictId, ProductCode, RunRecord};
+use crate::inquiry;
+use crate::model::{Date, DistrictId, ProductCode, RunRecord};
 use crate::report::SeatList;
+use crate::reports::Then;
 use crate::store::RunFilter;
 
 /// A district as `GET /v1/districts` lists it.
@@ -62,6 +64,17 @@ pub(crate) struct Wanted {
     #[serde(default)]
     by_school: bool,
     product: Option<String>,
+    /// At the end of that day, from the audit.
+    at: Option<Date>,
+}
+
+/// The district as it was on a day.
+async fn on_day(app: &App, district: &DistrictId, day: Date) -> Result<Then, Problem> {
+    let office = app.desk.office();
+    let then = inquiry::on_day(&office.store, district, day, office.clock.now()).await?;
+    then.ok_or_else(|| {
+        Problem::unprocessable("`at` lies in the future of the district; name a day that has begun there")
+    })
 }
 
 /// `GET /v1/districts/{d}/licenses`.
@@ -74,10 +87,13 @@ pub(crate) async fn licenses(
     let id = DistrictId::new(id.as_str());
     caller.check(&id)?;
     let office = app.desk.office();
-    let baseline = office.store.baseline(&id).await?;
-    let mut rows = license_rows(&baseline, office.clock.now(), asked.by_school);
+    let mut rows = match asked.at {
+        Some(day) => on_day(&app, &id, day).await?.licenses(asked.by_school),
+        None => license_rows(&office.store.baseline(&id).await?, office.clock.now(), asked.by_school),
+    };
     if let Some(product) = &asked.product {
-        known_product(baseline.catalog.products.contains_key(&ProductCode::new(product.as_str())))?;
+        let known = office.store.catalog().await?.products;
+        known_product(known.contains_key(&ProductCode::new(product.as_str())))?;
         rows.retain(|row| row.product.as_str() == product);
     }
     Ok(Json(rows))
@@ -87,17 +103,29 @@ pub(super) fn known_product(known: bool) -> Result<(), Problem> {
     if known { Ok(()) } else { Err(Problem::not_found("there is no such product in the catalog")) }
 }
 
+/// The query of `GET /v1/districts/{d}/products/{p}/seats`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct When {
+    /// At the end of that day, from the audit.
+    at: Option<Date>,
+}
+
 /// `GET /v1/districts/{d}/products/{p}/seats`.
 pub(crate) async fn seats(
     State(app): State<App>,
     caller: Caller,
     Path((id, product)): Path<(String, String)>,
+    Asked(asked): Asked<When>,
 ) -> Result<Json<SeatList>, Problem> {
     let (id, product) = (DistrictId::new(id.as_str()), ProductCode::new(product.as_str()));
     caller.check(&id)?;
     let store = app.desk.office().store;
     store.district(&id).await?;
     known_product(store.catalog().await?.products.contains_key(&product))?;
-    let (seats, waiting) = store.seats(&id, &product).await?;
+    let (seats, waiting) = match asked.at {
+        Some(day) => on_day(&app, &id, day).await?.seats(&product),
+        None => store.seats(&id, &product).await?,
+    };
     Ok(Json(SeatList::new(seats, waiting)))
 }

@@ -4,7 +4,7 @@
 //! `username`, `email`; and, as far as known, `school`, `assigned`, `claimed`, `last_used`. Pure, and nothing of the file but
 //! names of columns is ever quoted, since its cells are people's data.
 
-use chrono::{NaiveTime, TimeZone};
+use chrono::NaiveTime;
 use chrono_tz::Tz;
 
 use crate::model::{Date, Personal, Timestamp};
@@ -162,11 +162,7 @@ impl Cells<'_> {
     /// An instant, or the beginning of a day in the district.
     fn instant(&self, column: &str) -> Result<Option<Timestamp>, BadFile> {
         let Some(text) = self.text(column) else { return Ok(None) };
-        let of_day = |day: Date| {
-            let midnight = day.and_time(NaiveTime::MIN);
-            let local = self.zone.from_local_datetime(&midnight).earliest();
-            Timestamp::new(local.map_or_else(|| midnight.and_utc(), |it| it.to_utc()))
-        };
+        let of_day = |day: Date| Timestamp::first_at(day, NaiveTime::MIN, self.zone);
         let read = Timestamp::parse(text).ok().or_else(|| text.parse::<Date>().ok().map(of_day));
         let Some(at) = read else {
             let problem = "this is neither a date such as 2025-09-01 nor an instant such as 2025-09-01T08:00:00Z";

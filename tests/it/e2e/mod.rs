@@ -9,6 +9,7 @@ mod by_hand;
 mod catalog;
 mod clever;
 mod drip;
+mod earlier;
 mod erase;
 mod identity;
 mod killed;

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use crate::support::db::Backend;
 use crate::support::vendor::{self, KINDS, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, NIGHT_5, NIGHT_6, Ran, Site};
 
-const MULBERRY: &str = "mulberry-springs";
+pub(super) const MULBERRY: &str = "mulberry-springs";
 const HIGH_SCHOOL: &str = "fb6195b5-a03c-4b4a-ba99-50dcec752cde";
 const PRODUCTS: [&str; 4] = ["device-care", "math", "reading", "teacher-studio"];
 
 /// The same installation once on each database, over one source; what both say must be equal.
-struct Twins {
-    server: Arc<Server>,
+pub(super) struct Twins {
+    pub(super) server: Arc<Server>,
     sites: Vec<Site>,
 }
 
 impl Twins {
-    async fn new(first_sync: fn(&str, &str) -> String) -> Self {
+    pub(super) async fn new(first_sync: fn(&str, &str) -> String) -> Self {
         let server = Arc::new(vendor::serve(MULBERRY).await);
         let mut sites = vec![Site::sqlite().await];
         sites.extend(Site::new(Backend::Postgres).await);
@@ -34,7 +34,7 @@ impl Twins {
     }
 
     /// Runs a command on both; it exits with `code` and says the same on both.
-    async fn at(&self, now: &str, code: i32, words: &[&str]) -> Ran {
+    pub(super) async fn at(&self, now: &str, code: i32, words: &[&str]) -> Ran {
         let mut said: Option<Ran> = None;
         for site in &self.sites {
             let ran = site.at(now, words).await.exits(code);
@@ -47,7 +47,7 @@ impl Twins {
     }
 
     /// The sync of a night, which leaves both stores clean.
-    async fn sync(&self, now: &str, code: i32) -> Value {
+    pub(super) async fn sync(&self, now: &str, code: i32) -> Value {
         let run = self.at(now, code, &["sync", MULBERRY, "--json"]).await.json();
         self.verified(now).await;
         run
@@ -98,7 +98,7 @@ impl Twins {
         text
     }
 
-    async fn discard(self) {
+    pub(super) async fn discard(self) {
         for site in self.sites {
             site.discard().await;
         }

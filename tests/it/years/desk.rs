@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use rosterd::allocate;
+use chrono::NaiveDate;
+use rosterd::allocate::{self, License};
 use rosterd::clock::Clock;
 use rosterd::config;
 use rosterd::decide::Ask;
 use rosterd::directory::Directory;
 use rosterd::feed::Progress;
+use rosterd::inquiry;
 use rosterd::manual::{self, Asked, Verb};
-use rosterd::model::{Baseline, DistrictId, RunRecord, Timestamp, Trigger};
+use rosterd::model::{Baseline, DistrictId, Leaving, RunRecord, Seat, Timestamp, Trigger, Waiting};
 use rosterd::schedule::catalog;
 use rosterd::schedule::worker::Office;
 use rosterd::store::NewRequest;
@@ -20,6 +22,28 @@ use rosterd::store::NewRequest;
 use crate::support::db::{Backend, Fresh};
 
 pub(super) const DISTRICT: &str = "sim";
+
+/// What can be said of an evening later: everything but when a seat was last used, and which accounts look like one person's.
+#[derive(Debug, PartialEq)]
+pub(super) struct Evening {
+    licenses: Vec<License>,
+    seats: Vec<Seat>,
+    waiting: Vec<Waiting>,
+}
+
+impl Evening {
+    fn of(licenses: Vec<License>, baseline: Baseline) -> Self {
+        let as_of = Timestamp::from_millis(0).unwrap();
+        let row = |it| License { as_of, utilization_percent: None, assigned_if_merged: None, roster_as_of: None, ..it };
+        let leaving = |it: Leaving| Leaving { upload: None, ..it };
+        let seat = |it: Seat| Seat { last_used_at: None, leaving: it.leaving.clone().map(leaving), ..it };
+        Self {
+            licenses: licenses.into_iter().map(row).collect(),
+            seats: baseline.seats.into_values().map(seat).collect(),
+            waiting: baseline.waiting.into_values().collect(),
+        }
+    }
+}
 
 pub(super) struct Desk {
     pub(super) fresh: Fresh,
@@ -145,6 +169,19 @@ impl Desk {
     pub(super) async fn assert_audited(&self, when: Timestamp) {
         let checked = self.office.store.check(&DistrictId::new(DISTRICT), None).await.unwrap();
         assert!(checked.faults.is_empty(), "{when}: {:#?}", checked.faults);
+    }
+
+    /// What is said of licenses, seats and places at an instant.
+    pub(super) async fn evening(&self, now: Timestamp) -> Evening {
+        let baseline = self.baseline().await;
+        let licenses = allocate::licenses(&baseline, now, true);
+        Evening::of(licenses, baseline)
+    }
+
+    /// A later day is told of an earlier one what was said that evening.
+    pub(super) async fn assert_was(&self, day: NaiveDate, evening: &Evening, now: Timestamp) {
+        let then = inquiry::on_day(&self.office.store, &DistrictId::new(DISTRICT), day, now).await.unwrap().unwrap();
+        assert_eq!(&Evening::of(then.licenses(true), then.baseline), evening, "{day} asked on {now}");
     }
 
     pub(super) async fn discard(self) {

@@ -16,7 +16,7 @@ use rosterd::model::{OverrideKind, RunStatus, Timestamp, Verdict};
 
 use crate::support::db::Backend;
 use chance::Chance;
-use desk::Desk;
+use desk::{Desk, Evening};
 use fault::Fault;
 use truth::Truth;
 
@@ -43,6 +43,12 @@ struct Years {
     /// Nights since the feed was wrong, and whether one may be.
     calm: usize,
     tally: Tally,
+    /// Of each desk what was said on some evenings.
+    evenings: Vec<Vec<(NaiveDate, Evening)>>,
+}
+
+fn at(day: NaiveDate, hour: u32) -> Timestamp {
+    Timestamp::new(day.and_hms_opt(hour, 0, 0).unwrap().and_utc())
 }
 
 impl Years {
@@ -54,11 +60,12 @@ impl Years {
             desks.extend(Desk::new(backend).await);
         }
         let day = truth.first_day() - Days::new(10);
-        Self { chance, truth, desks, day, calm: 9, tally: Tally::default() }
+        let evenings = desks.iter().map(|_| Vec::new()).collect();
+        Self { chance, truth, desks, day, calm: 9, tally: Tally::default(), evenings }
     }
 
     fn at(&self, hour: u32) -> Timestamp {
-        Timestamp::new(self.day.and_hms_opt(hour, 0, 0).unwrap().and_utc())
+        at(self.day, hour)
     }
 
     /// One day of the school and the night after it.
@@ -76,6 +83,11 @@ impl Years {
         self.night(faults).await;
         if self.chance.percent(8) {
             self.by_hand().await;
+        }
+        if of_month % 10 == 0 {
+            for (desk, evenings) in self.desks.iter().zip(&mut self.evenings) {
+                evenings.push((self.day, desk.evening(at(self.day, 21)).await));
+            }
         }
         if of_month == 1 {
             for desk in &self.desks {
@@ -206,8 +218,11 @@ impl Years {
     }
 
     async fn finish(self) -> Tally {
-        for desk in &self.desks {
+        for (desk, evenings) in self.desks.iter().zip(&self.evenings) {
             desk.assert_audited(self.at(22)).await;
+            for (day, evening) in evenings.iter().rev().take(12) {
+                desk.assert_was(*day, evening, self.at(22)).await;
+            }
         }
         for desk in self.desks {
             desk.discard().await;

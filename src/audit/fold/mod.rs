@@ -1,22 +1,26 @@
 //! What the audit says must be: its entries played from the first give the seats, the waitlist and the active records.
 
+mod seats;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
 use crate::audit::Entry;
 use crate::audit::pseudonym::{PREFIX, pseudonym};
-use crate::model::{Alert, Kind, ProductCode};
+use crate::model::{Alert, Kind, ProductCode, Seat, Waiting};
+
+use seats::{Desk, Told, Waitlist};
+pub use seats::{FoldedPlace, FoldedSeat};
 
 /// The state that a chain amounts to. Ids are compared as pseudonyms, because the audit shows some ids as theirs and others
 /// as they are, and the store has them all as they are.
 #[derive(Clone, Debug)]
 pub struct Fold {
     key: Vec<u8>,
-    /// The pool of every seat, by product and the user's [`Fold::name`].
-    pub seats: BTreeMap<(ProductCode, String), String>,
-    /// Who is in line.
-    pub waiting: BTreeSet<(ProductCode, String)>,
+    /// Every seat, by product and the user's [`Fold::name`].
+    pub seats: BTreeMap<(ProductCode, String), FoldedSeat>,
+    waiting: BTreeMap<ProductCode, Waitlist>,
     /// Active records.
     pub active: BTreeMap<Kind, BTreeSet<String>>,
     /// What is told of each open alert, by id.
@@ -31,7 +35,7 @@ impl Fold {
         Self {
             key: key.to_vec(),
             seats: BTreeMap::new(),
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
             active: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
             alerts: BTreeMap::new(),
             odd: Vec::new(),
@@ -123,30 +127,64 @@ impl Fold {
             self.odd.push((entry.seq, "the id of a seat is `product/user`"));
             return;
         };
-        let key = (ProductCode::from(product), self.name(user));
-        let pool = entry.after.as_ref().and_then(|after| after.get("pool")).and_then(Value::as_str);
-        let fits = match (verb, pool) {
-            ("granted", Some(pool)) => {
-                let pool = self.pool_name(pool);
-                self.seats.insert(key, pool).is_none()
-            }
-            ("moved", Some(pool)) => {
-                let pool = self.pool_name(pool);
-                // Between accounts of one person the seat leaves this account for the one named.
-                let to = entry.after.as_ref().and_then(|after| after.get("user")).and_then(Value::as_str);
-                let had = self.seats.remove(&key).is_some();
-                let to = to.map_or(key.1, |account| self.name(account));
-                had && self.seats.insert((key.0, to), pool).is_none()
-            }
-            ("granted" | "moved", None) => false,
-            ("released", _) => self.seats.remove(&key).is_some(),
-            ("waiting", _) => self.waiting.insert(key),
-            ("waiting_ended", _) => self.waiting.remove(&key),
-            _ => true,
+        let text = |name: &str| entry.after.as_ref().and_then(|after| after.get(name)).and_then(Value::as_str);
+        let told = Told {
+            entry,
+            product: ProductCode::from(product),
+            user: self.name(user),
+            pool: text("pool").or_else(|| text("short_of")).map(|pool| self.pool_name(pool)),
+            account: text("user").map(|account| self.name(account)),
         };
-        if !fits {
+        let desk = Desk { seats: &mut self.seats, waiting: &mut self.waiting };
+        if !desk.push(verb, told) {
             self.odd.push((entry.seq, "the seat was not in the state this entry changes"));
         }
+    }
+
+    /// Who is in line: by product and the user's [`Fold::name`] the position and the place.
+    pub fn waiting(&self) -> BTreeMap<(ProductCode, String), (u32, FoldedPlace)> {
+        let lines = self.waiting.iter().flat_map(|(product, list)| {
+            let order = list.line.clone().into_order();
+            let place = |(position, user): (u32, String)| {
+                let place = list.places.get(&user)?.clone();
+                Some(((product.clone(), user), (position, place)))
+            };
+            (1..).zip(order).filter_map(place).collect::<Vec<_>>()
+        });
+        lines.collect()
+    }
+
+    /// What the fold would know of a seat that stands in the store.
+    pub fn stored_seat(&self, it: &Seat) -> FoldedSeat {
+        FoldedSeat {
+            pool: self.pool_name(&it.pool.to_string()),
+            since: it.since,
+            claimed_at: it.claimed_at,
+            leaving: it.leaving.as_ref().map(|leaving| leaving.since),
+            bridged: it.bridged,
+        }
+    }
+
+    /// What the fold would know of places that stand in the store: positions are counted, so that a gap where someone of a
+    /// product without an allocation was erased is none.
+    pub fn stored_places(
+        &self,
+        places: impl IntoIterator<Item = Waiting>,
+    ) -> BTreeMap<(ProductCode, String), (u32, FoldedPlace)> {
+        let mut lines: BTreeMap<ProductCode, Vec<Waiting>> = BTreeMap::new();
+        for it in places {
+            lines.entry(it.product.clone()).or_default().push(it);
+        }
+        let mut all = BTreeMap::new();
+        for (product, mut line) in lines {
+            line.sort_by_key(|it| it.position);
+            for (position, it) in (1..).zip(line) {
+                let short_of = self.pool_name(&it.short_of.to_string());
+                let key = (product.clone(), self.stored_name(it.user.as_str()));
+                all.insert(key, (position, FoldedPlace { since: it.since, short_of }));
+            }
+        }
+        all
     }
 }
 
