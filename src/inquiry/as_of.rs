@@ -32,7 +32,9 @@ pub async fn on_day(
     let mut rewound = Rewound::new(store.pseudonym_key(), baseline, ids.map(|(_, id)| SourceId::new(id)));
     let mut stream = store.audit_stream(filter).await?;
     while let Some(page) = stream.next_page().await? {
-        page.iter().for_each(|entry| rewound.push(entry));
+        for entry in &page {
+            rewound.push(entry);
+        }
     }
     let corrupt = |seq| StoreError::CorruptEntry { district: district.clone(), seq, field: "after" };
     rewound.finish(as_of).map(Some).map_err(corrupt)

@@ -48,8 +48,8 @@ impl Timestamp {
     pub fn first_at(day: Date, time: NaiveTime, zone: Tz) -> Self {
         let wanted = day.and_time(time);
         // No gap of any zone is longer than a day (Samoa skipped one whole day).
-        let minutes = (0..=24 * 60).map(TimeDelta::minutes);
-        let found = minutes.filter_map(|late| zone.from_local_datetime(&(wanted + late)).earliest()).next();
+        let mut minutes = (0..=24 * 60).map(TimeDelta::minutes);
+        let found = minutes.find_map(|late| zone.from_local_datetime(&(wanted + late)).earliest());
         Self::new(found.map_or_else(|| wanted.and_utc(), |it| it.to_utc()))
     }
 
