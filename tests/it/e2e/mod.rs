@@ -22,4 +22,5 @@ mod scenarios;
 mod seats_import;
 mod three_ways;
 mod totals;
+mod upkeep;
 mod vendors;
