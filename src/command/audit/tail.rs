@@ -38,13 +38,15 @@ impl Tail {
         for entry in self.latest(session, &filter, &seen).await? {
             tell(session, &entry)?;
         }
-        while self.follow {
+        if !self.follow {
+            return Ok(0);
+        }
+        loop {
             tokio::time::sleep(PAUSE).await;
             for entry in news(session, &filter, &mut seen).await? {
                 tell(session, &entry)?;
             }
         }
-        Ok(0)
     }
 
     /// The latest entries of all districts, oldest first.
