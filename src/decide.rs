@@ -90,6 +90,9 @@ pub async fn check(store: &Store, limits: &guard::Settings, ask: &Ask, by: Optio
     if ask.approve && limits.second_person && by.is_none_or(|by| run.requested_by.as_deref() == Some(by)) {
         return Err(Refused::SamePerson(ask.run.clone()));
     }
+    if run.status != RunStatus::Held {
+        return Err(Refused::NothingHeld(ask.run.clone()));
+    }
     let actual = run.plan_hash.clone().unwrap_or_default();
     if ask.hash.as_ref().is_some_and(|hash| hash != &actual) {
         return Err(Refused::WrongHash { run: ask.run.clone(), actual });
@@ -162,7 +165,7 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
         let skipped = chosen.iter().filter(|change| !applied.contains(&(change.kind, change.id.as_str())));
         decided.decisions.extend(skipped.map(|change| remembered(change, Verdict::Approved, &held_run, &record)));
     }
-    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     let shown = held_run.snapshot.as_ref().and_then(|snapshot| snapshot.source.clone());
     let source = shown.filter(|_| first_sync && ask.approve);

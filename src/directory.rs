@@ -78,6 +78,23 @@ impl Directory {
         }
     }
 
+    /// Adds those that an app listed once and lists no more: they are disconnected, not gone, and their nights go on with what
+    /// dates and contract end (F31). `former`: district and app.
+    pub fn keep_former(&mut self, former: &[(DistrictId, String)], settings: &Settings) {
+        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
+        for (id, app) in former.iter().filter(|(id, _)| !by_hand.iter().any(|it| it == id.as_str())) {
+            if let Some(app) = settings.clever_app.iter().find(|it| it.id == *app) {
+                self.districts.entry(id.clone()).or_insert_with(|| of_app(app, id.to_string()));
+            }
+        }
+    }
+
+    /// The districts that apps list, each with its app: those that no `[[district]]` names.
+    pub fn listed(&self, settings: &Settings) -> impl Iterator<Item = (&DistrictId, &str)> {
+        let of_app = self.districts.iter().filter(|(id, _)| settings.district(id.as_str()).is_none());
+        of_app.filter_map(|(id, district)| Some((id, clever_app(district)?)))
+    }
+
     /// One district.
     pub fn get(&self, id: &DistrictId) -> Option<&District> {
         self.districts.get(id)
@@ -113,7 +130,15 @@ fn of_app(app: &CleverApp, id: String) -> District {
         Some(_) | None => FirstSync::Review,
     };
     let feed = feed::Settings::Clever(feed::CleverSettings::of_app(app, &id));
-    District { name: None, time_zone: app.time_zone, first_sync, teachers_may_create_students: None, feed, id }
+    District {
+        name: None,
+        time_zone: app.time_zone,
+        first_sync,
+        quiet_hours: None,
+        teachers_may_create_students: None,
+        feed,
+        id,
+    }
 }
 
 #[cfg(test)]
@@ -143,6 +168,19 @@ mod tests {
         assert!(silent.or_known(&listed(&settings)).get(&id).is_some());
         let answered = Directory::configured(&settings);
         assert!(answered.or_known(&listed(&settings)).get(&id).is_none());
+    }
+
+    /// F31: what the store had from an app stays known, so that its nights go on; what is configured by hand wins.
+    #[test]
+    fn a_district_that_a_list_lacks_stays_known_while_its_app_is_configured() {
+        let id = DistrictId::new(CLEVER_ID);
+        for (app, kept) in [("main", true), ("other", false)] {
+            let settings = settings("main");
+            let mut directory = Directory::configured(&settings);
+            directory.keep_former(&[(id.clone(), app.to_owned())], &settings);
+            assert_eq!(directory.get(&id).is_some(), kept, "{app}");
+            assert_eq!(directory.listed(&settings).count(), usize::from(kept));
+        }
     }
 
     #[test]

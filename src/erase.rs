@@ -136,9 +136,10 @@ async fn once(job: &Job<'_>, user: &SourceId, world: &World<'_>) -> Result<RunRe
     if let Some(review) = &mut baseline.review {
         review.changes.retain(|change| !is_about(change, user));
     }
+    baseline.kept_back.retain(|change| !is_about(change, user));
     let leaves = removals(&baseline, user)?;
     let plan = plan::make(&baseline, Cause::Approved(&leaves), record.as_of)?;
-    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     let shown = Shown::new(world.store.pseudonym_key(), &baseline, &cleared.plan().changes);
     let mut decided = apply::after_decision(&open, &waiting, Outcome::Superseded, &author.actor, record.as_of);

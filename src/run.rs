@@ -17,8 +17,8 @@ pub use world::World;
 
 use crate::apply::{self, Decided, OpenRun, Shown};
 use crate::district::{District, FirstSync};
-use crate::guard::{self, Circumstances};
-use crate::model::{Baseline, Changed, DistrictId, RunRecord, RunStatus, SeatCounts, Timestamp, Trigger};
+use crate::guard::{self, Circumstances, Keep};
+use crate::model::{Baseline, Changed, DistrictId, DistrictMode, RunRecord, RunStatus, SeatCounts, Timestamp, Trigger};
 use crate::plan::{self, Cause};
 use crate::snapshot::{Snapshot, SourceState};
 use crate::store::{Said, Store, StoreError, WriteError};
@@ -68,9 +68,15 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
 
 async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Result<(), RunError> {
     let district = job.district.id();
+    let state = world.store.district(&district).await?;
+    let modes = world.store.modes(&district).await?;
+    if let Some(paused) = modes.at(record.as_of, state.time_zone).filter(|it| it.mode == DistrictMode::Paused) {
+        record.district_mode = Some(paused.clone());
+        *record = Box::pin(unfetched(job, world, record.clone(), state.source.is_some())).await?;
+        return Ok(());
+    }
     world.enter(job, record, RunStatus::Fetching).await?;
-    let last = world.store.district(&district).await?.source;
-    let snapshot = world.pull(job, last).await?; //                                   feed
+    let snapshot = world.pull(job, state.source).await?; //                           feed
     let stored = world.store.counts(&district).await?;
     let snapshot = snapshot.against(|kind| stored.get(&kind).copied().unwrap_or_default())?; // snapshot
     let snapshot = without_erased(world.store, &district, snapshot).await?;
@@ -93,6 +99,37 @@ async fn without_erased(store: &Store, district: &DistrictId, snapshot: Snapshot
     Ok(snapshot.without(|user| erased.contains(&crate::audit::pseudonym(key, user.as_str()))))
 }
 
+/// A sync of a paused district: nothing is asked of the source; what dates end is applied as in any night.
+async fn unfetched(
+    job: &Job<'_>,
+    world: &World<'_>,
+    record: RunRecord,
+    has_roster: bool,
+) -> Result<RunRecord, RunError> {
+    if let Some(paused) = record.district_mode.as_ref().filter(|_| record.mode != "apply") {
+        return Err(RunError::Paused(paused.to_string()));
+    }
+    if has_roster {
+        return standing(job, world, RunRecord { status: RunStatus::Applying, ..record }).await;
+    }
+    let record = RunRecord { status: RunStatus::Unchanged, finished_at: Some(world.clock.now()), ..record };
+    world.store.finish_run(&record).await?;
+    Ok(record)
+}
+
+/// What of a sync its mode and the hour leave to apply; none for a plan that is not applied at all.
+fn allowed(job: &Job<'_>, record: &RunRecord, snapshot: &Snapshot) -> Option<Keep> {
+    let mode = record.district_mode.as_ref().map_or(DistrictMode::Normal, |it| it.mode);
+    match mode {
+        // One that was paused while it was fetched is not applied either.
+        DistrictMode::PlanOnly | DistrictMode::Paused => None,
+        _ if snapshot.state != SourceState::Live => None,
+        DistrictMode::NoRemovals => Some(Keep::Removals),
+        DistrictMode::Normal if job.district.is_quiet(record.as_of) => Some(Keep::Releases),
+        DistrictMode::Normal => Some(Keep::Nothing),
+    }
+}
+
 async fn on_one_revision(
     job: &Job<'_>,
     world: &World<'_>,
@@ -102,12 +139,17 @@ async fn on_one_revision(
     let baseline = world.store.baseline(&job.district.id()).await?.taking_up();
     not_before_the_last_change(record.as_of, &baseline)?;
     let plan = plan::make(&baseline, Cause::Snapshot(snapshot), record.as_of)?; //    plan
-    let circumstances =
-        Circumstances { snapshot: Some(snapshot), review_first_sync: job.district.first_sync == FirstSync::Review };
+    let mode = baseline.modes.at(record.as_of, baseline.state.time_zone);
+    record.district_mode = mode.filter(|it| it.mode != DistrictMode::Normal).cloned();
+    let allowed = allowed(job, record, snapshot);
+    let circumstances = Circumstances {
+        snapshot: Some(snapshot),
+        review_first_sync: job.district.first_sync == FirstSync::Review,
+        keep: allowed.unwrap_or_default(),
+    };
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?; //    guard
     world.note(record, &cleared, &baseline, snapshot);
-    let only_planned = record.mode == "plan" || snapshot.state != SourceState::Live;
-    if only_planned {
+    if record.mode == "plan" || allowed.is_none() {
         let shown = Shown::new(world.store.pseudonym_key(), &baseline, &cleared.plan().changes);
         record.plan = Some(cleared.view(|change| shown.change(change), |user| shown.user(user)));
         record.status = RunStatus::Planned;
@@ -158,7 +200,7 @@ async fn standing_on(
     let baseline = Box::pin(world.store.baseline_with(&job.district.id(), said)).await?.taking_up();
     not_before_the_last_change(record.as_of, &baseline)?;
     let plan = plan::make(&baseline, Cause::Standing, record.as_of)?;
-    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     world.apply(job, record, &cleared, &baseline, Decided::default(), None).await
 }

@@ -93,7 +93,7 @@ async fn once(job: &Job<'_>, uses: &[Activity], world: &World<'_>) -> Result<Run
     run::not_before_the_last_change(record.as_of, &baseline)?;
     let opened = open(&mut baseline, uses);
     let plan = plan::make(&baseline, Cause::Standing, record.as_of)?;
-    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     let shown = Shown::new(world.store.pseudonym_key(), &baseline, &[]);
     let actor = record.requested_by.clone().unwrap_or_else(|| "unknown".to_owned());

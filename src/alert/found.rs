@@ -26,6 +26,7 @@ pub fn watch(facts: &Facts<'_>) -> Vec<Found> {
         found.extend(contract(facts, product, outlook));
     }
     found.extend(buyer(facts));
+    found.extend(disconnected(facts));
     found.extend(stale(facts));
     found.extend(held(facts));
     found
@@ -190,6 +191,16 @@ fn buyer(facts: &Facts<'_>) -> Option<Found> {
 /// A name without case, spaces and punctuation.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn disconnected(facts: &Facts<'_>) -> Option<Found> {
+    let gone = facts.disconnected?;
+    let text = format!(
+        "The source has not shared this district since {}. Its roster and seats stay as they are: ask the district to share \
+         again.",
+        gone.since
+    );
+    Some(Found::new(AlertKind::Disconnected, Level::Red, text))
 }
 
 fn stale(facts: &Facts<'_>) -> Option<Found> {

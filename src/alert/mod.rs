@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 
 use crate::allocate::{License, Outlook};
 use crate::model::{
-    Acknowledged, Alert, AlertCounts, AlertId, AlertKind, Catalog, Date, DistrictId, Level, ProductCode, SourceId,
-    SourceMark, SubscriptionId, Timestamp,
+    Acknowledged, Alert, AlertCounts, AlertId, AlertKind, Catalog, Date, Disconnection, DistrictId, Level, ProductCode,
+    SourceId, SourceMark, SubscriptionId, Timestamp,
 };
 
 pub use age::Pause;
@@ -51,6 +51,8 @@ pub struct Facts<'a> {
     pub source: Option<&'a SourceMark>,
     /// When nothing was to be fetched.
     pub pauses: &'a [Pause],
+    /// Since when the source does not share the district any more.
+    pub disconnected: Option<&'a Disconnection>,
     /// Changes that wait for a person.
     pub held: usize,
     /// Seats in use by day.

@@ -130,6 +130,7 @@ impl District {
             name: self.name,
             source: self.source.as_ref(),
             pauses: &self.pauses,
+            disconnected: None,
             held: self.held,
             daily: &self.daily,
         };

@@ -11,9 +11,9 @@ pub use contract::differing;
 pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::alert::{self, Evaluation, Pause};
+use crate::alert::{self, Evaluation};
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::guard::Cleared;
 use crate::model::{
@@ -38,8 +38,6 @@ pub struct Order<'a> {
     pub shown: Shown<'a>,
     /// Whether the roster comes from a feed, so that it can be stale.
     pub fed: bool,
-    /// When the feed was not to be fetched.
-    pub pauses: Vec<Pause>,
 }
 
 /// Turns a cleared plan into rows. The second part of `Order` adds what a person decided, if that is what this is about.
@@ -49,10 +47,10 @@ pub fn writes(
     order: Order<'_>,
     decided: Decided,
 ) -> Result<Writes, serde_json::Error> {
-    let Order { mut run, fence, source, author, shown, fed, pauses } = order;
+    let Order { mut run, fence, source, author, shown, fed } = order;
     let plan = cleared.plan();
     let in_use = source.as_ref().or(baseline.state.source.as_ref()).filter(|_| fed);
-    let (alerts, daily) = watch::watch(cleared, baseline, in_use, &pauses);
+    let (alerts, daily) = watch::watch(cleared, baseline, in_use);
     run.alerts = alerts.counts;
     match run.status {
         // A plan keeps its own numbers, a failed fetch its status: what applies beside them follows from dates and contract.
@@ -95,6 +93,7 @@ pub fn writes(
             decisions_cleared.push(key);
         }
     }
+    let kept = Kept::of(cleared, baseline)?;
     let mut writes = Writes {
         district: plan.district.clone(),
         base_revision: plan.base_revision,
@@ -107,7 +106,9 @@ pub fn writes(
         waiting_removed: after.waiting.gone().cloned().collect(),
         ended_put: entries::ended(&seat_changes, plan.as_of),
         seats_ended: seats_ended(&seat_changes, baseline),
-        held: cleared.held().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
+        held: cleared.in_review().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
+        kept_put: kept.put,
+        kept_removed: kept.removed,
         decisions: decided.decisions,
         decisions_cleared,
         hold_decisions: decided.updates,
@@ -321,4 +322,24 @@ fn held_change(change: &Change, groups: &[String]) -> Result<HeldChange, serde_j
         after: change.after.as_ref().map(crate::model::Record::body).transpose()?,
         tombstone: change.tombstone,
     })
+}
+
+/// How what a mode keeps back differs from what it kept back before.
+struct Kept {
+    put: Vec<HeldChange>,
+    removed: Vec<(Kind, String)>,
+}
+
+impl Kept {
+    fn of(cleared: &Cleared, baseline: &Baseline) -> Result<Self, serde_json::Error> {
+        let key = |it: &HeldChange| (it.kind, it.id.clone());
+        let before: BTreeMap<(Kind, String), &HeldChange> = baseline.kept_back.iter().map(|it| (key(it), it)).collect();
+        let now: Vec<HeldChange> = cleared.kept_back().map(|it| held_change(it, &[])).collect::<Result<_, _>>()?;
+        let keys: BTreeSet<(Kind, String)> = now.iter().map(key).collect();
+        let removed = before.keys().filter(|it| !keys.contains(*it)).cloned().collect();
+        let same = |it: &HeldChange| {
+            before.get(&key(it)).is_some_and(|old| (&old.after, old.tombstone) == (&it.after, it.tombstone))
+        };
+        Ok(Self { put: now.into_iter().filter(|it| !same(it)).collect(), removed })
+    }
 }

@@ -3,18 +3,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::alert::{self, Evaluation, Facts, Kept};
+use crate::alert::{self, Evaluation, Facts, Kept, Pause};
 use crate::allocate::{self, Input};
 use crate::guard::Cleared;
-use crate::model::{Baseline, DistrictState, Kind, Record, Roster, SourceMark};
+use crate::model::{Baseline, DistrictMode, DistrictState, Kind, Record, Roster, SourceMark};
 
 /// The alerts and the history after a cleared plan. `source` is the data in use then; none for a district that is not fed.
-pub(super) fn watch(
-    cleared: &Cleared,
-    baseline: &Baseline,
-    source: Option<&SourceMark>,
-    pauses: &[alert::Pause],
-) -> (Evaluation, Kept) {
+pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&SourceMark>) -> (Evaluation, Kept) {
     let plan = cleared.plan();
     let DistrictState { id, time_zone, .. } = &baseline.state;
     let after = cleared.seats();
@@ -40,6 +35,8 @@ pub(super) fn watch(
     let rows = allocate::licenses_of(input, students(cleared, baseline), true);
     let outlook = allocate::outlook(input);
     let mut names = schools.schools.values().filter(|org| org.org_type == "district").map(|org| org.name.as_str());
+    let pauses = baseline.modes.spans(DistrictMode::Paused, plan.as_of, *time_zone);
+    let pauses: Vec<Pause> = pauses.into_iter().map(|(from, until)| Pause { from, until }).collect();
     let facts = Facts {
         district: id,
         zone: *time_zone,
@@ -50,8 +47,9 @@ pub(super) fn watch(
         vanished: &baseline.vanished,
         name: names.next().filter(|name| !name.is_empty() && names.next().is_none()),
         source,
-        pauses,
-        held: cleared.held().count() + plan.pending.len(),
+        pauses: &pauses,
+        disconnected: baseline.disconnected.as_ref(),
+        held: cleared.in_review().count() + plan.pending.len(),
         daily: &baseline.daily,
     };
     let kept = alert::keep(&baseline.daily, &rows, plan.as_of.date_in(*time_zone));

@@ -4,10 +4,10 @@ mod activity;
 mod alerts;
 mod assign;
 mod audit;
-mod backup;
 mod by_hand;
 mod catalog;
 mod demo;
+mod district;
 mod doctor;
 mod enroll;
 mod explain;
@@ -24,7 +24,6 @@ mod roster;
 mod run;
 mod runs;
 mod seats;
-mod shell;
 mod simulate;
 mod suggest;
 mod sync;
@@ -136,9 +135,9 @@ enum Command {
     Threshold(alerts::Threshold),
     /// What someone should look at: few seats left, people waiting, coverage that ends
     Alerts(alerts::Alerts),
-    /// Districts: purge
+    /// Districts: list, show, mode, purge
     #[command(subcommand)]
-    District(District),
+    District(district::District),
     /// Enroll users in a class of a district that is kept by hand
     Enroll(enroll::Enroll),
     /// End enrollments in a class of a district that is kept by hand
@@ -169,21 +168,8 @@ enum Command {
     Token(token::Token),
     /// Brings the database up to this version
     Migrate,
-    /// A consistent copy of the store, also while the daemon works
-    Backup(backup::Backup),
-    /// Completions for a shell
-    Completions(shell::Completions),
-    /// Manual pages
-    Man(shell::Man),
     /// The simulated Clever and OneRoster servers alone
     SimulateFeed(simulate::SimulateFeed),
-}
-
-/// Districts
-#[derive(Debug, Subcommand)]
-enum District {
-    /// Take everyone of a district out of the store for good, and prove it
-    Purge(privacy::Purge),
 }
 
 /// Why a command did not do what was asked, with its exit status.
@@ -378,8 +364,6 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::SimulateFeed(simulate) => return simulate.run().await,
         Command::Doctor(doctor) => return doctor.run(&common).await,
         Command::Migrate => return migrate::run(&common).await,
-        Command::Completions(it) => return it.run(Output::new(common.json)),
-        Command::Man(it) => return it.run(),
         Command::Catalog(catalog::CatalogCommand::Check { file }) => {
             return catalog::CatalogCommand::check(&file, Output::new(common.json));
         }
@@ -412,7 +396,6 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Audit(_)
         | Command::Catalog(_)
         | Command::Verify(_)
-        | Command::Backup(_)
         | Command::Token(_) => {}
     }
     let session = Session::open(&common).await?;
@@ -434,7 +417,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Reassign(it) => it.run(&session).await,
         Command::Swap(it) => it.run(&session).await,
         Command::MoveSeats(it) => it.run(&session).await,
-        Command::District(District::Purge(it)) => it.run(&session).await,
+        Command::District(it) => it.run(&session).await,
         Command::Enroll(it) => it.run(&session).await,
         Command::Unenroll(it) => it.run(&session).await,
         Command::Role(it) => it.run(&session).await,
@@ -446,15 +429,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Audit(it) => it.run(&session).await,
         Command::Catalog(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
-        Command::Backup(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,
-        Command::Demo(_)
-        | Command::Run(_)
-        | Command::SimulateFeed(_)
-        | Command::Doctor(_)
-        | Command::Migrate
-        | Command::Completions(_)
-        | Command::Man(_) => Ok(0),
+        Command::Demo(_) | Command::Run(_) | Command::SimulateFeed(_) | Command::Doctor(_) | Command::Migrate => Ok(0),
     };
     session.close().await;
     outcome

@@ -76,11 +76,13 @@ impl Daemon {
         session.writable().await?;
         let mut office = session.office;
         office.clock = Clock::running_from(common.now);
-        office.known = Arc::new(Directory::configured(&settings));
         if settings.store.is_sqlite() {
             // Whoever has the lock knows that every other holder of a lease is dead (safety.md, Crash).
             office.queue.void_all_leases().await?;
         }
+        let mut known = Directory::configured(&settings);
+        known.keep_former(&office.store.listed().await?, &settings);
+        office.known = Arc::new(known);
         dispatcher::meet(&office).await?;
         let look = catalog::look(&office).await?;
         if let Some(error) = look.as_ref().and_then(|look| look.error.clone()) {

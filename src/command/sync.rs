@@ -44,7 +44,7 @@ impl Sync {
         session.writable().await?;
         session.look_at_catalog().await?;
         let directory = if self.all || self.names_unknown(session) {
-            Directory::discover(&session.office.settings).await
+            session.office.discover().await
         } else {
             Directory::configured(&session.office.settings)
         };
@@ -139,17 +139,6 @@ impl Session {
             Some(error) => Err(CommandError::Usage(error)),
             None => Ok(look),
         }
-    }
-
-    /// The same, told; the exit status of a run that a person asked for by name.
-    pub(super) async fn carry_out_and_tell(&self, request: NewRequest) -> Result<u8, CommandError> {
-        let record = self.carried_out(request).await?;
-        if self.output.json {
-            self.output.document(&record)?;
-        } else {
-            self.report(&record)?;
-        }
-        Ok(u8::from(record.status == RunStatus::Failed))
     }
 
     /// Files a request and returns the run when it is done: carried out here if no one else works on this store.

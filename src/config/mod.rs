@@ -159,6 +159,11 @@ impl Settings {
             if !seen.insert(district.id.as_str()) {
                 return Err(format!("district `{}` is there twice", district.id));
             }
+            if let Some(quiet) = &district.quiet_hours {
+                quiet
+                    .check(self.schedule.nightly_time())
+                    .map_err(|error| format!("district `{}`: {error}", district.id))?;
+            }
             district.feed.check().map_err(|error| format!("district `{}`: {error}", district.id))?;
             if let feed::Settings::Clever(clever) = &district.feed
                 && let Some(app) = &clever.app

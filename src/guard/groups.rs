@@ -51,12 +51,15 @@ pub(super) fn tripped(
     settings: &Settings,
     snapshot: &Snapshot,
     first: bool,
+    kept: &BTreeSet<usize>,
 ) -> Vec<Group> {
     if let Some(group) = strangers(plan, baseline, settings, snapshot) {
         return vec![group];
     }
+    let aside = plan.approved.union(kept).copied().collect();
     let mut watch = Watch {
         plan,
+        aside,
         baseline,
         settings,
         schools: Schools::new(baseline),
@@ -99,6 +102,8 @@ fn strangers(plan: &Plan, baseline: &Baseline, settings: &Settings, snapshot: &S
 
 struct Watch<'a> {
     plan: &'a Plan,
+    /// What counts toward no limit: a person approved it, or a mode keeps it back.
+    aside: BTreeSet<usize>,
     baseline: &'a Baseline,
     settings: &'a Settings,
     schools: Schools<'a>,
@@ -128,7 +133,7 @@ impl Watch<'_> {
 
     fn of(&self, kind: Kind, wanted: fn(Verb) -> bool) -> impl Iterator<Item = (usize, &Change)> {
         let indexed = self.plan.changes.iter().enumerate();
-        indexed.filter(move |(index, it)| it.kind == kind && wanted(it.verb) && !self.plan.approved.contains(index))
+        indexed.filter(move |(index, it)| it.kind == kind && wanted(it.verb) && !self.aside.contains(index))
     }
 
     /// Names a group if the limit trips, or if a scope of some size would go to zero; or else if tonight and the days before
@@ -241,7 +246,7 @@ impl Watch<'_> {
         let mut district = Tally::default();
         let mut schools: BTreeMap<SourceId, Tally> = BTreeMap::new();
         for Loss { user, causes } in losses {
-            let causes: BTreeSet<usize> = causes.difference(&self.plan.approved).copied().collect();
+            let causes: BTreeSet<usize> = causes.difference(&self.aside).copied().collect();
             if causes.is_empty() || !users.contains_key(&user) {
                 continue;
             }
@@ -281,7 +286,7 @@ impl Watch<'_> {
     fn released(&mut self) {
         let mut products: BTreeMap<ProductCode, (Tally, BTreeMap<SourceId, Tally>)> = BTreeMap::new();
         for ((product, user), loss) in &self.losses.released {
-            let causes: BTreeSet<usize> = loss.causes.difference(&self.plan.approved).copied().collect();
+            let causes: BTreeSet<usize> = loss.causes.difference(&self.aside).copied().collect();
             if causes.is_empty() {
                 continue;
             }
@@ -344,7 +349,7 @@ impl Watch<'_> {
         }
         let classes = std::mem::take(&mut self.losses.classes);
         for (class, (before, members)) in classes {
-            let members: BTreeSet<usize> = members.difference(&self.plan.approved).copied().collect();
+            let members: BTreeSet<usize> = members.difference(&self.aside).copied().collect();
             let gone = number(members.len());
             if gone >= before && gone > 0 && !removed.contains(&class) && !filled.contains(&class) {
                 let scope = format!("class:{}", encoded(class.as_str()));
@@ -357,7 +362,9 @@ impl Watch<'_> {
     /// Users removed and added under the same strong keys: the source renumbered them (P16).
     fn rekeyed(&mut self) {
         let mut gone: BTreeMap<(bool, &str), usize> = BTreeMap::new();
-        for (index, change) in self.removals(Kind::Users) {
+        // Also one that a mode keeps back: else everybody would be there twice.
+        let indexed = self.plan.changes.iter().enumerate().filter(|(index, _)| !self.plan.approved.contains(index));
+        for (index, change) in indexed.filter(|(_, it)| (it.kind, it.verb) == (Kind::Users, Verb::Removed)) {
             if let Some(Record::User(user)) = &change.before {
                 gone.extend(strong_keys(user).map(|key| (key, index)));
             }

@@ -110,28 +110,97 @@ fn unenrolled(plan: &Plan, baseline: &Baseline, today: Date) -> Vec<Loss> {
     gone.into_iter().map(|(user, causes)| Loss { user: user.clone(), causes }).collect()
 }
 
-/// Positions of the changes that can move a user's demand: their own record, their enrollments, the classes they are in.
+/// Positions of the changes that can move a user's demand: their own record, their enrollments, the classes they are in, and
+/// the sessions and courses of these.
 fn causes_by_user(changes: &[Change], baseline: &Baseline) -> BTreeMap<SourceId, BTreeSet<usize>> {
     let mut by_user: BTreeMap<SourceId, BTreeSet<usize>> = BTreeMap::new();
-    let mut by_class: BTreeMap<SourceId, usize> = BTreeMap::new();
+    let mut by_class: BTreeMap<SourceId, BTreeSet<usize>> = BTreeMap::new();
     for (index, change) in changes.iter().enumerate() {
         if matches!(change.verb, Verb::Removed | Verb::Changed) {
             if let Some(user) = change.user() {
                 by_user.entry(user.clone()).or_default().insert(index);
             }
             if let Some(Record::Class(class)) = change.record() {
-                by_class.insert(class.id.clone(), index);
+                by_class.entry(class.id.clone()).or_default().insert(index);
+            }
+        }
+    }
+    let around = Around::of(changes, baseline);
+    if !around.is_empty() {
+        for class in baseline.roster.classes.values() {
+            let causes = around.of_class(class);
+            if !causes.is_empty() {
+                by_class.entry(class.id.clone()).or_default().extend(causes);
             }
         }
     }
     if !by_class.is_empty() {
         for key in baseline.roster.enrollments.keys() {
-            if let Some(index) = by_class.get(&key.class) {
-                by_user.entry(key.user.clone()).or_default().insert(*index);
+            if let Some(causes) = by_class.get(&key.class) {
+                by_user.entry(key.user.clone()).or_default().extend(causes);
             }
         }
     }
     by_user
+}
+
+/// Changes of sessions and courses, which say when a class runs and what it is.
+struct Around<'a> {
+    sessions: BTreeMap<&'a SourceId, BTreeSet<usize>>,
+    courses: BTreeMap<&'a SourceId, usize>,
+}
+
+impl<'a> Around<'a> {
+    fn of(changes: &'a [Change], baseline: &'a Baseline) -> Self {
+        let (mut own, mut courses): (BTreeMap<&SourceId, usize>, BTreeMap<&SourceId, usize>) = Default::default();
+        let indexed = changes.iter().enumerate();
+        for (index, change) in indexed.filter(|(_, it)| matches!(it.verb, Verb::Removed | Verb::Changed)) {
+            match change.record() {
+                Some(Record::Session(it)) => own.insert(&it.id, index),
+                Some(Record::Course(it)) => courses.insert(&it.id, index),
+                Some(Record::School(_) | Record::Class(_) | Record::User(_) | Record::Enrollment(_)) | None => None,
+            };
+        }
+        // A term takes from its year what it does not say itself.
+        let mut sessions: BTreeMap<&SourceId, BTreeSet<usize>> = BTreeMap::new();
+        if !own.is_empty() {
+            for session in baseline.roster.sessions.values() {
+                let mut seen = BTreeSet::new();
+                let mut at = Some(&session.id);
+                while let Some(id) = at.filter(|id| seen.insert(*id)) {
+                    if let Some(index) = own.get(id) {
+                        sessions.entry(&session.id).or_default().insert(*index);
+                    }
+                    at = baseline.roster.sessions.get(id).and_then(|it| it.parent.as_ref());
+                }
+            }
+        }
+        Self { sessions, courses }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.courses.is_empty()
+    }
+
+    fn of_class(&self, class: &Class) -> BTreeSet<usize> {
+        let sessions = class.sessions.iter().filter_map(|id| self.sessions.get(id)).flatten().copied();
+        sessions.chain(class.course.iter().filter_map(|id| self.courses.get(id)).copied()).collect()
+    }
+}
+
+/// Positions of the changes by which somebody's seat ends, or begins to leave, or by which somebody without a seat wants none
+/// any more.
+pub(super) fn causes_of_endings(plan: &Plan, seats: &Allocation, baseline: &Baseline) -> BTreeSet<usize> {
+    let by_user = causes_by_user(&plan.changes, baseline);
+    let mut causes: BTreeSet<usize> =
+        released(seats, baseline, &by_user).into_values().flat_map(|loss| loss.causes).collect();
+    for key in baseline.waiting.keys() {
+        let waits = seats.waiting.get(&baseline.waiting, key).is_some();
+        if !waits && seats.seats.get(&baseline.seats, key).is_none() {
+            causes.extend(by_user.get(&key.1).into_iter().flatten());
+        }
+    }
+    causes
 }
 
 fn released(

@@ -6,6 +6,7 @@
 
 mod closure;
 mod groups;
+mod keep;
 mod limits;
 mod losses;
 mod window;
@@ -13,8 +14,9 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use keep::Keep;
 pub use limits::{Limit, Settings};
 
 use crate::allocate::{self, Allocation};
@@ -31,12 +33,14 @@ pub const FIRST_SYNC: &str = "district/first_sync";
 pub const REKEYED: &str = "district/users/rekeyed";
 
 /// What the guard must know beyond the plan.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Circumstances<'a> {
     /// The snapshot the plan was made from; none for an approval or a standing run, which no limit applies to.
     pub snapshot: Option<&'a Snapshot>,
     /// Whether the first sync of a district, or of a new feed, waits for a person.
     pub review_first_sync: bool,
+    /// What the district's mode or its quiet hours keep back of a sync.
+    pub keep: Keep,
 }
 
 /// A plan that may be applied: what applies, what waits, and the seats that follow. Only [`review`] makes one.
@@ -59,16 +63,24 @@ pub fn review(
     circumstances: Circumstances<'_>,
 ) -> Result<Cleared, serde_json::Error> {
     let first = circumstances.snapshot.is_some_and(|snapshot| is_first_sync(baseline, &snapshot.source));
+    let in_review = first && circumstances.review_first_sync;
+    let keep = if circumstances.snapshot.is_some() && !in_review { circumstances.keep } else { Keep::Nothing };
+    let mut kept = BTreeSet::new();
+    if keep == Keep::Removals {
+        kept = keep::removals(&plan);
+        kept.extend(keep::endings(&plan, baseline, &kept));
+    }
     let mut tripped = Vec::new();
-    if first && circumstances.review_first_sync {
+    if in_review {
         tripped.push(groups::Group::everything(FIRST_SYNC, &plan, "the first sync is reviewed by a person"));
     } else if let Some(snapshot) = circumstances.snapshot.filter(|_| settings.enabled) {
-        tripped = groups::tripped(&plan, baseline, settings, snapshot, first);
+        tripped = groups::tripped(&plan, baseline, settings, snapshot, first, &kept);
     }
     let mut held: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut holds = Vec::new();
     for group in tripped {
-        let members = closure::closed(&plan.changes, group.members, &plan.approved);
+        let mut members = closure::closed(&plan.changes, group.members, &plan.approved);
+        members.retain(|index| !kept.contains(index));
         if members.is_empty() {
             continue;
         }
@@ -84,11 +96,16 @@ pub fn review(
             held.entry(index).or_default().push(group.name.clone());
         }
     }
+    if keep == Keep::Releases {
+        kept = keep::endings(&plan, baseline, &held.keys().copied().collect());
+    }
+    // What no person is asked about waits without a group.
+    held.extend(kept.into_iter().map(|index| (index, Vec::new())));
     holds.sort_by(|a, b| a.group.cmp(&b.group));
     let indexed = || plan.changes.iter().enumerate();
     let applied: Vec<&Change> = indexed().filter(|(at, _)| !held.contains_key(at)).map(|(_, it)| it).collect();
     let waiting = indexed().filter(|(at, _)| held.contains_key(at)).map(|(_, it)| it);
-    let waiting: Vec<&Change> = waiting.chain(&plan.pending).collect();
+    let waiting: Vec<&Change> = waiting.chain(&plan.pending).chain(&plan.kept_back).collect();
     let seats = if waiting.is_empty() { plan.seats.clone() } else { plan::settle(baseline, &plan, &applied, &waiting) };
     let hash = plan::plan_hash(&plan.district, &plan.changes, &seats.changes, &holds)?;
     // Only a sync goes unattended; a decision of a person, and what dates bring about, count in no sum.
@@ -134,9 +151,20 @@ impl Cleared {
         indexed.filter(|(index, _)| !self.held.contains_key(index)).map(|(_, change)| change)
     }
 
-    /// What waits, with the names of its groups.
+    /// What waits, with the names of its groups; without one for what a mode keeps back.
     pub fn held(&self) -> impl Iterator<Item = (&Change, &[String])> {
         self.held.iter().filter_map(|(index, groups)| Some((self.plan.changes.get(*index)?, groups.as_slice())))
+    }
+
+    /// What a person is to decide, with the names of its groups.
+    pub fn in_review(&self) -> impl Iterator<Item = (&Change, &[String])> {
+        self.held().filter(|(_, groups)| !groups.is_empty())
+    }
+
+    /// What the mode or the quiet hours keep back from now on, with what they kept back before and this plan does not touch.
+    pub fn kept_back(&self) -> impl Iterator<Item = &Change> {
+        let kept = self.held().filter(|(_, groups)| groups.is_empty()).map(|(change, _)| change);
+        kept.chain(&self.plan.kept_back)
     }
 
     /// Roster changes by kind, as a run shows them.

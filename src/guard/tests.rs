@@ -108,6 +108,9 @@ impl School {
             remembered: Remembered::default(),
             decisions: BTreeMap::new(),
             review: None,
+            kept_back: Vec::new(),
+            modes: crate::model::Modes::default(),
+            disconnected: None,
             recent: Vec::new(),
             alerts: BTreeMap::new(),
             daily: BTreeMap::new(),
@@ -124,7 +127,7 @@ impl School {
         let as_of = night(number);
         let snapshot = feed(as_of, missing);
         let plan = plan::make(&self.0, Cause::Snapshot(&snapshot), as_of).unwrap();
-        let circumstances = Circumstances { snapshot: Some(&snapshot), review_first_sync: false };
+        let circumstances = Circumstances { snapshot: Some(&snapshot), ..Circumstances::default() };
         let cleared = review(plan, &self.0, &Settings::default(), circumstances).unwrap();
         for change in cleared.applied() {
             match (&change.before, &change.after) {

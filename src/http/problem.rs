@@ -159,6 +159,17 @@ impl From<manual::NotSeen> for Problem {
     }
 }
 
+impl From<manual::ModeRefused> for Problem {
+    fn from(refused: manual::ModeRefused) -> Self {
+        match refused {
+            manual::ModeRefused::NoDay { .. } | manual::ModeRefused::Over { .. } => {
+                Self::unprocessable(refused.to_string())
+            }
+            manual::ModeRefused::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<NotTaken> for Problem {
     fn from(refused: NotTaken) -> Self {
         match refused {

@@ -59,6 +59,8 @@ const MANAGE: Needs = Needs::Scope(Scope::Manage);
 const OVERRIDE: &str = "/v1/districts/{d}/products/{p}/override";
 const ACCESS: &str = "/v1/districts/{d}/products/{p}/access";
 
+const MODE: &str = "/v1/districts/{d}/mode";
+
 const IDENTITY: &str = "/v1/districts/{d}/identity";
 
 /// The table (interface.md, HTTP).
@@ -68,14 +70,14 @@ pub const ROUTES: &[Route] = &[
     asks("/v1/syncs", Scope::Sync, || post(api::syncs::create)),
     reads("/v1/runs", READ, || get(api::runs::list)),
     reads("/v1/runs/{id}", READ, || get(api::runs::show)),
-    reads("/v1/runs/{id}/changes", READ, || get(api::runs::changes::list)),
-    reads("/v1/runs/{id}/events", READ, || get(api::runs::events::follow)),
     asks("/v1/runs/{id}/approve", Scope::Approve, || post(api::runs::approve)),
     asks("/v1/runs/{id}/reject", Scope::Approve, || post(api::runs::reject)),
     asks("/v1/runs/{id}/revert", Scope::Approve, || post(api::runs::revert)),
     asks("/v1/runs/{id}/cancel", Scope::Approve, || post(api::runs::cancel)),
     reads("/v1/districts", READ, || get(api::districts::list)),
     reads("/v1/districts/{d}", READ, || get(api::districts::show)),
+    Route { method: Method::PUT, path: MODE, needs: MANAGE, handler: || put(api::modes::set) },
+    Route { method: Method::DELETE, path: MODE, needs: MANAGE, handler: || delete(api::modes::clear) },
     reads("/v1/districts/{d}/licenses", READ, || get(api::districts::licenses)),
     reads("/v1/districts/{d}/products/{p}/seats", READ, || get(api::districts::seats)),
     reads("/v1/districts/{d}/explain", READ, || get(api::explain::show)),
@@ -113,7 +115,6 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/catalog", READ, || get(api::catalog::show)),
     asks("/v1/catalog/refresh", Scope::Manage, || post(api::catalog::refresh)),
     reads("/v1/audit", READ, || get(api::audit::list)),
-    reads("/v1/audit/export", READ, || get(api::audit::export::export)),
     reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),
 ];

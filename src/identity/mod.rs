@@ -115,7 +115,7 @@ pub fn duplicates(baseline: &Baseline) -> Vec<Proposal> {
 
 /// Ids that left, or whose removal is held, each with the id that came, or whose addition is held, under its strong keys.
 fn rekeyed(baseline: &Baseline, former: &[User]) -> Vec<Proposal> {
-    let held = baseline.review.iter().flat_map(|review| &review.changes).filter(|change| change.kind == Kind::Users);
+    let held = baseline.waiting_changes().filter(|change| change.kind == Kind::Users);
     let (mut leaving, mut coming): (BTreeSet<&str>, Vec<User>) = (BTreeSet::new(), Vec::new());
     for change in held {
         let after = change.after.as_deref().and_then(|body| Record::from_body(Kind::Users, body).ok());

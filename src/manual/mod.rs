@@ -7,6 +7,7 @@ mod assign;
 mod effect;
 mod identity;
 mod import;
+mod mode;
 mod permit;
 mod planned;
 mod promise;
@@ -34,6 +35,7 @@ use crate::store::{Store, WriteError};
 
 use effect::Effect;
 pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
+pub use mode::{ModeAsk, ModeRefused, set_mode};
 pub use permit::{MATRIX, Who};
 pub use planned::Planned;
 pub use refused::Refused;
@@ -330,7 +332,7 @@ fn work_out(case: Case<'_>, limits: &guard::Settings) -> Result<Worked, Refused>
     let baseline = effect.applied_to(case.baseline);
     let cause = if effect.changes.is_empty() { Cause::Standing } else { Cause::ByHand(&effect.changes) };
     let plan = plan::make(&baseline, cause, case.asked.as_of).map_err(|error| Box::new(error.into()))?;
-    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, limits, circumstances).map_err(|error| Box::new(error.into()))?;
     promise::kept(case, &effect, &baseline, cleared.seats())?;
     Ok(Worked { effect, baseline, cleared })

@@ -27,6 +27,8 @@ words! {
         FullIn = "full_in",
         /// Coverage ends within 90 days (S3.20, S4.24).
         Expiring = "expiring",
+        /// The source does not share the district any more (F31).
+        Disconnected = "disconnected",
         /// The source's data in use is old.
         StaleRoster = "stale_roster",
         /// Changes wait for a person.

@@ -6,9 +6,9 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Alert, AlertId, Assignment, Catalog, ContractChange, DailyKey, Date, DistrictId, EducatorAccess, EndDates, Ended,
-    Fingerprint, Kind, LinkDecision, Override, ProductCode, RecentLoss, Record, Remembered, Roster, RunId, Seat,
-    SourceId, SubscriptionId, Target, Terms, Timestamp, Waiting,
+    Alert, AlertId, Assignment, Catalog, ContractChange, DailyKey, Date, Disconnection, DistrictId, EducatorAccess,
+    EndDates, Ended, Fingerprint, Kind, LinkDecision, Modes, Override, ProductCode, RecentLoss, Record, Remembered,
+    Roster, RunId, Seat, SourceId, SubscriptionId, Target, Terms, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -158,6 +158,13 @@ pub struct Baseline {
     pub decisions: BTreeMap<(Kind, String), Decision>,
     /// The latest review with anything undecided.
     pub review: Option<PendingReview>,
+    /// Changes that the latest complete snapshot would bring and that the district's mode or its quiet hours keep back; they
+    /// are no review. `groups` is empty.
+    pub kept_back: Vec<HeldChange>,
+    /// Every mode that was set.
+    pub modes: Modes,
+    /// Since when the source does not share the district any more; none while it does.
+    pub disconnected: Option<Disconnection>,
     /// What syncs took away unattended in the last days, older ones left in.
     pub recent: Vec<RecentLoss>,
     /// Alerts that are open.
@@ -194,6 +201,12 @@ impl Baseline {
             Terms::Taken(change) => Some(change),
             Terms::Settled | Terms::Offered { .. } => None,
         }
+    }
+
+    /// Changes that are known and do not apply, whether a person is to decide or a mode is to end: their users are granted
+    /// nothing and their seats are bridged.
+    pub fn waiting_changes(&self) -> impl Iterator<Item = &HeldChange> {
+        self.review.iter().flat_map(|review| &review.changes).chain(&self.kept_back)
     }
 
     /// Number of active records of a kind before the run: the guard's `of`.

@@ -19,6 +19,7 @@ mod id;
 mod identity;
 mod kind;
 mod loss;
+mod mode;
 mod personal;
 mod record;
 mod roster;
@@ -39,6 +40,7 @@ pub use id::{AlertId, DistrictId, InvalidDistrictId, ProductCode, RunId, SourceI
 pub use identity::{LinkDecision, LinkKind, LinkVerdict};
 pub use kind::{Kind, Verb};
 pub use loss::RecentLoss;
+pub use mode::{Disconnection, DistrictMode, ModeEntry, Modes};
 pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub use roster::Roster;

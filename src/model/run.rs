@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DistrictId, Kind, ProductCode, RunId, SourceMark, Timestamp};
+use crate::model::{DistrictId, Kind, ModeEntry, ProductCode, RunId, SourceMark, Timestamp};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -90,7 +90,7 @@ pub struct Changed {
     pub removed: u64,
     /// In the source as in the store.
     pub unchanged: u64,
-    /// Held for review.
+    /// Held for review, or kept back by the district's mode.
     pub held: u64,
 }
 
@@ -265,6 +265,9 @@ pub struct RunRecord {
     pub reason: Option<String>,
     /// `apply`, `plan`, `manual`, …
     pub mode: String,
+    /// The mode that someone set for the district and that this run kept to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub district_mode: Option<ModeEntry>,
     /// Where it is.
     pub status: RunStatus,
     /// The instant of its decisions.
@@ -317,6 +320,7 @@ impl RunRecord {
             requested_by: None,
             reason: None,
             mode: mode.to_owned(),
+            district_mode: None,
             status: RunStatus::Queued,
             as_of,
             started_at: None,
@@ -337,7 +341,7 @@ impl RunRecord {
         }
     }
 
-    /// Whether any group still waits for a person.
+    /// Whether any group still waits for a person; of a plan, whether any would.
     pub fn undecided(&self) -> bool {
         self.holds.iter().any(|hold| hold.decision.is_none())
     }

@@ -43,6 +43,8 @@ pub struct Plan {
     pub pull: Option<Pull>,
     /// Changes of an open review that this plan leaves in it: they stay held and their seats bridged.
     pub pending: Vec<Change>,
+    /// Changes that a mode keeps back and that this plan leaves so.
+    pub kept_back: Vec<Change>,
     /// What the comparison noticed, beyond the snapshot's own warnings.
     pub warnings: Vec<Warning>,
     /// Records whose refused version the source no longer sends, since it sends what the store has.
@@ -95,6 +97,10 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         (false, Some(review)) => diff::still_open(baseline, &review.changes, &found.changes)?,
         (true, _) | (false, None) => Vec::new(),
     };
+    let kept_back = match (pull.is_some(), baseline.kept_back.is_empty()) {
+        (false, false) => diff::still_open(baseline, &baseline.kept_back, &found.changes)?,
+        (true, _) | (false, true) => Vec::new(),
+    };
     let everything: Vec<&Change> = found.changes.iter().collect();
     let seats = allocation(baseline, &everything, as_of, pull.as_ref(), &Bridge::default());
     let mut approved = found.approved;
@@ -110,6 +116,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         seats,
         pull,
         pending,
+        kept_back,
         spent: found.spent,
     })
 }
@@ -145,7 +152,7 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
         return allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
     }
     // Without changes of an older review the whole is what the plan was made with.
-    let full = if plan.pending.is_empty() {
+    let full = if plan.pending.is_empty() && plan.kept_back.is_empty() {
         Cow::Borrowed(&plan.seats)
     } else {
         let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();

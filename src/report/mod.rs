@@ -1,19 +1,14 @@
 //! A run told to people. Numbers, ids and what to do next; no personal value.
 
-mod affected;
-pub mod csv;
-mod entries;
 mod pairs;
 mod seats;
 
 use std::fmt::Write as _;
 
-pub use affected::{Affected, COLUMNS as AFFECTED_COLUMNS};
-pub use entries::{header as entry_header, line as entry_line};
 pub use pairs::{IfMerged, Pair, PairList, PairState};
 pub use seats::{Holder, Place, SeatList};
 
-use crate::model::{AlertCounts, Changed, HoldRecord, Kind, RunRecord, RunStatus};
+use crate::model::{AlertCounts, Changed, DistrictMode, HoldRecord, Kind, RunRecord, RunStatus};
 
 /// So many of those a revert leaves alone are told to people.
 const SHOWN: usize = 20;
@@ -28,6 +23,9 @@ pub fn text(run: &RunRecord) -> String {
     line(format!("{}  {}  run {}", run.district, headline(run), run.run));
     if let Some(error) = &run.error {
         line(format!("  {error}"));
+    }
+    if let Some(mode) = &run.district_mode {
+        line(format!("  mode     {mode}"));
     }
     if let Some(snapshot) = &run.snapshot {
         let records: Vec<String> = snapshot.records.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
@@ -101,8 +99,13 @@ pub fn headline(run: &RunRecord) -> String {
     match run.status {
         RunStatus::Held if run.undecided() => "held for review, the rest applied".to_owned(),
         RunStatus::Held => "held, decided since".to_owned(),
+        RunStatus::Planned if run.mode != "plan" && run.mode != "revert" => {
+            "planned only, no roster change applied".to_owned()
+        }
         RunStatus::Planned if run.holds.is_empty() => "planned, nothing written".to_owned(),
         RunStatus::Planned => "planned, would hold".to_owned(),
+        RunStatus::Unchanged if is_paused(run) => "paused, not fetched".to_owned(),
+        RunStatus::Applied if is_paused(run) => "paused, not fetched; what dates end is applied".to_owned(),
         RunStatus::Unchanged => "unchanged, nothing written".to_owned(),
         RunStatus::Queued
         | RunStatus::Fetching
@@ -111,6 +114,10 @@ pub fn headline(run: &RunRecord) -> String {
         | RunStatus::Failed
         | RunStatus::Cancelled => run.status.to_string(),
     }
+}
+
+fn is_paused(run: &RunRecord) -> bool {
+    run.district_mode.as_ref().is_some_and(|it| it.mode == DistrictMode::Paused)
 }
 
 /// `3 added, 1 removed`, or nothing where nothing happened.

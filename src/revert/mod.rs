@@ -184,7 +184,7 @@ fn work_out(archive: &Archive, now: &Baseline, limits: &guard::Settings, as_of: 
         let mut baseline = now.clone();
         baseline.seats.extend(restored.iter().map(|(key, seat)| (key.clone(), seat.clone())));
         let plan = plan::make(&baseline, Cause::Approved(&inverse.changes), as_of).map_err(unreadable)?;
-        let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+        let circumstances = Circumstances::default();
         let cleared =
             guard::review(plan, &baseline, limits, circumstances).map_err(|error| Box::new(RunError::from(error)))?;
         // A seat that would end again at once does not come back.

@@ -30,6 +30,12 @@ pub enum RunError {
     /// A record cannot be written as JSON.
     #[error("a record cannot be written as JSON; this is a fault of rosterd")]
     Json(#[from] serde_json::Error),
+    /// A plan was asked for of a district whose feed is not to be read.
+    #[error(
+        "the district is {0}: nothing is fetched, so there is nothing to plan; `rosterd district mode` sets it to plan_only \
+         or normal"
+    )]
+    Paused(String),
     /// The clock stands before the last thing that happened (safety.md, Crash).
     #[error(
         "the time of this run, {as_of}, lies before the district's last change at {last}: set the machine's clock right (or \
@@ -50,6 +56,11 @@ impl From<FeedError> for RunError {
 }
 
 impl RunError {
+    /// Whether the source does not share the district any more (F31).
+    pub(super) fn is_disconnected(&self) -> bool {
+        matches!(self, Self::Feed(error) if matches!(**error, FeedError::Disconnected { .. }))
+    }
+
     /// What, where and what to do, with the cause where it is ours to tell.
     pub(super) fn told(&self) -> String {
         match self {
@@ -60,6 +71,7 @@ impl RunError {
             | Self::Queue(_)
             | Self::Unreadable(_)
             | Self::Json(_)
+            | Self::Paused(_)
             | Self::ClockWentBack { .. } => self.to_string(),
         }
     }

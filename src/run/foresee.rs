@@ -77,7 +77,7 @@ pub fn foresee(baseline: Baseline, limits: &guard::Settings, as_of: Timestamp) -
     let Some(change) = baseline.taken_up() else { return Ok(None) };
     let changes = differs(change);
     let plan = plan::make(&baseline, Cause::Standing, as_of)?;
-    let circumstances = Circumstances { snapshot: None, review_first_sync: false };
+    let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, limits, circumstances)?;
     let seats = cleared.seats();
     let after = Baseline {

@@ -38,10 +38,22 @@ impl World<'_> {
             environment: crate::secret::process_environment,
             progress: Arc::clone(&self.progress),
         };
-        match &job.upload {
-            Some(zip) => Ok(feed::read_sent(zip.clone(), context).await?),
-            None => Ok(feed::open(&job.district.feed, context)?.pull().await?),
+        if let Some(zip) = &job.upload {
+            return Ok(feed::read_sent(zip.clone(), context).await?);
         }
+        let pulled: Result<Snapshot, RunError> = match feed::open(&job.district.feed, context) {
+            Ok(feed) => feed.pull().await.map_err(RunError::from),
+            Err(error) => Err(error.into()),
+        };
+        match &pulled {
+            Ok(_) => self.store.note_connection(&job.district.id(), None, job.run.as_of).await?,
+            Err(error) if error.is_disconnected() => {
+                let told = error.told();
+                self.store.note_connection(&job.district.id(), Some(&told), job.run.as_of).await?;
+            }
+            Err(_) => {}
+        }
+        pulled
     }
 
     /// Notes in the record what the plan would do.
@@ -59,6 +71,16 @@ impl World<'_> {
             let message = format!("the source says it is `{word}`: planned only, nothing applied (P38)");
             let code = "source_frozen".to_owned();
             summary.warnings.push(Warning { code, kind: None, count: 1, message, ids: Vec::new() });
+        }
+        let kept = cleared.held().count() - cleared.in_review().count();
+        if kept > 0 {
+            let (code, why) = match &record.district_mode {
+                Some(mode) => (mode.mode.as_str(), mode.to_string()),
+                None => ("quiet_hours", "quiet hours: the first sync after them applies what is still so".to_owned()),
+            };
+            let message = format!("changes are kept back and their seats bridged; nothing is to be decided: {why}");
+            let count = u64::try_from(kept).unwrap_or(u64::MAX);
+            summary.warnings.push(Warning { code: code.to_owned(), kind: None, count, message, ids: Vec::new() });
         }
         // An id that may be an email is shown as the audit shows it.
         for id in summary.warnings.iter_mut().flat_map(|warning| &mut warning.ids) {
@@ -97,10 +119,9 @@ impl World<'_> {
             shown: Shown::new(
                 self.store.pseudonym_key(),
                 baseline,
-                cleared.plan().changes.iter().chain(&cleared.plan().pending),
+                cleared.plan().changes.iter().chain(&cleared.plan().pending).chain(&cleared.plan().kept_back),
             ),
             fed: job.district.feed.kind() != "manual",
-            pauses: Vec::new(),
         };
         let writes = apply::writes(cleared, baseline, order, decided)?;
         let mut record = writes.run.clone();
@@ -108,6 +129,8 @@ impl World<'_> {
             && writes.hold_decisions.is_empty()
             && writes.contract.is_empty()
             && writes.remembered.is_none()
+            && writes.kept_put.is_empty()
+            && writes.kept_removed.is_empty()
             && writes.daily_put.is_empty()
             && writes.daily_removed.is_empty();
         if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {

@@ -271,7 +271,7 @@ impl Dispatcher {
             tracing::info!(district.id = %id, "district {id} is shared with an app");
         }
         for id in known.all().map(District::id).filter(|id| directory.get(id).is_none()) {
-            tracing::warn!(district.id = %id, "district {id} is not listed any more: its roster and seats stay as they are");
+            tracing::warn!(district.id = %id, "district {id} is not listed any more and is disconnected: its roster and seats stay as they are");
         }
         self.adopt_known(directory).await;
         if sync {
@@ -281,7 +281,12 @@ impl Dispatcher {
         }
     }
 
-    async fn adopt_known(&self, directory: Directory) {
+    async fn adopt_known(&self, mut directory: Directory) {
+        let office = self.desk.office();
+        match office.store.listed().await {
+            Ok(former) => directory.keep_former(&former, &office.settings),
+            Err(error) => tracing::error!(%error, "districts that apps listed before could not be read"),
+        }
         self.desk.adopt_directory(directory);
         if let Err(error) = meet(&self.desk.office()).await {
             tracing::error!(%error, "the districts could not be noted in the store");
@@ -338,6 +343,9 @@ pub async fn meet(office: &Office) -> Result<(), StoreError> {
             office.queue.pass_over_night(&id, &night.key).await?;
         }
         office.store.ensure_district(&id, district.name(), district.time_zone, district.feed.end_dates()).await?;
+    }
+    for (id, app) in office.known.listed(&office.settings) {
+        office.store.note_app(id, app).await?;
     }
     Ok(())
 }

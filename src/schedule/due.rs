@@ -74,6 +74,25 @@ impl Nightly {
     }
 }
 
+impl Nightly {
+    /// The first night due after `now`; none if a cron expression has none.
+    pub fn next(&self, zone: Tz, spread: TimeDelta, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::At(time) => {
+                let today = (now - spread).with_timezone(&zone).date_naive();
+                let days =
+                    today.iter_days().take(3).map(|date| Timestamp::first_at(date, *time, zone).instant() + spread);
+                days.filter(|due| *due > now).min()
+            }
+            Self::Cron(cron) => {
+                let from = (now - spread).with_timezone(&zone);
+                let next = cron.find_next_occurrence(&from, false).ok()?;
+                Some(next.with_timezone(&Utc) + spread).filter(|due| *due > now)
+            }
+        }
+    }
+}
+
 /// The place of a district within the window: the same every night, evenly spread over districts.
 pub fn spread(district: &str, minutes: u32) -> TimeDelta {
     let digest = Sha256::digest(district.as_bytes());
@@ -140,6 +159,22 @@ mod tests {
         let at = NaiveTime::from_hms_opt(1, 30, 0).unwrap();
         let autumn = Timestamp::first_at(NaiveDate::from_ymd_opt(2026, 11, 1).unwrap(), at, zone).instant();
         assert_eq!(autumn.to_rfc3339(), "2026-11-01T05:30:00+00:00");
+    }
+
+    #[test]
+    fn the_next_night_is_the_one_that_is_the_latest_when_it_comes() {
+        let zone = chrono_tz::America::New_York;
+        for nightly in ["02:30", "30 2 * * *"] {
+            let nightly = Nightly::parse(nightly).unwrap();
+            let mut now = Utc.with_ymd_and_hms(2026, 3, 1, 0, 0, 0).unwrap();
+            for _ in 0..400 {
+                let next = nightly.next(zone, TimeDelta::minutes(100), now).unwrap();
+                assert!(next > now && next - now <= TimeDelta::hours(25), "{now} {next}");
+                let latest = nightly.latest(zone, TimeDelta::minutes(100), next).unwrap();
+                assert_eq!(latest.due, next);
+                now += TimeDelta::hours(7);
+            }
+        }
     }
 
     #[test]

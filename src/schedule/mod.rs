@@ -7,6 +7,7 @@ pub mod due;
 pub mod heartbeat;
 pub mod purchase;
 pub mod reload;
+pub mod standing;
 pub mod worker;
 pub mod workers;
 
@@ -33,6 +34,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The local time at which nights begin, and the minutes over which they are spread; none for a cron expression.
+    pub fn nightly_time(&self) -> Option<(chrono::NaiveTime, u32)> {
+        match due::Nightly::parse(&self.nightly) {
+            Ok(due::Nightly::At(time)) => Some((time, self.spread_minutes)),
+            Ok(due::Nightly::Cron(_)) | Err(_) => None,
+        }
+    }
+
     /// Checks what can be checked alone; the message names the key.
     pub fn check(&self) -> Result<(), String> {
         due::Nightly::parse(&self.nightly).map_err(|error| format!("`schedule.nightly`: {error}"))?;

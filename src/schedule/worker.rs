@@ -100,6 +100,9 @@ impl Office {
         self.store
             .ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates())
             .await?;
+        if let Some(app) = district.listed_by(&self.settings.district) {
+            self.store.note_app(&district.id(), app).await?;
+        }
         match self.store.take_fence(&district.id(), claimed.fence).await {
             Ok(()) => {}
             Err(WriteError::Store(error)) => return Err(error.into()),
@@ -186,10 +189,20 @@ impl Office {
         manual::carry_out(job, &verb, world).await.map_err(|error| error.to_string())
     }
 
+    /// The districts as the apps list them now, and those they listed before.
+    pub async fn discover(&self) -> Directory {
+        let mut directory = Directory::discover(&self.settings).await;
+        match self.store.listed().await {
+            Ok(former) => directory.keep_former(&former, &self.settings),
+            Err(error) => tracing::error!(%error, "districts that apps listed before could not be read"),
+        }
+        directory
+    }
+
     async fn district(&self, id: &DistrictId) -> Option<District> {
         match self.known.get(id) {
             Some(district) => Some(district.clone()),
-            None => Directory::discover(&self.settings).await.get(id).cloned(),
+            None => self.discover().await.get(id).cloned(),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId, 
 use crate::store::catalog::{Contract, Said};
 use crate::store::db::Tx;
 use crate::store::{
-    Store, StoreError, alerts, district, hand, identity, loss, manual, records, runs, seats, threshold,
+    Store, StoreError, alerts, district, hand, identity, loss, manual, mode, records, runs, seats, threshold,
 };
 
 impl Store {
@@ -24,6 +24,7 @@ impl Store {
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district, &roster.users).await?;
         let departed = read_departed(tx, district, seats.values()).await?;
+        let kept_back = mode::read_kept(tx, district, &roster).await?;
         let mut contract = Box::pin(Contract::read(tx, district, said)).await?;
         for overlay in hand::read_overlays(tx, district).await? {
             contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
@@ -51,6 +52,9 @@ impl Store {
             remembered: district::read_remembered(tx, district).await?,
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,
+            kept_back,
+            modes: mode::read_modes(tx, district).await?,
+            disconnected: mode::read_disconnected(tx, district).await?,
             recent: loss::read(tx, district).await?,
             alerts: alerts::read_open(tx, district).await?,
             daily: alerts::read_daily(tx, district).await?,

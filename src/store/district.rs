@@ -42,6 +42,13 @@ statements! {
     REMEMBERED = Sql::portable("SELECT remembered FROM district WHERE id = $1");
     SET_REMEMBERED = Sql::portable("UPDATE district SET remembered = $2 WHERE id = $1");
     SET_ALLOCATED = Sql::portable("UPDATE district SET allocated_at = $2 WHERE id = $1");
+    // One that was purged, or whose first roster was never taken, is nothing to keep.
+    LISTED = Sql::portable(
+        "SELECT id, app FROM district WHERE app IS NOT NULL AND source IS NOT NULL ORDER BY id",
+    );
+    NOTE_APP = Sql::portable(
+        "UPDATE district SET app = $2 WHERE id = $1 AND (app IS NULL OR app <> $2)",
+    );
     LATEST_AT = Sql::portable(
         "SELECT MAX(a.at) AS latest FROM district AS d
          JOIN audit AS a ON a.district = d.id AND a.seq = d.audit_seq",
@@ -169,6 +176,20 @@ impl Store {
             .execute()
             .await?;
         tx.commit().await
+    }
+
+    /// Notes which app lists a district.
+    pub async fn note_app(&self, district: &DistrictId, app: &str) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        tx.query(NOTE_APP).bind(district.as_str()).bind(app).execute().await?;
+        tx.commit().await
+    }
+
+    /// Districts with a roster that an app has listed, each with the app.
+    pub async fn listed(&self) -> Result<Vec<(DistrictId, String)>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(String, String)> = tx.query(LISTED).fetch_all().await?;
+        Ok(rows.into_iter().map(|(id, app)| (id.into(), app)).collect())
     }
 
     /// Every district, by id.

@@ -1,6 +1,6 @@
 //! People taken out of the store for good, and the proof of it (safety.md, People's data; reliability.md K3, K4).
 //!
-//! Names stand in `record`, `record_version` and `held_change` and nowhere else; what else is about a user goes too. The
+//! Names stand in `record`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is about a user goes too. The
 //! audit stays: it has ids, never names. A table that comes to hold something about users belongs in this file.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,6 +37,11 @@ macro_rules! everywhere {
             "(COALESCE(before, '') || COALESCE(after, ''), $2) > 0 AND ",
             $find,
             "(COALESCE(before, '') || COALESCE(after, ''), $3) > 0
+             UNION ALL SELECT 'kept_change', COUNT(*) FROM kept_change WHERE district = $1 AND ",
+            $find,
+            "(COALESCE(after, ''), $2) > 0 AND ",
+            $find,
+            "(COALESCE(after, ''), $3) > 0
              UNION ALL SELECT 'run', COUNT(*) FROM run WHERE district = $1 AND ",
             $find,
             "(record, $2) > 0 AND ",
@@ -73,6 +78,8 @@ statements! {
          UNION ALL SELECT before FROM held_change
              WHERE district = $1 AND kind = 'users' AND id = $2 AND before IS NOT NULL
          UNION ALL SELECT after FROM held_change
+             WHERE district = $1 AND kind = 'users' AND id = $2 AND after IS NOT NULL
+         UNION ALL SELECT after FROM kept_change
              WHERE district = $1 AND kind = 'users' AND id = $2 AND after IS NOT NULL",
     );
     USER_RECORDS = Sql::portable(
@@ -85,6 +92,10 @@ statements! {
     );
     USER_HELD = Sql::portable(
         "DELETE FROM held_change WHERE district = $1
+             AND ((kind = 'users' AND id = $2) OR (kind = 'enrollments' AND substr(id, 1, length($3)) = $3))",
+    );
+    USER_KEPT = Sql::portable(
+        "DELETE FROM kept_change WHERE district = $1
              AND ((kind = 'users' AND id = $2) OR (kind = 'enrollments' AND substr(id, 1, length($3)) = $3))",
     );
     USER_DECISIONS = Sql::portable(
@@ -118,6 +129,7 @@ statements! {
     DISTRICT_RECORDS = Sql::portable("DELETE FROM record WHERE district = $1");
     DISTRICT_VERSIONS = Sql::portable("DELETE FROM record_version WHERE district = $1");
     DISTRICT_HELD = Sql::portable("DELETE FROM held_change WHERE district = $1");
+    DISTRICT_KEPT = Sql::portable("DELETE FROM kept_change WHERE district = $1");
     DISTRICT_DECISIONS = Sql::portable("DELETE FROM decision WHERE district = $1");
     DISTRICT_LOSSES = Sql::portable("DELETE FROM recent_loss WHERE district = $1");
     DISTRICT_SEATS = Sql::portable("DELETE FROM seat WHERE district = $1");
@@ -136,6 +148,7 @@ statements! {
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
          UNION ALL SELECT 'record_version', COUNT(*) FROM record_version WHERE district = $1
          UNION ALL SELECT 'held_change', COUNT(*) FROM held_change WHERE district = $1
+         UNION ALL SELECT 'kept_change', COUNT(*) FROM kept_change WHERE district = $1
          UNION ALL SELECT 'seat', COUNT(*) FROM seat WHERE district = $1
          UNION ALL SELECT 'waiting', COUNT(*) FROM waiting WHERE district = $1
          UNION ALL SELECT 'seat_history', COUNT(*) FROM seat_history WHERE district = $1
@@ -180,10 +193,11 @@ statements! {
 pub type Counts = BTreeMap<String, u64>;
 
 /// Rows of one user: `$3` is what the ids of their enrollments begin with.
-const OF_USER_AND_ENROLLMENTS: [(&str, Sql); 5] = [
+const OF_USER_AND_ENROLLMENTS: [(&str, Sql); 6] = [
     ("record", USER_RECORDS),
     ("record_version", USER_VERSIONS),
     ("held_change", USER_HELD),
+    ("kept_change", USER_KEPT),
     ("decision", USER_DECISIONS),
     ("recent_loss", USER_LOSSES),
 ];
@@ -201,10 +215,11 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 17] = [
+const OF_DISTRICT: [(&str, Sql); 18] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
+    ("kept_change", DISTRICT_KEPT),
     ("decision", DISTRICT_DECISIONS),
     ("recent_loss", DISTRICT_LOSSES),
     ("seat", DISTRICT_SEATS),

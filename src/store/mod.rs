@@ -9,7 +9,6 @@
 mod activity;
 mod alerts;
 mod audit;
-pub mod backup;
 mod baseline;
 mod catalog;
 mod column;
@@ -25,6 +24,7 @@ mod lease;
 mod lock;
 mod loss;
 mod manual;
+mod mode;
 mod night;
 mod queue;
 mod records;

@@ -108,10 +108,15 @@ pub(super) async fn put_run(tx: &mut Tx, run: &RunRecord) -> Result<(), StoreErr
         .bind(ordinal)
         .bind(run.status.as_str())
         .bind(run.as_of.millis())
-        .bind(run.undecided())
+        .bind(waits(run))
         .bind(RUN.to_json(run)?)
         .execute_exactly(1)
         .await
+}
+
+/// Whether a person is to decide: what a plan would hold waits for nobody.
+fn waits(run: &RunRecord) -> bool {
+    run.status == RunStatus::Held && run.undecided()
 }
 
 /// A run that is there already and got a decision.
@@ -120,7 +125,7 @@ pub(super) async fn change_run(tx: &mut Tx, run: &RunRecord) -> Result<(), Store
         .bind(run.run.as_str())
         .bind(run.district.as_str())
         .bind(run.status.as_str())
-        .bind(run.undecided())
+        .bind(waits(run))
         .bind(RUN.to_json(run)?)
         .execute_exactly(1)
         .await

@@ -52,6 +52,7 @@ const STEPS: &[Step] = &[
     step!(Store, 6, "0006_catalog"),
     step!(Store, 8, "0008_guard"),
     step!(Store, 9, "0009_history"),
+    step!(Store, 10, "0010_mode"),
 ];
 
 /// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).

@@ -2,8 +2,8 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, night,
-    queue, records, runs, seats, threshold, token,
+    StoreError, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, mode,
+    night, queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -20,6 +20,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     identity::STATEMENTS,
     loss::STATEMENTS,
     manual::STATEMENTS,
+    mode::STATEMENTS,
     records::STATEMENTS,
     runs::STATEMENTS,
     seats::STATEMENTS,

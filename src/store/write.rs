@@ -9,7 +9,7 @@ use crate::model::{
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, catalog, district, erase, history, loss, records, runs, seats,
+    Store, StoreError, WriteError, alerts, audit, catalog, district, erase, history, loss, mode, records, runs, seats,
 };
 
 /// Rows a statement.
@@ -87,6 +87,10 @@ pub struct Writes {
     pub seats_ended: Vec<(Seat, ReleaseReason)>,
     /// What the run holds.
     pub held: Vec<HeldChange>,
+    /// Changes that a mode keeps back from now on and did not, or not so.
+    pub kept_put: Vec<HeldChange>,
+    /// Changes that no mode keeps back any more.
+    pub kept_removed: Vec<(Kind, String)>,
     /// Decisions to remember.
     pub decisions: Vec<(Kind, String, Decision)>,
     /// Decisions to forget.
@@ -150,6 +154,8 @@ impl Writes {
             ended_put,
             seats_ended,
             held,
+            kept_put,
+            kept_removed,
             decisions,
             decisions_cleared,
             hold_decisions,
@@ -175,6 +181,8 @@ impl Writes {
             && ended_put.is_empty()
             && seats_ended.is_empty()
             && held.is_empty()
+            && kept_put.is_empty()
+            && kept_removed.is_empty()
             && decisions.is_empty()
             && decisions_cleared.is_empty()
             && hold_decisions.is_empty()
@@ -225,6 +233,7 @@ impl Store {
         alerts::put_daily(tx_ref, &district, &writes.daily_put, &writes.daily_removed).await?;
         failpoint("store.write.seats");
         runs::put_held(tx_ref, &district, &run.run, &writes.held).await?;
+        mode::put_kept(tx_ref, &district, &writes.kept_put, &writes.kept_removed).await?;
         runs::clear_decisions(tx_ref, &district, &writes.decisions_cleared).await?;
         runs::put_decisions(tx_ref, &district, &writes.decisions).await?;
         runs::decide_held(tx_ref, &district, &writes.hold_decisions).await?;

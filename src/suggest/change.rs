@@ -73,8 +73,7 @@ impl<'a> Trial<'a> {
             products: products.map(|(code, it)| (code.clone(), it.clone())).collect(),
             subscriptions: baseline.catalog.subscriptions.clone(),
         };
-        let review = baseline.review.iter().flat_map(|review| &review.changes);
-        let held = review.filter_map(|change| match change.kind {
+        let held = baseline.waiting_changes().filter_map(|change| match change.kind {
             crate::model::Kind::Users => Some(SourceId::new(change.id.as_str())),
             crate::model::Kind::Enrollments => {
                 serde_json::from_str::<(String, String, String)>(&change.id).ok().map(|(user, ..)| user.into())

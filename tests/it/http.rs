@@ -538,3 +538,31 @@ async fn a_purchase_is_put_and_the_catalog_refreshed_by_whoever_manages_all_or_t
     assert!(answer.body["error"].as_str().unwrap().contains("catalog.toml:2"), "{}", answer.body);
     daemon.stop().await;
 }
+
+/// safety.md, Modes: whoever manages the district sets its mode and takes it back; whoever may read sees it.
+#[tokio::test]
+async fn a_mode_is_put_and_deleted_by_whoever_manages_the_district() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("ops", &["--scope", "manage", "--scope", "read"]);
+    let reader = installation.token("reader", &["--scope", "read"]);
+    let other = installation.token("other", &["--scope", "manage", "--district", "by-hand"]);
+    let daemon = installation.start(DAY_1).await;
+    let path = "/v1/districts/mulberry-springs/mode";
+    let say = async |token: &str, method: Method, body: Value| {
+        ask(&daemon, method, path, Some(token), Some(body.to_string())).await
+    };
+    let no_removals = json!({ "mode": "no_removals", "until": "2025-10-31", "reason": "rollover" });
+    is_problem(&say(&reader, Method::PUT, no_removals.clone()).await, 403);
+    is_problem(&say(&other, Method::PUT, no_removals.clone()).await, 403);
+    is_problem(&say(&token, Method::PUT, json!({ "mode": "frozen" })).await, 422);
+    is_problem(&say(&token, Method::PUT, json!({ "mode": "paused", "until": "2025-10-01" })).await, 422);
+    let set = say(&token, Method::PUT, no_removals).await;
+    assert_eq!((set.status.as_u16(), &set.body["mode"]), (200, &json!("no_removals")), "{}", set.body);
+    let seen = get(&daemon, "/v1/districts/mulberry-springs", &reader).await.body;
+    let said = (&seen["mode_until"], &seen["mode_reason"], &seen["mode_by"], &seen["connection"]);
+    assert_eq!(said, (&json!("2025-10-31"), &json!("rollover"), &json!("token:ops"), &json!("connected")), "{seen}");
+    assert!(seen["next_night"].as_str().unwrap() > DAY_1, "{seen}");
+    let gone = say(&token, Method::DELETE, json!({ "reason": "done" })).await;
+    assert_eq!((&gone.body["mode"], &gone.body["mode_by"]), (&json!("normal"), &Value::Null), "{}", gone.body);
+    daemon.stop().await;
+}

@@ -15,7 +15,6 @@ mod coverage;
 mod crash;
 mod daemon;
 mod e2e;
-mod follow;
 mod http;
 mod layers;
 mod migrations;

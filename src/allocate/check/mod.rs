@@ -214,7 +214,7 @@ impl<'a> Check<'a> {
 
     /// Users with a change in review: they are not granted.
     fn in_review(&self) -> BTreeSet<SourceId> {
-        let changes = self.baseline.review.iter().flat_map(|review| &review.changes);
+        let changes = self.baseline.waiting_changes();
         let user = |kind: Kind, id: &str| match kind {
             Kind::Users => Some(SourceId::new(id)),
             Kind::Enrollments => {

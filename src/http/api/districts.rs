@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::allocate::{License, licenses as license_rows};
 use crate::http::App;
@@ -11,49 +11,26 @@ use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
 use crate::inquiry;
-use crate::model::{Date, DistrictId, ProductCode, RunRecord};
+use crate::model::{Date, DistrictId, ProductCode};
 use crate::report::SeatList;
 use crate::reports::Then;
-use crate::store::RunFilter;
-
-/// A district as `GET /v1/districts` lists it.
-#[derive(Debug, Serialize)]
-pub(crate) struct Listed {
-    id: DistrictId,
-    name: String,
-    time_zone: String,
-    /// The kind of its feed; null for one that is no longer configured or listed.
-    feed: Option<&'static str>,
-    /// Whether teachers may add students; an application that lets them asks here (S2.18).
-    teachers_may_create_students: bool,
-    /// The latest run that has ended.
-    last_run: Option<RunRecord>,
-}
+use crate::schedule::standing::{self, Standing};
 
 /// `GET /v1/districts`: by id.
-pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Listed>>, Problem> {
-    let office = app.desk.office();
-    let mut items = Vec::new();
-    for state in office.store.districts().await?.into_iter().filter(|it| caller.sees(&it.id)) {
-        let known = office.known.get(&state.id);
-        let filter = RunFilter { district: Some(state.id.clone()), limit: Some(1), ..RunFilter::default() };
-        items.push(Listed {
-            name: known.map_or_else(|| state.id.to_string(), |it| it.name().to_owned()),
-            time_zone: state.time_zone.name().to_owned(),
-            feed: known.map(|it| it.feed.kind()),
-            teachers_may_create_students: known.is_some_and(crate::district::District::teachers_may_create_students),
-            last_run: office.store.runs(&filter).await?.into_iter().next(),
-            id: state.id,
-        });
-    }
+pub(crate) async fn list(State(app): State<App>, caller: Caller) -> Result<Json<Page<Standing>>, Problem> {
+    let items = standing::all(&app.desk.office(), |district| caller.sees(district)).await?;
     Ok(Json(Page { items, next_cursor: None }))
 }
 
 /// `GET /v1/districts/{d}`.
-pub(crate) async fn show(app: State<App>, caller: Caller, Path(id): Path<String>) -> Result<Json<Listed>, Problem> {
-    caller.check(&DistrictId::new(id.as_str()))?;
-    let Json(all) = list(app, caller).await?;
-    let found = all.items.into_iter().find(|it| it.id.as_str() == id);
+pub(crate) async fn show(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Standing>, Problem> {
+    let id = DistrictId::new(id);
+    caller.check(&id)?;
+    let found = standing::of(&app.desk.office(), &id).await?;
     found.map(Json).ok_or_else(|| Problem::not_found("there is no such district; `GET /v1/districts` lists them"))
 }
 

@@ -11,6 +11,7 @@ pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod identity;
 pub(super) mod import;
+pub(super) mod modes;
 pub(super) mod overrides;
 pub(super) mod reports;
 pub(super) mod runs;

@@ -1,111 +1,11 @@
 //! Scenarios of the wild (scenarios.md): each on both databases, and once more at its end, when nothing may change.
 
-use std::path::PathBuf;
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::db::Backend;
+use crate::support::place::{CATALOG, OAK, Place, groups, on_both};
 use crate::support::upload::Upload;
-use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Site};
-
-const OAK: &str = "oak";
-
-const CATALOG: &str = r#"
-[[product]]
-code = "reading"
-name = "Reading"
-audience = "student"
-basis = "enrolled"
-
-[[product]]
-code = "studio"
-name = "Studio"
-audience = "educator"
-basis = "role"
-roles = ["teacher"]
-
-[[subscription]]
-id = "R-1"
-district = "oak"
-product = "reading"
-seats = 100
-starts_on = 2025-07-01
-expires_on = 2026-06-30
-
-[[subscription]]
-id = "S-1"
-district = "oak"
-product = "studio"
-seats = 10
-starts_on = 2025-07-01
-expires_on = 2026-06-30
-"#;
-
-/// A district with two schools, and its upload.
-struct Place {
-    site: Site,
-    upload: Upload,
-}
-
-impl Place {
-    async fn on(backend: Backend, more: &str) -> Option<Self> {
-        let site = Site::new(backend).await?;
-        let (folder, catalog) = (site.folder().join("upload"), site.folder().join("catalog.toml"));
-        std::fs::write(&catalog, CATALOG).unwrap();
-        let district = vendor::district(OAK, &vendor::csv(&folder));
-        site.configure(&format!("[catalog]\npath = \"{}\"\n{more}\n{district}", catalog.display()));
-        let mut upload = Upload::new(&folder, &["s1", "s2"]);
-        for (class, school, teacher) in [("c1", "s1", "t1"), ("c2", "s2", "t2")] {
-            upload.class(class, school).user(teacher, "teacher", school).enroll(teacher, class, school, "teacher");
-        }
-        upload.students("a", 30, "s1", "c1").students("b", 30, "s2", "c2");
-        Some(Self { site, upload })
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.site.folder().join("upload")
-    }
-
-    async fn sync(&self, now: &str, code: i32) -> Value {
-        self.upload.write();
-        let run = self.site.sync(now, OAK).await.exits(code).json();
-        self.site.verified().await;
-        run
-    }
-
-    async fn holders(&self, product: &str) -> Vec<(String, String, String)> {
-        let seats = self.site.run(&["seats", "--district", OAK, "--product", product, "--json"]).await.exits(0).json();
-        let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
-        let holder = |it: &Value| (text(it, "user"), text(it, "since"), text(it, "state"));
-        seats["holders"].as_array().unwrap().iter().map(holder).collect()
-    }
-
-    async fn seat(&self, product: &str, user: &str) -> Option<(String, String)> {
-        let holders = self.holders(product).await.into_iter();
-        holders.filter(|(id, _, _)| id == user).map(|(_, since, state)| (since, state)).next()
-    }
-
-    /// The same once more changes nothing.
-    async fn ends(self, now: &str) {
-        let before = self.site.state(OAK).await;
-        let run = self.site.sync(now, OAK).await.json();
-        assert_eq!((&run["status"], &run["audit"]), (&json!("unchanged"), &Value::Null), "{run:#}");
-        assert_eq!(self.site.state(OAK).await, before);
-        self.site.discard().await;
-    }
-}
-
-async fn on_both<F: Future<Output = ()>>(more: &str, story: impl Fn(Place) -> F) {
-    for backend in [Backend::Sqlite, Backend::Postgres] {
-        if let Some(place) = Place::on(backend, more).await {
-            story(place).await;
-        }
-    }
-}
-
-fn groups(run: &Value) -> Vec<&str> {
-    run["holds"].as_array().unwrap().iter().map(|it| it["group"].as_str().unwrap()).collect()
-}
+use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4};
 
 /// P2, M7: the neighbor's file, as large as ours and with other ids, is held whole; so is a file that lost its leading zeros.
 #[tokio::test]

@@ -129,7 +129,7 @@ impl Ran {
 pub(crate) struct Site {
     pub(crate) backend: Backend,
     pub(crate) store_url: String,
-    pub(crate) folder: TempDir,
+    folder: TempDir,
 }
 
 impl Site {

@@ -133,7 +133,7 @@ pub(crate) fn seat(user: &str, pool: Pool) -> Seat {
 
 pub(crate) fn granted(seat: &Seat) -> Draft {
     let mut draft = draft("seat.granted", &format!("{}/{}", seat.product, seat.user));
-    draft.after = Some(json!({ "pool": seat.pool, "since": seat.since, "claimed_at": seat.claimed_at }));
+    draft.after = Some(json!({ "pool": seat.pool }));
     draft
 }
 
@@ -159,6 +159,8 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         ended_put: Vec::new(),
         seats_ended: Vec::new(),
         held: Vec::new(),
+        kept_put: Vec::new(),
+        kept_removed: Vec::new(),
         decisions: Vec::new(),
         decisions_cleared: Vec::new(),
         hold_decisions: Vec::new(),
@@ -192,8 +194,6 @@ pub(crate) fn first_run() -> Writes {
         position: 1,
         short_of: Pool::School("S1".into()),
     }];
-    let mut joined = draft("seat.waiting", "reading/U2");
-    joined.after = Some(json!({ "short_of": "S1", "position": 1 }));
-    it.audit.push(joined);
+    it.audit.push(draft("seat.waiting", "reading/U2"));
     it
 }
