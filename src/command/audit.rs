@@ -1,12 +1,15 @@
 //! `rosterd audit`: read, export and verify the log.
 
+mod tail;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::audit::{Category, Checkpoint, Entry, Verifier};
-use crate::command::{CommandError, Session, runs::safe_cell};
+use crate::command::{CommandError, Session};
 use crate::model::{DistrictId, RunId, SourceId, Timestamp};
+use crate::report;
 use crate::store::AuditFilter;
 
 /// The audit log
@@ -14,6 +17,8 @@ use crate::store::AuditFilter;
 pub(super) enum Audit {
     /// Entries, oldest first
     List(Filter),
+    /// The latest entries, and with --follow those to come; one a line
+    Tail(tail::Tail),
     /// All entries that pass the filter, one a line
     Export(Export),
     /// Finds the first entry that was altered, removed, inserted or cut
@@ -87,6 +92,7 @@ impl Audit {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         match self {
             Self::List(filter) => list(session, filter).await,
+            Self::Tail(it) => it.run(session).await,
             Self::Export(it) => it.run(session).await,
             Self::Verify(it) => it.run(session).await,
             Self::Checkpoint { district } => checkpoint(session, district.as_deref()).await,
@@ -150,44 +156,19 @@ impl Export {
     async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let mut stream = session.store().audit_stream(self.filter.of(session).await?).await?;
         if self.format == Format::Csv {
-            session.output.line("seq,district,run,at,actor,category,action,entity,id,before,after,reason,prev,hash")?;
+            session.output.line(&report::entry_header())?;
         }
         while let Some(page) = stream.next_page().await? {
             for entry in &page {
                 let line = match self.format {
                     Format::Jsonl => serde_json::to_string(entry)?,
-                    Format::Csv => csv_line(entry)?,
+                    Format::Csv => report::entry_line(entry),
                 };
                 session.output.line(&line)?;
             }
         }
         Ok(0)
     }
-}
-
-fn csv_line(entry: &Entry) -> Result<String, CommandError> {
-    let json = |it: Option<&serde_json::Value>| it.map(ToString::to_string).unwrap_or_default();
-    let broken = || CommandError::Failed("an entry cannot be written as CSV".to_owned());
-    let cells = [
-        entry.seq.to_string(),
-        entry.district.to_string(),
-        entry.run.as_ref().map(ToString::to_string).unwrap_or_default(),
-        entry.at.to_string(),
-        entry.actor.clone(),
-        entry.category.as_str().to_owned(),
-        entry.action.clone(),
-        entry.entity.clone(),
-        entry.id.clone(),
-        json(entry.before.as_ref()),
-        json(entry.after.as_ref()),
-        entry.reason.clone().unwrap_or_default(),
-        entry.prev.clone(),
-        entry.hash.clone(),
-    ];
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(cells.map(|cell| safe_cell(&cell))).map_err(|_| broken())?;
-    let bytes = writer.into_inner().map_err(|_| broken())?;
-    Ok(String::from_utf8_lossy(&bytes).trim_end().to_owned())
 }
 
 impl Check {

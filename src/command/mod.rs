@@ -4,6 +4,7 @@ mod activity;
 mod alerts;
 mod assign;
 mod audit;
+mod backup;
 mod by_hand;
 mod catalog;
 mod demo;
@@ -24,6 +25,7 @@ mod roster;
 mod run;
 mod runs;
 mod seats;
+mod shell;
 mod simulate;
 mod suggest;
 mod sync;
@@ -168,6 +170,12 @@ enum Command {
     Token(token::Token),
     /// Brings the database up to this version
     Migrate,
+    /// A consistent copy of the store, also while the daemon works
+    Backup(backup::Backup),
+    /// Completions for a shell
+    Completions(shell::Completions),
+    /// Manual pages
+    Man(shell::Man),
     /// The simulated Clever and OneRoster servers alone
     SimulateFeed(simulate::SimulateFeed),
 }
@@ -364,6 +372,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::SimulateFeed(simulate) => return simulate.run().await,
         Command::Doctor(doctor) => return doctor.run(&common).await,
         Command::Migrate => return migrate::run(&common).await,
+        Command::Completions(it) => return it.run(Output::new(common.json)),
+        Command::Man(it) => return it.run(),
         Command::Catalog(catalog::CatalogCommand::Check { file }) => {
             return catalog::CatalogCommand::check(&file, Output::new(common.json));
         }
@@ -396,6 +406,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Audit(_)
         | Command::Catalog(_)
         | Command::Verify(_)
+        | Command::Backup(_)
         | Command::Token(_) => {}
     }
     let session = Session::open(&common).await?;
@@ -429,8 +440,15 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Audit(it) => it.run(&session).await,
         Command::Catalog(it) => it.run(&session).await,
         Command::Verify(it) => it.run(&session).await,
+        Command::Backup(it) => it.run(&session).await,
         Command::Token(it) => it.run(&session).await,
-        Command::Demo(_) | Command::Run(_) | Command::SimulateFeed(_) | Command::Doctor(_) | Command::Migrate => Ok(0),
+        Command::Demo(_)
+        | Command::Run(_)
+        | Command::SimulateFeed(_)
+        | Command::Doctor(_)
+        | Command::Migrate
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(0),
     };
     session.close().await;
     outcome

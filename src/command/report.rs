@@ -2,8 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::command::{CommandError, Session, runs::safe_cell};
+use crate::command::{CommandError, Session};
 use crate::inquiry;
+use crate::report::csv;
 use crate::reports::{Report as Which, Sheet};
 
 /// Reports of a district: claims, history, activity, compliance, combined
@@ -63,12 +64,9 @@ impl Report {
 }
 
 fn csv(session: &Session, sheet: &Sheet) -> Result<(), CommandError> {
-    let broken = || CommandError::Failed("the report cannot be written as CSV".to_owned());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(sheet.columns).map_err(|_| broken())?;
+    session.output.line(&csv::line(sheet.columns.iter().copied()))?;
     for row in sheet.cells() {
-        writer.write_record(row.iter().map(|cell| safe_cell(cell))).map_err(|_| broken())?;
+        session.output.line(&csv::line(row.iter().map(String::as_str)))?;
     }
-    let bytes = writer.into_inner().map_err(|_| broken())?;
-    session.output.line(String::from_utf8_lossy(&bytes).trim_end())
+    Ok(())
 }

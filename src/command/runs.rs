@@ -1,18 +1,14 @@
 //! `rosterd runs`: what ran, what it holds, and a person's decision on it.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Serialize;
 
 use crate::command::output::Tone;
 use crate::command::{CommandError, Session, sync};
 use crate::decide::{self, Ask, Refused};
 use crate::guard;
-use crate::identity;
-use crate::model::{HeldChange, Kind, LinkKind, Record, RunId, RunRecord, RunStatus, Trigger};
-use crate::plan::Change;
-use crate::report;
+use crate::inquiry;
+use crate::model::{Kind, RunId, RunRecord, RunStatus, Trigger};
+use crate::report::{self, Affected};
 use crate::revert;
 use crate::schedule::worker::queued_record;
 use crate::store::{Cancelled, NewRequest, RunFilter};
@@ -102,21 +98,6 @@ pub(super) struct Revert {
     reason: Option<String>,
 }
 
-/// One held change as `runs show --affected` lists it.
-#[derive(Debug, Serialize)]
-struct Affected {
-    kind: Kind,
-    id: String,
-    change: String,
-    groups: Vec<String>,
-    decision: Option<String>,
-    /// Products whose seat the user of this change has now and would lose.
-    seats: Vec<String>,
-    /// The other id under which the same person leaves or comes, by strong keys (P16).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remap: Option<String>,
-}
-
 impl Runs {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         match self {
@@ -176,7 +157,7 @@ impl Show {
     async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let record = find(session, &self.run).await?;
         let listed = self.affected || self.format.is_some();
-        let affected = if listed { affected(session, &record).await? } else { Vec::new() };
+        let affected = if listed { inquiry::affected(session.store(), &record).await? } else { Vec::new() };
         if self.format == Some(Format::Csv) {
             return csv(session, &affected);
         }
@@ -214,68 +195,12 @@ async fn find(session: &Session, run: &str) -> Result<RunRecord, CommandError> {
     queued.map(|request| queued_record(&request)).ok_or_else(|| CommandError::Usage(Refused::Unknown(id).to_string()))
 }
 
-/// The products each user has a seat of, and whether it is bridged.
-type SeatsByUser = BTreeMap<String, Vec<(String, bool)>>;
-
-async fn affected(session: &Session, record: &RunRecord) -> Result<Vec<Affected>, CommandError> {
-    let held = session.store().held_changes(&record.run).await?;
-    let baseline = session.store().baseline(&record.district).await?;
-    let remap: BTreeMap<String, String> = identity::proposals(&baseline, &[])
-        .into_iter()
-        .filter(|it| it.kind == LinkKind::Rekeyed)
-        .flat_map(|it| [(it.first.to_string(), it.second.to_string()), (it.second.to_string(), it.first.to_string())])
-        .collect();
-    let mut seats = SeatsByUser::new();
-    for ((product, user), seat) in baseline.seats {
-        seats.entry(user.to_string()).or_default().push((product.to_string(), seat.bridged));
-    }
-    let mut affected: Vec<Affected> =
-        held.into_iter().map(|(change, decision)| one(&change, decision, &seats)).collect::<Result<_, _>>()?;
-    for it in affected.iter_mut().filter(|it| it.kind == Kind::Users) {
-        it.remap = remap.get(&it.id).cloned();
-    }
-    Ok(affected)
-}
-
-fn one(held: &HeldChange, decision: Option<String>, seats: &SeatsByUser) -> Result<Affected, CommandError> {
-    let read = |body: &Option<String>| body.as_deref().map(|body| Record::from_body(held.kind, body)).transpose();
-    let change = Change::between(read(&held.before)?, read(&held.after)?, false, held.tombstone);
-    let user = change.as_ref().and_then(|change| change.user().map(ToString::to_string)).unwrap_or_default();
-    // A bridged seat is one that the whole plan would end (licensing.md, 7); a user who leaves loses every seat.
-    let leaves = held.kind == Kind::Users && held.after.is_none();
-    let seats = seats.get(&user).into_iter().flatten().filter(|(_, bridged)| leaves || *bridged);
-    Ok(Affected {
-        kind: held.kind,
-        id: held.id.clone(),
-        change: change.map(|it| it.to_string()).unwrap_or_default(),
-        groups: held.groups.iter().cloned().collect(),
-        decision,
-        seats: seats.map(|(product, _)| product.clone()).collect(),
-        remap: None,
-    })
-}
-
 fn csv(session: &Session, affected: &[Affected]) -> Result<u8, CommandError> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let broken = |_| CommandError::Failed("the list cannot be written as CSV".to_owned());
-    writer.write_record(["kind", "id", "change", "groups", "decision", "seats", "remap"]).map_err(broken)?;
+    session.output.line(&report::csv::line(report::AFFECTED_COLUMNS))?;
     for it in affected {
-        let decision = it.decision.clone().unwrap_or_default();
-        let (groups, seats) = (it.groups.join(" "), it.seats.join(" "));
-        let remap = it.remap.clone().unwrap_or_default();
-        let cells = [it.kind.to_string(), it.id.clone(), it.change.clone(), groups, decision, seats, remap];
-        writer.write_record(cells.map(|cell| safe_cell(&cell))).map_err(broken)?;
+        session.output.line(&report::csv::line(it.cells().iter().map(String::as_str)))?;
     }
-    let bytes =
-        writer.into_inner().map_err(|_| CommandError::Failed("the list cannot be written as CSV".to_owned()))?;
-    session.output.line(String::from_utf8_lossy(&bytes).trim_end())?;
     Ok(0)
-}
-
-/// A cell that spreadsheets would run gets a quote before it (safety.md, People's data).
-pub(super) fn safe_cell(cell: &str) -> String {
-    let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '\0' | '＝' | '＋' | '－' | '＠');
-    if cell.starts_with(runs) { format!("'{cell}") } else { cell.to_owned() }
 }
 
 impl Decide {
@@ -303,13 +228,7 @@ impl Decide {
             night: None,
             idempotency_key: None,
         };
-        let record = session.carried_out(request).await?;
-        if session.output.json {
-            session.output.document(&record)?;
-        } else {
-            session.report(&record)?;
-        }
-        Ok(u8::from(record.status == RunStatus::Failed))
+        session.carry_out_and_tell(request).await
     }
 }
 
@@ -334,13 +253,7 @@ impl Revert {
             night: None,
             idempotency_key: None,
         };
-        let record = session.carried_out(request).await?;
-        if session.output.json {
-            session.output.document(&record)?;
-        } else {
-            session.report(&record)?;
-        }
-        Ok(u8::from(record.status == RunStatus::Failed))
+        session.carry_out_and_tell(request).await
     }
 }
 

@@ -70,6 +70,8 @@ pub const ROUTES: &[Route] = &[
     asks("/v1/syncs", Scope::Sync, || post(api::syncs::create)),
     reads("/v1/runs", READ, || get(api::runs::list)),
     reads("/v1/runs/{id}", READ, || get(api::runs::show)),
+    reads("/v1/runs/{id}/changes", READ, || get(api::runs::changes::list)),
+    reads("/v1/runs/{id}/events", READ, || get(api::runs::events::follow)),
     asks("/v1/runs/{id}/approve", Scope::Approve, || post(api::runs::approve)),
     asks("/v1/runs/{id}/reject", Scope::Approve, || post(api::runs::reject)),
     asks("/v1/runs/{id}/revert", Scope::Approve, || post(api::runs::revert)),
@@ -115,6 +117,7 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/catalog", READ, || get(api::catalog::show)),
     asks("/v1/catalog/refresh", Scope::Manage, || post(api::catalog::refresh)),
     reads("/v1/audit", READ, || get(api::audit::list)),
+    reads("/v1/audit/export", READ, || get(api::audit::export::export)),
     reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),
 ];

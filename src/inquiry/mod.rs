@@ -1,10 +1,12 @@
 //! Questions that the command line and the HTTP side both answer: what they need is read from the store here, and put before
 //! the pure modules that answer.
 
+mod affected;
 mod as_of;
 mod explain;
 mod reports;
 
+pub use affected::affected;
 pub use as_of::on_day;
 pub use explain::{WhoAndWhat, explain};
 pub use reports::report;

@@ -1,10 +1,15 @@
 //! A run told to people. Numbers, ids and what to do next; no personal value.
 
+mod affected;
+pub mod csv;
+mod entries;
 mod pairs;
 mod seats;
 
 use std::fmt::Write as _;
 
+pub use affected::{Affected, COLUMNS as AFFECTED_COLUMNS};
+pub use entries::{header as entry_header, line as entry_line};
 pub use pairs::{IfMerged, Pair, PairList, PairState};
 pub use seats::{Holder, Place, SeatList};
 

@@ -1,5 +1,6 @@
 //! What the tasks of one daemon share: the office with its present settings and directory, and who is to be woken.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Settings;
 use crate::directory::Directory;
-use crate::model::{DistrictId, Trigger};
+use crate::feed::Progress;
+use crate::model::{DistrictId, Kind, RunId, Trigger};
 use crate::schedule::worker::Office;
 use crate::store::{NewRequest, QueueError, Requested, StoreError};
 
@@ -19,6 +21,8 @@ pub struct Desk {
     queued: Notify,
     stopping: CancellationToken,
     dispatched: RwLock<Instant>,
+    /// How far the pulls of the runs under way in this process have come.
+    pulls: RwLock<BTreeMap<RunId, Arc<Progress>>>,
 }
 
 impl Desk {
@@ -29,7 +33,30 @@ impl Desk {
             queued: Notify::new(),
             stopping: CancellationToken::new(),
             dispatched: RwLock::new(Instant::now()),
+            pulls: RwLock::default(),
         }
+    }
+
+    /// A run begins here; its pull counts into what this returns.
+    pub fn begins(&self, run: &RunId) -> Arc<Progress> {
+        let progress = Arc::new(Progress::default());
+        self.pulls.write().unwrap_or_else(PoisonError::into_inner).insert(run.clone(), Arc::clone(&progress));
+        progress
+    }
+
+    /// It is over.
+    pub fn ended(&self, run: &RunId) {
+        self.pulls.write().unwrap_or_else(PoisonError::into_inner).remove(run);
+    }
+
+    /// Rows received and rows announced, by kind, of the pull of a run; none for one that is not under way in this process.
+    pub fn pulled(&self, run: &RunId) -> Option<[BTreeMap<Kind, u64>; 2]> {
+        let progress = self.pulls.read().unwrap_or_else(PoisonError::into_inner).get(run).cloned()?;
+        let count = |of: fn(&Progress, Kind) -> u64| {
+            let counts = Kind::ALL.into_iter().map(|kind| (kind, of(&progress, kind)));
+            counts.filter(|(_, rows)| *rows > 0).collect()
+        };
+        Some([count(Progress::received), count(Progress::expected)])
     }
 
     /// The office as it is now; a run keeps the one it began with.

@@ -9,7 +9,6 @@ use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
-use crate::feed::Progress;
 use crate::model::{Kind, RunRecord, RunStatus};
 use crate::schedule::desk::Desk;
 use crate::schedule::worker::Office;
@@ -67,11 +66,13 @@ async fn carry_out(office: Office, claimed: Claimed, desk: Arc<Desk>) {
     let request = &claimed.request;
     let span = tracing::info_span!("run", run.id = %request.run, district.id = %request.district);
     async {
-        let work = AssertUnwindSafe(office.carry_out(claimed.clone(), Arc::new(Progress::default()))).catch_unwind();
+        let progress = desk.begins(&request.run);
+        let work = AssertUnwindSafe(office.carry_out(claimed.clone(), progress)).catch_unwind();
         tokio::select! {
             ended = work => settle(&office, &claimed, ended, &desk).await,
             () = may_be_aborted(&office, &claimed, &desk) => give_back(&office, &claimed).await,
         }
+        desk.ended(&request.run);
     }
     .instrument(span)
     .await;

@@ -166,6 +166,15 @@ impl Db {
         }
     }
 
+    /// Copies an `SQLite` database into a new file, as of one instant, while others read and write.
+    #[expect(clippy::disallowed_methods, reason = "this file is the door")]
+    pub(crate) async fn copy_into(&self, file: &str) -> Result<(), StoreError> {
+        // It only reads here, but the connections of readers may write nowhere.
+        let Self::Sqlite { writer, .. } = self else { return Err(StoreError::BackupElsewhere) };
+        let copied = sqlx::query("VACUUM INTO $1").bind(file).execute(writer).await;
+        copied.map(|_| ()).map_err(|error| StoreError::of("BACKUP", &error))
+    }
+
     /// What the database makes of a statement: its name, number of parameters and columns.
     pub(crate) async fn describe(&self, sql: Sql) -> Result<Described, StoreError> {
         let failed = |error: sqlx::Error| StoreError::of(sql.name, &error);

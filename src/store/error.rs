@@ -73,6 +73,25 @@ pub enum StoreError {
         /// The driver's code, or the kind of failure.
         code: String,
     },
+    /// `rosterd backup` copies files; `PostgreSQL` has its own tools.
+    #[error(
+        "this store is PostgreSQL, which has its own tools: `pg_dump --format=custom --file=FILE DATABASE`, or continuous archiving (deploy/backup.md)"
+    )]
+    BackupElsewhere,
+    /// A backup never overwrites anything.
+    #[error("{file} is there already: name a file that is not")]
+    BackupExists {
+        /// The file.
+        file: String,
+    },
+    /// The copy cannot be written.
+    #[error("cannot write the backup {file} ({kind}): check its folder, and that there is room")]
+    BackupFile {
+        /// The file.
+        file: String,
+        /// The kind of failure.
+        kind: String,
+    },
     /// No room.
     #[error("the disk of the store is full during {during} ({code}): free some space and sync again")]
     DiskFull {

@@ -9,6 +9,7 @@
 mod activity;
 mod alerts;
 mod audit;
+pub mod backup;
 mod baseline;
 mod catalog;
 mod column;

@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apply", &["alert", "allocate", "audit", "guard", "model", "plan", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),
     ("reports", &["allocate", "audit", "model"]),
-    ("inquiry", &["apply", "audit", "explain", "model", "reports", "store"]),
+    ("inquiry", &["apply", "audit", "explain", "model", "report", "reports", "store"]),
     (
         "run",
         &[

@@ -15,6 +15,7 @@ mod coverage;
 mod crash;
 mod daemon;
 mod e2e;
+mod follow;
 mod http;
 mod layers;
 mod migrations;

@@ -257,8 +257,12 @@ async fn seats_and_the_waitlist_follow_the_writes(fresh: &Fresh) {
     next.state = SeatState::Bridged;
     second.seats_put = vec![next.clone()];
     second.waiting_removed = vec![key("U2")];
-    second.audit =
-        vec![draft("seat.released", "reading/U1"), granted(&next), draft("seat.waiting_ended", "reading/U2")];
+    second.audit = vec![
+        draft("seat.released", "reading/U1"),
+        granted(&next),
+        draft("seat.bridged", "reading/U2"),
+        draft("seat.waiting_ended", "reading/U2"),
+    ];
     store.write(second).await.unwrap();
     let (holders, line) = store.seats(&oak(), &"reading".into()).await.unwrap();
     assert_eq!((holders, line.len()), (vec![next], 0));

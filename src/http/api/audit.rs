@@ -1,5 +1,7 @@
 //! `GET /v1/audit`: entries by district and number.
 
+pub(crate) mod export;
+
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -11,7 +13,7 @@ use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
 use crate::model::{DistrictId, RunId, SourceId, Timestamp};
-use crate::store::AuditFilter;
+use crate::store::{AuditFilter, Store};
 
 /// The filters.
 #[derive(Debug, Deserialize)]
@@ -38,15 +40,7 @@ pub(crate) async fn list(
     let filter = filter(&asked)?;
     let (last, after) = cursor(asked.cursor.as_deref())?;
     let store = app.desk.office().store;
-    let districts: Vec<DistrictId> = match &asked.district {
-        Some(id) => {
-            let id = DistrictId::new(id.as_str());
-            caller.check(&id)?;
-            store.district(&id).await?;
-            vec![id]
-        }
-        None => store.districts().await?.into_iter().map(|it| it.id).filter(|id| caller.sees(id)).collect(),
-    };
+    let districts = seen(&store, &caller, asked.district.as_deref()).await?;
     let mut items: Vec<Entry> = Vec::new();
     for id in districts.into_iter().filter(|id| last.as_ref().is_none_or(|last| id >= last)) {
         let after_seq = (last.as_ref() == Some(&id)).then_some(after);
@@ -62,6 +56,16 @@ pub(crate) async fn list(
     items.truncate(limit);
     let next_cursor = items.last().filter(|_| more).map(|it| format!("{}/{}", it.district, it.seq));
     Ok(Json(Page { items, next_cursor }))
+}
+
+/// The district asked for, or all that the caller may see.
+async fn seen(store: &Store, caller: &Caller, district: Option<&str>) -> Result<Vec<DistrictId>, Problem> {
+    let Some(id) = district.map(DistrictId::new) else {
+        return Ok(store.districts().await?.into_iter().map(|it| it.id).filter(|id| caller.sees(id)).collect());
+    };
+    caller.check(&id)?;
+    store.district(&id).await?;
+    Ok(vec![id])
 }
 
 fn filter(asked: &Filters) -> Result<AuditFilter, Problem> {

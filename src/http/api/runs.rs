@@ -1,5 +1,8 @@
 //! Runs: those that have ended are in the store, those under way in the queue.
 
+pub(crate) mod changes;
+pub(crate) mod events;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};

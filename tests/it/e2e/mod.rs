@@ -23,4 +23,5 @@ mod scenarios;
 mod seats_import;
 mod three_ways;
 mod totals;
+mod upkeep;
 mod vendors;

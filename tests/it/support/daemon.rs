@@ -95,6 +95,11 @@ impl Installation {
         self.command(now).args(args).output().unwrap()
     }
 
+    /// A command that does not end by itself, with its standard output to be read.
+    pub(crate) fn following(&self, now: &str, args: &[&str]) -> Child {
+        self.command(now).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
     /// A new token's secret.
     pub(crate) fn token(&self, name: &str, rest: &[&str]) -> String {
         let out = self.cli(DAY_1, &[&["token", "create", "--name", name], rest].concat());

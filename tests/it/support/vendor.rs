@@ -129,7 +129,7 @@ impl Ran {
 pub(crate) struct Site {
     pub(crate) backend: Backend,
     pub(crate) store_url: String,
-    folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Site {

@@ -133,7 +133,7 @@ pub(crate) fn seat(user: &str, pool: Pool) -> Seat {
 
 pub(crate) fn granted(seat: &Seat) -> Draft {
     let mut draft = draft("seat.granted", &format!("{}/{}", seat.product, seat.user));
-    draft.after = Some(json!({ "pool": seat.pool }));
+    draft.after = Some(json!({ "pool": seat.pool, "since": seat.since, "claimed_at": seat.claimed_at }));
     draft
 }
 
@@ -194,6 +194,8 @@ pub(crate) fn first_run() -> Writes {
         position: 1,
         short_of: Pool::School("S1".into()),
     }];
-    it.audit.push(draft("seat.waiting", "reading/U2"));
+    let mut joined = draft("seat.waiting", "reading/U2");
+    joined.after = Some(json!({ "short_of": "S1", "position": 1 }));
+    it.audit.push(joined);
     it
 }
