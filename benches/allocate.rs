@@ -201,8 +201,8 @@ impl District {
         allocate(Input {
             state: &self.state,
             as_of: Timestamp::parse(&format!("{date}T08:00:00Z")).unwrap(),
-            roster: &self.roster,
-            departed: &self.departed,
+            roster: (&self.roster).into(),
+            departed: (&self.departed).into(),
             catalog: &self.catalog,
             seats: &self.seats,
             waiting: &self.waiting,

@@ -160,6 +160,22 @@ fn sum(seats: impl IntoIterator<Item = Seats>) -> Seats {
     })
 }
 
+/// The products that a map has entries of.
+pub(super) fn products_of<T>(map: &BTreeMap<SeatKey, T>) -> Vec<&ProductCode> {
+    let mut codes = Vec::new();
+    let mut next = map.keys().next();
+    while let Some((code, _)) = next {
+        codes.push(code);
+        next = map.range((after(code), SourceId::new(""))..).next().map(|(key, _)| key);
+    }
+    codes
+}
+
+/// The least code after this one.
+fn after(code: &ProductCode) -> ProductCode {
+    ProductCode::new(format!("{code}\0"))
+}
+
 /// Seats of one product.
 pub(super) fn of_product<'a>(
     seats: &'a BTreeMap<SeatKey, Seat>,
@@ -173,9 +189,8 @@ pub(super) fn range<'a, T>(
     map: &'a BTreeMap<SeatKey, T>,
     product: &ProductCode,
 ) -> impl Iterator<Item = (&'a SourceId, &'a T)> {
-    // The least code after this one bounds the range, so that no entry's code needs to be looked at.
-    let after = ProductCode::new(format!("{product}\0"));
-    map.range((product.clone(), SourceId::new(""))..(after, SourceId::new(""))).map(|((_, user), it)| (user, it))
+    map.range((product.clone(), SourceId::new(""))..(after(product), SourceId::new("")))
+        .map(|((_, user), it)| (user, it))
 }
 
 fn allowance(it: &Subscription) -> Option<Allowance> {
@@ -219,9 +234,10 @@ fn rooms(input: Input<'_>, contract: &Contract<'_>, in_force: &[&Subscription]) 
 /// no user's school.
 fn school(input: Input<'_>, name: &str) -> SourceId {
     let exact = SourceId::new(name);
-    if input.roster.schools.contains_key(&exact) {
-        return exact;
+    // The id as the roster keeps it, which seats share.
+    if let Some(org) = input.roster.schools().get(&exact) {
+        return org.id.clone();
     }
-    let named = input.roster.schools.values().find(|org| names_school(name, org));
+    let named = input.roster.schools().values().find(|org| names_school(name, org));
     named.map_or(exact, |org| org.id.clone())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike, Days};
 
-use crate::model::{Class, Date, EndDates, Enrollment, Period, Roster, Session, SourceId};
+use crate::model::{Class, Date, EndDates, Enrollment, Period, Session, SourceId, View};
 
 /// Longest gap before the next session of the same school year that does not end demand (winter break).
 const LONGEST_BREAK: i64 = 30;
@@ -56,12 +56,19 @@ pub(super) struct Span {
     /// First day after each of its sessions.
     session_ends: Vec<Date>,
     years: Vec<Year>,
+    /// What an enrollment without dates of its own is worth today.
+    undated: Option<Standing>,
 }
 
 impl Span {
     /// Whether begin or end of the class could not be told.
     pub(super) fn unbounded(&self) -> bool {
         self.bounds.begin.is_none() || self.bounds.until.is_none()
+    }
+
+    /// What an enrollment without dates of its own is worth today.
+    pub(super) fn undated(&self) -> Standing {
+        self.undated.unwrap_or(Standing::Ended)
     }
 
     /// The first day, and the first day after the last.
@@ -86,10 +93,10 @@ pub(super) struct Calendar<'a> {
 
 impl<'a> Calendar<'a> {
     /// Reads the sessions of `rosters`, an earlier one going before a later one.
-    pub(super) fn new(rosters: &[&'a Roster], end_dates: EndDates, today: Date) -> Self {
+    pub(super) fn new(rosters: &[View<'a>], end_dates: EndDates, today: Date) -> Self {
         let mut sessions = BTreeMap::new();
         for roster in rosters.iter().rev() {
-            sessions.extend(&roster.sessions);
+            sessions.extend(roster.sessions().values().map(|session| (&session.id, session)));
         }
         let mut it = Self { today, end_dates, sessions, years: BTreeMap::new() };
         it.years = it.read_years();
@@ -170,13 +177,16 @@ impl<'a> Calendar<'a> {
             span.bounds.begin = span.bounds.begin.or(year.own.begin);
             span.bounds.until = span.bounds.until.or(year.own.until);
         }
+        span.undated = Some(self.standing_of(&[Period { begin: None, end: None }], &span));
         span
     }
 
     /// What `enrollment` in a class of `span` is worth today.
     pub(super) fn standing(&self, enrollment: &Enrollment, span: &Span) -> Standing {
-        const ALWAYS: [Period; 1] = [Period { begin: None, end: None }];
-        let periods: &[Period] = if enrollment.periods.is_empty() { &ALWAYS } else { &enrollment.periods };
+        if enrollment.periods.is_empty() { span.undated() } else { self.standing_of(&enrollment.periods, span) }
+    }
+
+    fn standing_of(&self, periods: &[Period], span: &Span) -> Standing {
         let mut ended: Option<Date> = None;
         let mut later = false;
         for period in periods {

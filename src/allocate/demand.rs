@@ -5,15 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{
-    Audience, Basis, EnrollmentKey, Org, OverrideKind, Product, ReleaseReason, RoleName, SourceId, User,
-};
+use crate::model::{Audience, Basis, Org, OverrideKind, Product, ReleaseReason, RoleName, SourceId, User};
 
 use super::Input;
 use super::assignment::Decisions;
 use super::capacity::range;
+use super::classes::{Attendance, ClassEntry};
 use super::dates::Standing;
-use super::district::{Attendance, ClassEntry, District, Roles, by_educators};
+use super::district::{District, by_educators};
+use super::roll::{Fact, Roles};
 
 /// Whether a user wants a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,8 @@ pub(super) struct Subject<'a, 'b> {
     pub(super) active: bool,
     /// Their roles.
     pub(super) roles: Roles,
+    /// The roles of enrollments that are known to run, in classes that `view` shows.
+    running: Roles,
     /// In key order.
     pub(super) enrollments: &'b [Attendance<'a>],
     /// What of it counts.
@@ -73,7 +75,13 @@ pub(super) struct Subject<'a, 'b> {
 impl<'a, 'b> Subject<'a, 'b> {
     /// What `view` shows of a user.
     pub(super) fn new(user: &'a User, enrollments: &'b [Attendance<'a>], view: View) -> Self {
-        Self { user, active: user.active, roles: Roles::of(user), enrollments, view }
+        Self { user, active: user.active, roles: Roles::of(user), running: Roles::default(), enrollments, view }
+    }
+
+    /// A user on the roll.
+    pub(super) fn on_roll(fact: Fact<'a>, enrollments: &'b [Attendance<'a>]) -> Self {
+        let Fact { user, active, roles, running, .. } = fact;
+        Self { user, active, roles, running, enrollments, view: View::Present }
     }
 }
 
@@ -88,6 +96,8 @@ pub(super) struct Rule<'a, 'b> {
     grades: BTreeSet<&'a str>,
     /// The product's schools, by id.
     schools: BTreeSet<&'a str>,
+    /// Whether anything is asked of the user beyond basis and audience.
+    conditional: bool,
     decisions: Decisions<'a>,
     /// Users who have opened the product.
     opened: BTreeSet<&'a SourceId>,
@@ -117,6 +127,7 @@ impl<'a, 'b> Rule<'a, 'b> {
             audience: Roles::that(|role| counts_for(product.audience, role)),
             grades: district.grade_words(&product.grades),
             schools: district.schools_named(&product.schools),
+            conditional: !(product.roles.is_empty() && product.grades.is_empty() && product.schools.is_empty()),
             decisions: Decisions::new(input, product, district.today),
             opened: range(input.opened, &product.code).map(|(user, _)| user).collect(),
             off,
@@ -156,7 +167,7 @@ impl<'a, 'b> Rule<'a, 'b> {
 
     /// What basis and conditions make of a user of whom nothing was decided.
     fn by_rule(&self, subject: Subject<'a, '_>, by_class: Option<Demand>) -> Demand {
-        if !self.meets_conditions(subject.user) {
+        if self.conditional && !self.meets_conditions(subject.user) {
             return Demand::None(ReleaseReason::Conditions);
         }
         match self.product.basis {
@@ -187,7 +198,7 @@ impl<'a, 'b> Rule<'a, 'b> {
                 found = found.or(Some(Demand::None(ReleaseReason::Unassigned)));
             }
             let Some(decision) = self.decisions.of_class(&enrollment.class, &subject.user.id) else { continue };
-            let Some((_, class)) = self.district.class(attendance) else { continue };
+            let Some((_, class)) = self.district.classes.of(attendance) else { continue };
             let seen = subject.view == View::PutBack || class.present;
             if !seen || !counts_for(self.product.audience, enrollment.role) {
                 continue;
@@ -207,6 +218,7 @@ impl<'a, 'b> Rule<'a, 'b> {
         found
     }
 
+    #[inline(never)] // so that nothing of the user is read where nothing is asked
     fn meets_conditions(&self, user: &User) -> bool {
         self.meets_roles(user) && self.meets_grades(user) && self.meets_schools(user)
     }
@@ -254,6 +266,10 @@ impl<'a, 'b> Rule<'a, 'b> {
 
     /// The best any enrollment gives; where none gives anything, the reason of the one that came closest.
     fn enrolled(&self, subject: Subject<'a, '_>) -> Demand {
+        // Where every class counts, one that runs will do.
+        if self.classes.is_none() && subject.running.meet(self.audience) {
+            return Demand::Wanted;
+        }
         let mut lasts = false;
         let mut lost = ReleaseReason::Tombstone;
         for attendance in subject.enrollments {
@@ -268,7 +284,7 @@ impl<'a, 'b> Rule<'a, 'b> {
 
     /// What one enrollment gives.
     pub(super) fn enrollment(&self, attendance: &Attendance<'a>, subject: Subject<'a, '_>) -> Demand {
-        let Some((index, class)) = self.district.class(attendance) else {
+        let Some((index, class)) = self.district.classes.of(attendance) else {
             return Demand::None(ReleaseReason::Tombstone);
         };
         if subject.view == View::Present && !class.present {
@@ -305,7 +321,7 @@ impl<'a, 'b> Rule<'a, 'b> {
             return None;
         }
         let judge = |view: View| -> Vec<Option<ReleaseReason>> {
-            self.district.classes.iter().map(|class| self.judge_class(class, view)).collect()
+            self.district.classes.entries().iter().map(|class| self.judge_class(class, view)).collect()
         };
         Some(ClassVerdicts { present: judge(View::Present), put_back: judge(View::PutBack) })
     }
@@ -381,9 +397,4 @@ pub fn counts_for(audience: Audience, role: RoleName) -> bool {
 /// Whether a catalog's word for a school means this one: source id, identifier or NCES number.
 pub(super) fn names_school(name: &str, org: &Org) -> bool {
     org.id.as_str() == name || org.identifier.as_deref() == Some(name) || org.nces.as_deref() == Some(name)
-}
-
-/// The first key an enrollment of `user` can have.
-pub(super) fn first_key(user: &SourceId) -> EnrollmentKey {
-    EnrollmentKey { user: user.clone(), class: SourceId::new(""), role: RoleName::Administrator }
 }

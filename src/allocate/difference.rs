@@ -2,13 +2,51 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::{ProductCode, Seat, SourceId, Waiting};
+
 use super::SeatKey;
+
+/// A row that stands under its product and user.
+pub trait Keyed {
+    /// The product and the user.
+    fn key(&self) -> (&ProductCode, &SourceId);
+}
+
+impl Keyed for Seat {
+    fn key(&self) -> (&ProductCode, &SourceId) {
+        (&self.product, &self.user)
+    }
+}
+
+impl Keyed for Waiting {
+    fn key(&self) -> (&ProductCode, &SourceId) {
+        (&self.product, &self.user)
+    }
+}
+
+/// One row that is not as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Row<T> {
+    /// As it is now.
+    Put(T),
+    /// There is none any more.
+    Gone(SeatKey),
+}
+
+impl<T: Keyed> Row<T> {
+    fn key(&self) -> (&ProductCode, &SourceId) {
+        match self {
+            Self::Put(row) => row.key(),
+            Self::Gone((product, user)) => (product, user),
+        }
+    }
+}
 
 /// Seats or places that are not as they were, over the map they were in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference<T> {
-    /// By key: the row as it is now; none where there is none any more.
-    rows: Vec<(SeatKey, Option<T>)>,
+    /// By key.
+    rows: Vec<Row<T>>,
 }
 
 impl<T> Default for Difference<T> {
@@ -17,18 +55,43 @@ impl<T> Default for Difference<T> {
     }
 }
 
-impl<T> Difference<T> {
-    /// Of rows in any order; the last of one key counts.
-    pub(super) fn new(mut rows: Vec<(SeatKey, Option<T>)>) -> Self {
-        rows.sort_by(|(one, _), (other, _)| one.cmp(other));
-        rows.dedup_by(|later, earlier| {
-            let again = later.0 == earlier.0;
+impl<T: Keyed> Difference<T> {
+    /// Adds a row as it is now.
+    pub(super) fn push(&mut self, row: T) {
+        self.rows.push(Row::Put(row));
+    }
+
+    /// Adds that there is none any more.
+    pub(super) fn push_gone(&mut self, product: &ProductCode, user: &SourceId) {
+        self.rows.push(Row::Gone((product.clone(), user.clone())));
+    }
+
+    /// How many rows there are.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Puts the rows from `start` on in order; the last of one key counts.
+    pub(super) fn sort_from(&mut self, start: usize) {
+        // Mostly they were added in order.
+        if self.rows.get(start..).is_none_or(|tail| tail.is_sorted_by(|one, other| one.key() < other.key())) {
+            return;
+        }
+        let mut tail = self.rows.split_off(start);
+        tail.sort_by(|one, other| one.key().cmp(&other.key()));
+        tail.dedup_by(|later, earlier| {
+            let again = later.key() == earlier.key();
             if again {
-                earlier.1 = later.1.take();
+                std::mem::swap(later, earlier);
             }
             again
         });
-        Self { rows }
+        self.rows.append(&mut tail);
+    }
+
+    /// Puts products in order, whose rows are.
+    pub(super) fn sort_products(&mut self) {
+        self.rows.sort_by(|one, other| one.key().0.cmp(other.key().0));
     }
 
     /// Whether nothing changed.
@@ -38,32 +101,55 @@ impl<T> Difference<T> {
 
     /// The row of `key` now, `before` being the rows as they were.
     pub fn get<'a>(&'a self, before: &'a BTreeMap<SeatKey, T>, key: &SeatKey) -> Option<&'a T> {
-        match self.rows.binary_search_by(|(known, _)| known.cmp(key)) {
-            Ok(at) => self.rows.get(at).and_then(|(_, row)| row.as_ref()),
+        match self.rows.binary_search_by(|row| row.key().cmp(&(&key.0, &key.1))) {
+            Ok(at) => match self.rows.get(at)? {
+                Row::Put(row) => Some(row),
+                Row::Gone(_) => None,
+            },
             Err(_) => before.get(key),
         }
     }
 
+    /// Keys of rows that are not as they were.
+    pub fn keys(&self) -> impl Iterator<Item = SeatKey> {
+        self.rows.iter().map(Row::key).map(|(product, user)| (product.clone(), user.clone()))
+    }
+
     /// Rows that are new or changed, by key.
     pub fn put(&self) -> impl Iterator<Item = &T> {
-        self.rows.iter().filter_map(|(_, row)| row.as_ref())
+        self.rows.iter().filter_map(|row| match row {
+            Row::Put(row) => Some(row),
+            Row::Gone(_) => None,
+        })
     }
 
     /// Keys without a row any more.
     pub fn gone(&self) -> impl Iterator<Item = &SeatKey> {
-        self.rows.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| key)
+        self.rows.iter().filter_map(|row| match row {
+            Row::Put(_) => None,
+            Row::Gone(key) => Some(key),
+        })
     }
 }
 
-impl<T: Clone> Difference<T> {
+impl<T: Clone + Keyed> Difference<T> {
     /// All rows as they are now.
     pub fn applied_to(&self, before: &BTreeMap<SeatKey, T>) -> BTreeMap<SeatKey, T> {
+        let keyed = |row: &T| {
+            let (product, user) = row.key();
+            ((product.clone(), user.clone()), row.clone())
+        };
+        if before.is_empty() {
+            return self.put().map(keyed).collect();
+        }
         let mut all = before.clone();
-        for (key, row) in &self.rows {
+        for row in &self.rows {
             match row {
-                Some(row) => all.insert(key.clone(), row.clone()),
-                None => all.remove(key),
-            };
+                Row::Put(row) => all.extend([keyed(row)]),
+                Row::Gone(key) => {
+                    all.remove(key);
+                }
+            }
         }
         all
     }

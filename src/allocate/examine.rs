@@ -11,9 +11,10 @@ use crate::model::{
 
 use super::Input;
 use super::capacity::{self, Coverage, range};
+use super::classes::Attendance;
 use super::dates;
 use super::demand::{Demand, Rule as Conditions, Subject, View, counts_for, role_word};
-use super::district::{Attendance, District};
+use super::district::District;
 use super::order::{Claim, Order, Tier};
 use super::person::{by_person, with_other_accounts};
 
@@ -242,7 +243,7 @@ fn class<'a>(
             Demand::Pinned | Demand::Wanted | Demand::Lasts | Demand::Opened => None,
         },
     };
-    let Some((_, class)) = district.class(attendance) else { return seen };
+    let Some((_, class)) = district.classes.of(attendance) else { return seen };
     if class.present || subject.view == View::PutBack {
         seen.standing = match attendance.standing {
             dates::Standing::Running => Standing::Running,

@@ -149,7 +149,7 @@ fn rows(
 ) -> Vec<License> {
     let bought = capacity::of_district(input.catalog, &input.state.id);
     let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
-    products.extend(input.seats.keys().map(|(product, _)| product));
+    products.extend(capacity::products_of(input.seats));
     let mut rows = Vec::new();
     for product in products {
         let capacity = capacity::of(input, product);

@@ -6,6 +6,7 @@
 mod assignment;
 mod capacity;
 mod check;
+mod classes;
 mod contract;
 mod dates;
 mod demand;
@@ -21,24 +22,30 @@ mod person;
 mod pools;
 mod product;
 mod release;
+mod roll;
+mod shared;
 mod sorts;
 #[cfg(test)]
 mod tests;
 mod unclear;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Assignment, Baseline, Basis, Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
-    ReleaseReason, Remembered, Roster, Seat, SourceId, SubscriptionStatus, Target, Timestamp, Waiting, Warning,
+    ReleaseReason, Remembered, Seat, SourceId, SubscriptionStatus, Target, Timestamp, View, Waiting, Warning,
 };
+
+use product::{Desk, Sheets};
 
 pub use capacity::{Coverage, coverage, grace};
 pub use check::{Violation, check};
 pub use demand::{Demand, counts_for};
-pub use difference::Difference;
+pub use difference::{Difference, Keyed};
+pub use district::District;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
 pub use licenses::{
     License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, licenses_of, recently_used,
@@ -66,9 +73,9 @@ pub struct Input<'a> {
     /// The one instant of the run.
     pub as_of: Timestamp,
     /// Active records after the changes that apply.
-    pub roster: &'a Roster,
+    pub roster: View<'a>,
     /// Users, enrollments and classes that left by mere absence, in this run or before: no evidence.
-    pub departed: &'a Roster,
+    pub departed: View<'a>,
     /// Products, and the district's subscriptions.
     pub catalog: &'a Catalog,
     /// Present seats.
@@ -108,8 +115,8 @@ impl<'a> Input<'a> {
         Self {
             state: &baseline.state,
             as_of,
-            roster: &baseline.roster,
-            departed: &baseline.departed,
+            roster: (&baseline.roster).into(),
+            departed: (&baseline.departed).into(),
             catalog: &baseline.catalog,
             seats: &baseline.seats,
             waiting: &baseline.waiting,
@@ -250,45 +257,49 @@ impl Allocation {
 ///
 /// Seats and places of a product the catalog does not know stay as they are.
 pub fn allocate(input: Input<'_>) -> Allocation {
-    let district = district::District::new(input);
-    let products = || input.catalog.products.values();
-    let bundles = products().filter(|it| !it.bundle.is_empty());
-    let others = products().filter(|it| it.bundle.is_empty());
-    let mut outcomes = BTreeMap::new();
-    let mut bundled: BTreeMap<&ProductCode, BTreeSet<SourceId>> = BTreeMap::new();
-    let nobody = BTreeSet::new();
-    for product in bundles.chain(others) {
-        let mut holders = std::borrow::Cow::Borrowed(bundled.get(&product.code).unwrap_or(&nobody));
-        if person::by_person(product) && !holders.is_empty() {
-            person::with_other_accounts(holders.to_mut(), input.persons);
+    District::new(input).allocate(input)
+}
+
+impl<'a> District<'a> {
+    /// The same with the records that are laid out already: `input` has the roster, catalog and instant they were laid out
+    /// for, and seats, places, decisions and holds as it likes.
+    pub fn allocate(&self, input: Input<'a>) -> Allocation {
+        let products = || input.catalog.products.values();
+        let bundles = products().filter(|it| !it.bundle.is_empty());
+        let others = products().filter(|it| it.bundle.is_empty());
+        let mut all = Allocation { warnings: unclear::warnings(input, self), ..Allocation::default() };
+        let mut sheets = Sheets::default();
+        let mut bundled: BTreeMap<&ProductCode, BTreeSet<SourceId>> = BTreeMap::new();
+        let nobody = BTreeSet::new();
+        for product in bundles.chain(others) {
+            let mut holders = Cow::Borrowed(bundled.get(&product.code).unwrap_or(&nobody));
+            if person::by_person(product) && !holders.is_empty() {
+                person::with_other_accounts(holders.to_mut(), input.persons);
+            }
+            let mut desk = Desk::new(input, self, product, &holders, &mut sheets);
+            desk.sort_people();
+            let seating = desk.place();
+            let holders = desk.outcome(&seating, !product.bundle.is_empty(), &mut all, &mut sheets);
+            for part in product.bundle.iter().filter(|part| **part != product.code) {
+                bundled.entry(part).or_default().extend(holders.iter().cloned());
+            }
         }
-        let wants_holders = !product.bundle.is_empty();
-        let outcome = product::allocate(input, &district, product, &holders, wants_holders);
-        for part in product.bundle.iter().filter(|part| **part != product.code) {
-            bundled.entry(part).or_default().extend(outcome.holders.iter().cloned());
+        if products().any(|it| !it.bundle.is_empty()) {
+            all.changes.sort_by(|one, other| one.product.cmp(&other.product));
+            all.seats.sort_products();
+            all.waiting.sort_products();
         }
-        outcomes.insert(&product.code, outcome);
+        all.remembered.inactive = inactive(input, self.today);
+        let unknown = |code: &&ProductCode| !input.catalog.products.contains_key(*code);
+        let count = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
+        for code in capacity::products_of(input.seats).into_iter().filter(unknown) {
+            all.bridged += count(capacity::of_product(input.seats, code).filter(|seat| seat.bridged).count());
+        }
+        for code in capacity::products_of(input.waiting).into_iter().filter(unknown) {
+            all.in_line += count(capacity::range(input.waiting, code).count());
+        }
+        all
     }
-    let mut all = Allocation { warnings: unclear::warnings(input, &district), ..Allocation::default() };
-    all.remembered.inactive = inactive(input, district.today);
-    let unknown = |code: &ProductCode| !input.catalog.products.contains_key(code);
-    let count = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
-    all.bridged = count(input.seats.iter().filter(|(key, seat)| seat.bridged && unknown(&key.0)).count());
-    all.in_line = count(input.waiting.keys().filter(|key| unknown(&key.0)).count());
-    let (mut seats, mut waiting) = (Vec::new(), Vec::new());
-    for (code, outcome) in outcomes {
-        all.changes.extend(outcome.changes);
-        let key = |user: SourceId| (code.clone(), user);
-        seats.extend(outcome.seats.into_iter().map(|(user, row)| (key(user), row)));
-        waiting.extend(outcome.waiting.into_iter().map(|(user, row)| (key(user), row)));
-        all.bridged += outcome.bridged;
-        all.in_line += outcome.in_line;
-        all.remembered.over.extend(outcome.spell.map(|spell| (code.clone(), spell)));
-        all.remembered.grace.extend(outcome.grace);
-    }
-    all.seats = Difference::new(seats);
-    all.waiting = Difference::new(waiting);
-    all
 }
 
 /// Subscriptions the vendor set inactive, with the day that was first seen.

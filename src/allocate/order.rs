@@ -12,7 +12,25 @@ use super::capacity::LAPSE_DAYS;
 use super::district::District;
 
 /// A place in the order before the shuffle; the smallest is served first.
-pub(super) type Tier = (Reverse<bool>, Reverse<bool>, Timestamp, usize);
+pub(super) type Tier = (Reverse<bool>, Reverse<bool>, Timestamp, u32);
+
+/// One of several in the same place before the shuffle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Equal {
+    /// The first bytes of their hash, which nearly always tell two apart.
+    head: u64,
+    /// Which candidate.
+    pub(super) candidate: usize,
+    /// The pools they may be seated in.
+    pub(super) sort: usize,
+}
+
+impl Equal {
+    /// Not yet shuffled.
+    pub(super) fn new(candidate: usize, sort: usize) -> Self {
+        Self { head: 0, candidate, sort }
+    }
+}
 
 /// What the place of one user, or of a person with several accounts, rests on.
 #[derive(Clone, Copy, Debug)]
@@ -58,38 +76,40 @@ impl<'a> Order<'a> {
     }
 
     /// The first entry of the product's `order` that matches; the unlisted come last.
-    fn index(&self, accounts: &[&User]) -> usize {
+    fn index(&self, accounts: &[&User]) -> u32 {
+        if self.entries.is_empty() {
+            return u32::MAX;
+        }
         let listed = self.entries.iter().position(|(words, schools)| {
             accounts.iter().any(|user| {
                 user.grades.iter().any(|it| words.contains(it.as_str()))
                     || user.roles.iter().any(|it| schools.contains(it.org.as_str()))
             })
         });
-        listed.unwrap_or(usize::MAX)
+        listed.and_then(|index| u32::try_from(index).ok()).unwrap_or(u32::MAX)
     }
 
     /// The place of a user among equals. Bytes of a hash order as its hex does.
     pub(super) fn shuffled(&self, user: &SourceId) -> [u8; 32] {
-        self.shuffle.clone().chain_update(user.as_str()).finalize().into()
+        let mut hash = self.shuffle.clone();
+        hash.update(user.as_str());
+        hash.finalize_reset().into()
     }
 
-    /// Shuffles equals: their indexes in the order of their hashes, of which eight bytes nearly always tell them apart.
-    pub(super) fn shuffle(&self, equals: &mut [usize], user: impl Fn(usize) -> Option<&'a SourceId>) {
+    /// Shuffles equals into the order of their hashes.
+    pub(super) fn shuffle(&self, equals: &mut [Equal], user: impl Fn(usize) -> Option<&'a SourceId>) {
         if equals.len() < 2 {
             return;
         }
-        let hash = |index: usize| user(index).map(|id| self.shuffled(id)).unwrap_or_default();
-        let head = |index: usize| {
+        let hash = |it: &Equal| user(it.candidate).map(|id| self.shuffled(id)).unwrap_or_default();
+        for it in &mut *equals {
             let mut head = [0; 8];
-            head.iter_mut().zip(hash(index)).for_each(|(to, from)| *to = from);
-            (u64::from_be_bytes(head), index)
-        };
-        let mut heads: Vec<(u64, usize)> = equals.iter().map(|index| head(*index)).collect();
-        heads.sort_unstable_by(|one, other| {
-            one.0.cmp(&other.0).then_with(|| hash(one.1).cmp(&hash(other.1))).then(one.1.cmp(&other.1))
-        });
-        for (to, (_, index)) in equals.iter_mut().zip(heads) {
-            *to = index;
+            head.iter_mut().zip(hash(it)).for_each(|(to, from)| *to = from);
+            it.head = u64::from_be_bytes(head);
         }
+        equals.sort_unstable_by(|one, other| {
+            let whole = || hash(one).cmp(&hash(other)).then(one.candidate.cmp(&other.candidate));
+            one.head.cmp(&other.head).then_with(whole)
+        });
     }
 }

@@ -1,26 +1,10 @@
 //! What one allocation of a product comes to: the changes, and the rows that are not as they were.
 
-use crate::model::{Pool, ReleaseReason, Seat, SeatState, SourceId, Spell, SubscriptionId, Waiting};
+use crate::model::{Pool, Seat, SeatState, SourceId, Waiting};
 
 use super::capacity::Coverage;
-use super::product::{Candidate, Desk, Keeper, Placed};
-use super::{SeatAction, SeatChange};
-
-/// The outcome for one product.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) changes: Vec<SeatChange>,
-    /// Seats that changed, none for those that ended.
-    pub(super) seats: Vec<(SourceId, Option<Seat>)>,
-    /// Places that changed, none for those that ended.
-    pub(super) waiting: Vec<(SourceId, Option<Waiting>)>,
-    /// Who has a seat, where it was asked for.
-    pub(super) holders: Vec<SourceId>,
-    pub(super) bridged: u64,
-    pub(super) in_line: u64,
-    pub(super) spell: Option<Spell>,
-    pub(super) grace: Vec<(SubscriptionId, u64)>,
-}
+use super::product::{Candidate, Desk, Keeper, Seating, Sheets};
+use super::{Allocation, SeatAction, SeatChange};
 
 /// What a seat is: the first that applies (licensing.md, What must always hold, 3).
 pub fn state_of(coverage: Coverage, bridged: bool, leaving: bool) -> SeatState {
@@ -35,101 +19,116 @@ pub fn state_of(coverage: Coverage, bridged: bool, leaving: bool) -> SeatState {
     }
 }
 
-/// Changes by the step in which they are applied.
-#[derive(Debug, Default)]
-struct Steps {
-    released: Vec<SeatChange>,
-    moved: Vec<SeatChange>,
-    granted: Vec<SeatChange>,
-    marked: Vec<SeatChange>,
-    joined: Vec<SeatChange>,
-    left: Vec<SeatChange>,
-}
-
-impl Steps {
-    fn in_order(self) -> Vec<SeatChange> {
-        let Self { released, moved, granted, marked, joined, left } = self;
-        let mut all = Vec::with_capacity(released.len() + granted.len() + joined.len());
-        for mut step in [released, moved, granted, marked, joined, left] {
-            step.sort_by(|one, other| one.user.cmp(&other.user));
-            all.append(&mut step);
-        }
-        all
-    }
+/// A seat that stays and is not as it was, with the pool it is in from now on.
+struct Altered<'a, 'b> {
+    keeper: &'b Keeper<'a>,
+    pool: &'b Pool,
 }
 
 impl<'a> Desk<'a, '_> {
-    /// What it comes to, everyone being placed.
-    pub(super) fn outcome(mut self, placed: &Placed, spell: Option<Spell>, wants_holders: bool) -> Outcome {
-        let mut outcome = Outcome { spell, grace: std::mem::take(&mut self.capacity.grace), ..Outcome::default() };
-        let mut steps = Steps::default();
+    /// Adds to `all` what it comes to, everyone being seated: changes in the order in which they are applied, step by step,
+    /// each by user. Gives back the sheets, and who has a seat if `wants_holders`.
+    pub(super) fn outcome(
+        self,
+        seating: &Seating,
+        wants_holders: bool,
+        all: &mut Allocation,
+        sheets: &mut Sheets<'a>,
+    ) -> Vec<SourceId> {
+        let (seats_before, waiting_before) = (all.seats.len(), all.waiting.len());
+        let in_order = self.joined.is_empty() && !seating.reclaimed;
+        let mut step = all.changes.len();
+        let mut next = |changes: &mut Vec<SeatChange>, in_order: bool| {
+            if !in_order && let Some(own) = changes.get_mut(step..) {
+                own.sort_by(|one, other| one.user.cmp(&other.user));
+            }
+            step = changes.len();
+        };
+        self.release(all);
+        next(&mut all.changes, in_order);
+        let altered = self.altered(seating);
+        self.move_seats(&altered, all);
+        next(&mut all.changes, in_order);
+        self.grant(seating, all);
+        next(&mut all.changes, in_order);
+        self.mark(&altered, all);
+        next(&mut all.changes, in_order);
+        self.wait(seating, all);
+        next(&mut all.changes, in_order);
+        self.leave(seating, all);
+        next(&mut all.changes, false);
+        all.seats.sort_from(seats_before);
+        all.waiting.sort_from(waiting_before);
+        all.bridged += count(self.kept.iter().filter(|it| it.bridged).count());
+        all.in_line += count(seating.positions.iter().filter(|position| **position > 0).count());
+        let code = &self.product.code;
+        all.remembered.over.extend(seating.spell.map(|spell| (code.clone(), spell)));
+        let holders = if wants_holders { self.holders(seating) } else { Vec::new() };
+        all.remembered.grace.extend(self.capacity.grace);
+        *sheets = Sheets { kept: self.kept, candidates: self.candidates };
+        holders
+    }
+
+    fn holders(&self, seating: &Seating) -> Vec<SourceId> {
+        let new = self.candidates.iter().zip(&seating.positions).filter(|(_, position)| **position == 0);
+        let new = new.map(|(it, _)| &it.user.id);
+        self.kept.iter().map(|it| it.account).chain(new).cloned().collect()
+    }
+
+    fn release(&self, all: &mut Allocation) {
         for (seat, reason) in &self.released {
-            outcome.seats.push((seat.user.clone(), None));
-            steps.released.push(self.release(seat, *reason));
+            let action = SeatAction::Released { pool: seat.pool.clone(), since: seat.since, reason: *reason };
+            all.changes.push(self.change(&seat.user, action));
+            all.seats.push_gone(&self.product.code, &seat.user);
         }
-        let (kept, new) = placed.pools.split_at(self.kept.len());
-        for (keeper, pool) in self.kept.iter().zip(kept) {
-            outcome.bridged += u64::from(keeper.bridged);
-            // Most seats are as they were; of those nothing is looked at again.
-            if !(keeper.as_it_was && (pool.is_none() || *pool == keeper.home)) {
+    }
+
+    /// Most seats are as they were; of those nothing is looked at again.
+    fn altered<'b>(&'b self, seating: &Seating) -> Vec<Altered<'a, 'b>> {
+        let mut altered = Vec::new();
+        for (index, keeper) in self.kept.iter().enumerate() {
+            let pool = self.pool_of_kept(seating, index, keeper);
+            if !(keeper.as_it_was && (pool.is_none() || pool == keeper.home)) {
                 let pool = pool.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&keeper.seat.pool);
-                self.keep_seat(keeper, pool, &mut steps, &mut outcome);
-            }
-            if wants_holders {
-                outcome.holders.push(keeper.account.clone());
+                altered.push(Altered { keeper, pool });
             }
         }
-        for ((it, position), pool) in self.candidates.iter().zip(&placed.positions).zip(new) {
-            if let Some(position) = *position {
-                outcome.in_line += 1;
-                self.wait(it, position, &mut steps, &mut outcome);
-            } else {
-                let pool = pool.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
-                self.grant(it, pool, &mut steps, &mut outcome);
-                if wants_holders {
-                    outcome.holders.push(it.user.id.clone());
-                }
-            }
-        }
-        for user in &self.left {
-            outcome.waiting.push(((*user).clone(), None));
-            steps.left.push(self.change(user, SeatAction::WaitingEnded));
-        }
-        outcome.changes = steps.in_order();
-        outcome
+        altered
     }
 
-    fn release(&self, seat: &Seat, reason: ReleaseReason) -> SeatChange {
-        let action = SeatAction::Released { pool: seat.pool.clone(), since: seat.since, reason };
-        self.change(&seat.user, action)
+    fn move_seats(&self, altered: &[Altered<'a, '_>], all: &mut Allocation) {
+        for Altered { keeper, pool } in altered {
+            let old = keeper.seat;
+            let (from, to) = (old.pool.clone(), (*pool).clone());
+            let moves = *pool != &old.pool;
+            if *keeper.account != old.user {
+                let account = keeper.account.clone();
+                all.changes.push(self.change(&old.user, SeatAction::Passed { account, from, to }));
+                all.seats.push_gone(&self.product.code, &old.user);
+            } else if moves {
+                all.changes.push(self.change(&old.user, SeatAction::Moved { from, to }));
+            }
+            if !keeper.as_it_was || moves {
+                all.seats.push(Seat {
+                    user: keeper.account.clone(),
+                    pool: (*pool).clone(),
+                    leaving: keeper.leaving.as_deref().cloned(),
+                    bridged: keeper.bridged,
+                    state: self.state_of(keeper.bridged, keeper.leaving.is_some()),
+                    ..old.clone()
+                });
+            }
+        }
     }
 
-    fn keep_seat(&self, keeper: &Keeper<'a>, pool: &Pool, steps: &mut Steps, outcome: &mut Outcome) {
-        let old = keeper.seat;
-        let passes = *keeper.account != old.user;
-        if passes {
-            let account = keeper.account.clone();
-            let action = SeatAction::Passed { account, from: old.pool.clone(), to: pool.clone() };
-            steps.moved.push(self.change(&old.user, action));
-            outcome.seats.push((old.user.clone(), None));
-        } else if *pool != old.pool {
-            let action = SeatAction::Moved { from: old.pool.clone(), to: pool.clone() };
-            steps.moved.push(self.change(&old.user, action));
-        }
-        match (&old.leaving, &keeper.leaving) {
-            (None, Some(leaving)) => {
-                steps.marked.push(self.change(keeper.account, SeatAction::Leaving { since: leaving.since }));
-            }
-            (Some(_), None) => steps.marked.push(self.change(keeper.account, SeatAction::Stayed)),
-            _ => {}
-        }
-        let state = self.state_of(keeper.bridged, keeper.leaving.is_some());
-        if !keeper.as_it_was || *pool != old.pool {
-            let user = keeper.account.clone();
-            let leaving = keeper.leaving.clone();
-            let seat =
-                Seat { user: user.clone(), pool: pool.clone(), leaving, bridged: keeper.bridged, state, ..old.clone() };
-            outcome.seats.push((user, Some(seat)));
+    fn mark(&self, altered: &[Altered<'a, '_>], all: &mut Allocation) {
+        for Altered { keeper, .. } in altered {
+            let action = match (&keeper.seat.leaving, &keeper.leaving) {
+                (None, Some(leaving)) => SeatAction::Leaving { since: leaving.since },
+                (Some(_), None) => SeatAction::Stayed,
+                _ => continue,
+            };
+            all.changes.push(self.change(keeper.account, action));
         }
     }
 
@@ -138,50 +137,73 @@ impl<'a> Desk<'a, '_> {
         state_of(self.capacity.coverage, bridged, leaving)
     }
 
-    fn grant(&self, it: &Candidate<'a>, pool: &Pool, steps: &mut Steps, outcome: &mut Outcome) {
-        let user = &it.user.id;
-        let action = match it.carried {
-            Some(old) => SeatAction::Carried { pool: pool.clone(), renews: old.clone() },
-            None => SeatAction::Granted { pool: pool.clone() },
-        };
-        steps.granted.push(self.change(user, action));
-        let seat = Seat {
-            product: self.product.code.clone(),
-            user: user.clone(),
-            pool: pool.clone(),
-            since: self.input.as_of,
-            claimed_at: None,
-            last_used_at: None,
-            leaving: None,
-            bridged: false,
-            state: SeatState::Active,
-        };
-        outcome.seats.push((user.clone(), Some(seat)));
-        if it.place.is_some() {
-            outcome.waiting.push((user.clone(), None));
-            steps.left.push(self.change(user, SeatAction::WaitingEnded));
+    /// Candidates with their positions in line.
+    fn positioned<'b>(&'b self, seating: &'b Seating) -> impl Iterator<Item = (usize, &'b Candidate<'a>, u32)> {
+        self.candidates.iter().zip(&seating.positions).enumerate().map(|(index, (it, position))| (index, it, *position))
+    }
+
+    fn grant(&self, seating: &Seating, all: &mut Allocation) {
+        for (index, it, _) in self.positioned(seating).filter(|(.., position)| *position == 0) {
+            let pool = self.pool_of_new(seating, index, it).and_then(|pool| self.sorts.pool(pool));
+            let pool = pool.unwrap_or(&Pool::District);
+            let user = &it.user.id;
+            let action = match it.carried {
+                Some(old) => SeatAction::Carried { pool: pool.clone(), renews: old.clone() },
+                None => SeatAction::Granted { pool: pool.clone() },
+            };
+            all.changes.push(self.change(user, action));
+            all.seats.push(Seat {
+                product: self.product.code.clone(),
+                user: user.clone(),
+                pool: pool.clone(),
+                since: self.input.as_of,
+                claimed_at: None,
+                last_used_at: None,
+                leaving: None,
+                bridged: false,
+                state: SeatState::Active,
+            });
+            if it.place.is_some() {
+                all.waiting.push_gone(&self.product.code, user);
+            }
         }
     }
 
-    fn wait(&self, it: &Candidate<'a>, position: u32, steps: &mut Steps, outcome: &mut Outcome) {
-        let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
-        let user = &it.user.id;
-        if it.place.is_none() {
-            steps.joined.push(self.change(user, SeatAction::Waiting { short_of: short_of.clone() }));
+    fn wait(&self, seating: &Seating, all: &mut Allocation) {
+        for (_, it, position) in self.positioned(seating).filter(|(.., position)| *position > 0) {
+            let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
+            let user = &it.user.id;
+            if it.place.is_none() {
+                all.changes.push(self.change(user, SeatAction::Waiting { short_of: short_of.clone() }));
+            }
+            if it.position != Some(position) {
+                all.waiting.push(Waiting {
+                    product: self.product.code.clone(),
+                    user: user.clone(),
+                    since: it.tier.2,
+                    position,
+                    short_of: short_of.clone(),
+                });
+            }
         }
-        if it.position != Some(position) {
-            let place = Waiting {
-                product: self.product.code.clone(),
-                user: user.clone(),
-                since: it.since,
-                position,
-                short_of: short_of.clone(),
-            };
-            outcome.waiting.push((user.clone(), Some(place)));
+    }
+
+    /// Ends places in line, with a seat or without.
+    fn leave(&self, seating: &Seating, all: &mut Allocation) {
+        let seated = self.positioned(seating).filter(|(_, it, position)| *position == 0 && it.place.is_some());
+        for user in seated.map(|(_, it, _)| &it.user.id).chain(self.left.iter().copied()) {
+            all.changes.push(self.change(user, SeatAction::WaitingEnded));
+        }
+        for user in &self.left {
+            all.waiting.push_gone(&self.product.code, user);
         }
     }
 
     fn change(&self, user: &SourceId, action: SeatAction) -> SeatChange {
         SeatChange { product: self.product.code.clone(), user: user.clone(), action }
     }
+}
+
+fn count(it: usize) -> u64 {
+    u64::try_from(it).unwrap_or(u64::MAX)
 }

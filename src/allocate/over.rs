@@ -52,8 +52,12 @@ impl Desk<'_, '_> {
         };
         let total = u64::from(total);
         let allowed = total + self.capacity.allowances.iter().map(|it| it.seats).sum::<u64>();
-        let used = self.kept.iter().filter(|it| !it.bridged && self.takes_room(it)).count();
-        let used = u64::try_from(used).unwrap_or(u64::MAX);
+        let count = |it: usize| u64::try_from(it).unwrap_or(u64::MAX);
+        // Where there are not more seats than the total, it does not matter which of them take room.
+        let mut used = count(self.kept.len());
+        if used > total {
+            used = count(self.kept.iter().filter(|it| !it.bridged && self.takes_room(it)).count());
+        }
         let known = self.input.remembered.over.get(&self.product.code);
         let over = (used > total).then(|| known.map_or(today, |spell| spell.over));
         let beyond = (used > allowed).then(|| known.and_then(|spell| spell.beyond).unwrap_or(today));

@@ -53,7 +53,7 @@ pub(super) fn joined<'a>(input: Input<'a>, product: &Product) -> BTreeMap<&'a So
     if by_person(product) {
         return input.persons.iter().collect();
     }
-    let here = |id: &SourceId| input.roster.users.get(id).is_some_and(|user| user.active);
+    let here = |id: &SourceId| input.roster.users().get(id).is_some_and(|user| user.active);
     let mut heirs: BTreeMap<&SourceId, &SourceId> = BTreeMap::new();
     for (account, person) in input.persons.iter().filter(|(account, _)| here(account)) {
         let heir = heirs.entry(person).or_insert(account);
@@ -156,7 +156,6 @@ impl<'a> Desk<'a, '_> {
         let own = accounts.iter().find(|it| it.id == first).and_then(|it| it.place);
         self.line_up(&users, demand, own.or(place), ended.or(last), sort);
         if let (Some(candidate), Some(place)) = (self.candidates.last_mut(), place) {
-            candidate.since = place.since;
             candidate.position =
                 candidate.position.filter(|_| candidate.place.is_some_and(|own| own.since == place.since));
             candidate.tier.2 = place.since;
@@ -186,7 +185,6 @@ impl<'a> Desk<'a, '_> {
             self.left.retain(|id| place.is_none_or(|place| place.user != **id));
             self.line_up(&users, demand, place, Some(ended), sort);
             if let Some(candidate) = self.candidates.last_mut() {
-                candidate.since = self.input.as_of;
                 candidate.tier.2 = self.input.as_of;
                 candidate.position = None;
             }

@@ -5,7 +5,7 @@
 //! pool only if someone else moves to a site license, which is outside the total. What no path leaves stays closed for
 //! good, so a pool is searched in vain at most once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// A pool as the graph sees it.
 #[derive(Clone, Copy, Debug)]
@@ -20,10 +20,18 @@ pub(super) struct Slot {
 pub(super) type Choice = Vec<usize>;
 
 /// Occupants of one pool of one sort, last in first out. Those granted in this run move before those who had a seat.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Crowd {
+    sort: usize,
+    pool: usize,
     kept: Vec<usize>,
     granted: Vec<usize>,
+}
+
+impl Crowd {
+    fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.granted.is_empty()
+    }
 }
 
 /// How a search reached a node.
@@ -42,24 +50,41 @@ enum Step {
 pub(super) struct Placement {
     slots: Vec<Slot>,
     choices: Vec<Choice>,
-    crowds: Vec<BTreeMap<usize, Crowd>>,
+    /// One for each choice of each sort, in that order.
+    crowds: Vec<Crowd>,
+    /// Where each sort's crowds begin.
+    begins: Vec<usize>,
+    /// The crowds of each pool, by sort.
+    of_pool: Vec<Vec<usize>>,
     used: Vec<usize>,
     /// Seats the total allows; none is no limit, and while kept seats are placed it is not asked.
     total: Option<usize>,
     /// Seats that count in the total.
     counted: usize,
     closed: Vec<bool>,
-    places: Vec<Option<usize>>,
+    places: Vec<Option<u32>>,
 }
 
 impl Placement {
     /// Empty pools. `choices` are the sorts of users.
     pub(super) fn new(slots: Vec<Slot>, choices: Vec<Choice>) -> Self {
         let pools = slots.len();
+        let (mut crowds, mut begins, mut of_pool) = (Vec::new(), Vec::new(), vec![Vec::new(); pools]);
+        for (sort, choice) in choices.iter().enumerate() {
+            begins.push(crowds.len());
+            for pool in choice {
+                if let Some(of_pool) = of_pool.get_mut(*pool) {
+                    of_pool.push(crowds.len());
+                }
+                crowds.push(Crowd { sort, pool: *pool, kept: Vec::new(), granted: Vec::new() });
+            }
+        }
         Self {
             slots,
             choices,
-            crowds: std::iter::repeat_with(BTreeMap::new).take(pools).collect(),
+            crowds,
+            begins,
+            of_pool,
             used: vec![0; pools],
             total: None,
             counted: 0,
@@ -115,21 +140,22 @@ impl Placement {
         }
     }
 
-    /// Whether everyone can have their first pool, so that their order does not matter. `sorts` has how many there are of
-    /// each sort.
-    pub(super) fn fits(&self, sorts: &BTreeMap<usize, usize>) -> bool {
-        let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
-        for (sort, count) in sorts {
-            let Some(first) = self.choices.get(*sort).and_then(|choice| choice.first()) else { return false };
-            *wanted.entry(*first).or_default() += count;
+    /// Whether everyone can have their first pool, so that their order does not matter. `sorts` tells of each one's.
+    pub(super) fn fits(&self, sorts: impl Iterator<Item = usize>) -> bool {
+        let mut wanted = vec![0_usize; self.slots.len()];
+        for sort in sorts {
+            let first = self.choices.get(sort).and_then(|choice| choice.first());
+            let Some(count) = first.and_then(|pool| wanted.get_mut(*pool)) else { return false };
+            *count += 1;
         }
-        let room = |(pool, count): (&usize, &usize)| {
-            let used = self.used.get(*pool).copied().unwrap_or(usize::MAX);
-            self.slot(*pool).seats.is_none_or(|seats| used.saturating_add(*count) <= seats)
+        let room = |(pool, count): (usize, &usize)| {
+            let used = self.used.get(pool).copied().unwrap_or(usize::MAX);
+            *count == 0 || self.slot(pool).seats.is_none_or(|seats| used.saturating_add(*count) <= seats)
         };
-        let counted = wanted.iter().filter(|(pool, _)| self.slot(**pool).counted).map(|(_, count)| count);
+        let counted = wanted.iter().enumerate().filter(|(pool, _)| self.slot(*pool).counted).map(|(_, count)| count);
         let counted = self.counted.saturating_add(counted.sum());
-        wanted.iter().all(room) && self.total.is_none_or(|limit| counted <= limit || counted == self.counted)
+        wanted.iter().enumerate().all(room)
+            && self.total.is_none_or(|limit| counted <= limit || counted == self.counted)
     }
 
     /// Seats that count in the total, placed or not.
@@ -139,7 +165,12 @@ impl Placement {
 
     /// Where an occupant sits; none if they were not placed.
     pub(super) fn place(&self, occupant: usize) -> Option<usize> {
-        self.places.get(occupant).copied().flatten()
+        usize::try_from(self.places.get(occupant).copied().flatten()?).ok()
+    }
+
+    fn crowd(&mut self, sort: usize, pool: usize) -> Option<&mut Crowd> {
+        let index = self.begins.get(sort)? + self.choices.get(sort)?.iter().position(|it| *it == pool)?;
+        self.crowds.get_mut(index)
     }
 
     fn slot(&self, pool: usize) -> Slot {
@@ -156,16 +187,17 @@ impl Placement {
     }
 
     fn enter(&mut self, occupant: usize, sort: usize, pool: usize, kept: bool) {
-        if let (Some(crowds), Some(used)) = (self.crowds.get_mut(pool), self.used.get_mut(pool)) {
-            let crowd = crowds.entry(sort).or_default();
+        if let Some(crowd) = self.crowd(sort, pool) {
             let stack = if kept { &mut crowd.kept } else { &mut crowd.granted };
             stack.push(occupant);
-            *used += 1;
+            if let Some(used) = self.used.get_mut(pool) {
+                *used += 1;
+            }
             if self.places.len() <= occupant {
                 self.places.resize(occupant + 1, None);
             }
             if let Some(place) = self.places.get_mut(occupant) {
-                *place = Some(pool);
+                *place = u32::try_from(pool).ok();
             }
             self.counted += usize::from(self.slot(pool).counted);
         }
@@ -173,13 +205,9 @@ impl Placement {
 
     /// Takes out the occupant who moves first, and whether they had their seat before.
     fn leave(&mut self, pool: usize, sort: usize) -> Option<(usize, bool)> {
-        let crowds = self.crowds.get_mut(pool)?;
-        let crowd = crowds.get_mut(&sort)?;
+        let crowd = self.crowd(sort, pool)?;
         let granted = crowd.granted.pop().map(|occupant| (occupant, false));
         let leaver = granted.or_else(|| crowd.kept.pop().map(|occupant| (occupant, true)))?;
-        if crowd.granted.is_empty() && crowd.kept.is_empty() {
-            crowds.remove(&sort);
-        }
         if let Some(used) = self.used.get_mut(pool) {
             *used -= 1;
         }
@@ -210,10 +238,11 @@ impl Placement {
                     search.reach(total, cost, Step::Total(node));
                 }
             }
-            for (sort, crowd) in self.crowds.get(node).into_iter().flatten() {
+            let crowds = self.of_pool.get(node).into_iter().flatten().filter_map(|index| self.crowds.get(*index));
+            for crowd in crowds.filter(|crowd| !crowd.is_empty()) {
                 let cost = cost + usize::from(crowd.granted.is_empty());
-                for pool in self.choices.get(*sort).into_iter().flatten() {
-                    search.reach(*pool, cost, Step::From(node, *sort));
+                for pool in self.choices.get(crowd.sort).into_iter().flatten() {
+                    search.reach(*pool, cost, Step::From(crowd.pool, crowd.sort));
                 }
             }
         }

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
-use crate::model::{Ended, Leaving, Product, ReleaseReason, Roster, Seat, SourceId, Timestamp, User, Waiting};
+use crate::model::{
+    Date, Ended, Leaving, Product, ProductCode, ReleaseReason, Seat, SourceId, Spell, Timestamp, User, Waiting,
+};
 
 use super::Input;
 use super::capacity::{self, Capacity, Coverage, range};
 use super::demand::{Demand, Rule, Subject, View};
-use super::district::{District, Fact};
-use super::order::{Claim, Order, Tier};
-use super::outcome::Outcome;
+use super::district::{District, schools_of};
+use super::order::{Claim, Equal, Order, Tier};
 use super::over::Excess;
 use super::person::{Account, joined};
 use super::pools::Placement;
 use super::release::{Fate, Seen, fate};
+use super::roll::{Fact, Placed};
 use super::sorts::Sorts;
 
 /// A seat that stays.
@@ -23,12 +25,13 @@ pub(super) struct Keeper<'a> {
     pub(super) seat: &'a Seat,
     /// The account that has it from now on.
     pub(super) account: &'a SourceId,
-    pub(super) leaving: Option<Leaving>,
+    /// Boxed, since there is hardly ever one.
+    pub(super) leaving: Option<Box<Leaving>>,
     pub(super) bridged: bool,
     pub(super) demand: Demand,
     pub(super) sort: usize,
     /// When the seat began.
-    since: Timestamp,
+    pub(super) since: Timestamp,
     /// The pool the seat is in, if its user may still draw from it.
     pub(super) home: Option<usize>,
     /// Whether the row stays as it is unless the pool changes.
@@ -54,12 +57,18 @@ pub(super) struct Candidate<'a> {
     pub(super) place: Option<&'a Waiting>,
     /// The position they had, if nothing else of the place changes.
     pub(super) position: Option<u32>,
-    pub(super) since: Timestamp,
     pub(super) tier: Tier,
     pub(super) held: bool,
     pub(super) sort: usize,
     /// The product whose seat is carried over.
-    pub(super) carried: Option<&'a crate::model::ProductCode>,
+    pub(super) carried: Option<&'a ProductCode>,
+}
+
+/// What is written down of each user, taken over from product to product so that its memory is asked for once.
+#[derive(Debug, Default)]
+pub(super) struct Sheets<'a> {
+    pub(super) kept: Vec<Keeper<'a>>,
+    pub(super) candidates: Vec<Candidate<'a>>,
 }
 
 /// One product of one district on its way through the steps.
@@ -85,96 +94,103 @@ pub(super) struct Desk<'a, 'b> {
 }
 
 /// Where everyone is after placement.
-pub(super) struct Placed {
-    /// Pools of kept seats, then of candidates.
-    pub(super) pools: Vec<Option<usize>>,
-    /// Positions in line of candidates; who has one has no seat.
-    pub(super) positions: Vec<Option<u32>>,
+#[derive(Debug)]
+pub(super) struct Seating {
+    /// Kept seats, then candidates; none if nobody is placed, since no subscription gives access.
+    placement: Option<Placement>,
+    /// Positions in line of candidates; 0 for who has a seat.
+    pub(super) positions: Vec<u32>,
+    /// The spell over the total it leaves.
+    pub(super) spell: Option<Spell>,
+    /// Whether seats were taken back, so that not everyone stands in order of user.
+    pub(super) reclaimed: bool,
 }
 
-/// Allocates `product`.
-pub(super) fn allocate<'a>(
-    input: Input<'a>,
-    district: &District<'a>,
-    product: &'a Product,
-    bundled: &BTreeSet<SourceId>,
-    wants_holders: bool,
-) -> Outcome {
-    let capacity = capacity::of(input, &product.code);
-    let first = (product.code.clone(), SourceId::new(""));
-    let bridged = input.bridged.range(first..).take_while(|(code, _)| *code == product.code);
-    let mut desk = Desk {
-        input,
-        district,
-        product,
-        bundled,
-        bridged: bridged.map(|(_, user)| user).collect(),
-        joined: joined(input, product),
-        rule: Rule::new(input, district, product),
-        order: Order::new(&input.state.id, district, product, input.as_of),
-        sorts: Sorts::new(&capacity),
-        capacity,
-        released: Vec::new(),
-        kept: Vec::new(),
-        candidates: Vec::new(),
-        left: Vec::new(),
-    };
-    desk.sort_people();
-    desk.place(wants_holders)
+impl<'a, 'b> Desk<'a, 'b> {
+    /// The desk of `product`. `bundled` are the users who have a bundle that contains it.
+    pub(super) fn new(
+        input: Input<'a>,
+        district: &'b District<'a>,
+        product: &'a Product,
+        bundled: &'b BTreeSet<SourceId>,
+        sheets: &mut Sheets<'a>,
+    ) -> Self {
+        let capacity = capacity::of(input, &product.code);
+        let first = (product.code.clone(), SourceId::new(""));
+        let bridged = input.bridged.range(first..).take_while(|(code, _)| *code == product.code);
+        let Sheets { mut kept, mut candidates } = std::mem::take(sheets);
+        kept.clear();
+        kept.reserve(district.roll.facts().len());
+        candidates.clear();
+        candidates.reserve(district.roll.facts().len());
+        Self {
+            input,
+            district,
+            product,
+            bundled,
+            bridged: bridged.map(|(_, user)| user).collect(),
+            joined: joined(input, product),
+            rule: Rule::new(input, district, product),
+            order: Order::new(&input.state.id, district, product, input.as_of),
+            sorts: Sorts::new(&capacity),
+            capacity,
+            released: Vec::new(),
+            kept,
+            candidates,
+            left: Vec::new(),
+        }
+    }
 }
 
-/// The entry of `user`, which every earlier one has left behind in `skipped`.
+/// The entry of the user at `index`, which every earlier one has left behind in `skipped`.
 fn advance<'a, T>(
-    entries: &mut Peekable<impl Iterator<Item = (&'a SourceId, &'a T)>>,
-    user: &SourceId,
+    entries: &mut Peekable<impl Iterator<Item = Placed<'a, &'a T>>>,
+    index: usize,
     skipped: &mut Vec<(&'a SourceId, &'a T)>,
 ) -> Option<&'a T> {
     loop {
-        match entries.peek()?.0.cmp(user) {
-            std::cmp::Ordering::Less => skipped.extend(entries.next()),
-            std::cmp::Ordering::Equal => return entries.next().map(|(_, it)| it),
-            std::cmp::Ordering::Greater => return None,
+        match entries.peek()?.place {
+            Ok(place) if place == index => return entries.next().map(|it| it.entry),
+            Err(gap) if gap <= index => skipped.extend(entries.next().map(|it| (it.id, it.entry))),
+            Ok(_) | Err(_) => return None,
         }
     }
 }
 
 impl<'a> Desk<'a, '_> {
-    /// Steps 1 and 2: reads users, enrollments, seats and places side by side, all in order of user.
-    fn sort_people(&mut self) {
-        let input = self.input;
-        let code = &self.product.code;
-        let roster: &'a Roster = input.roster;
-        let mut seats = range(input.seats, code).peekable();
-        let mut waiting = range(input.waiting, code).peekable();
-        let mut ended = range(input.ended, code).peekable();
+    /// Steps 1 and 2: reads users, seats and places side by side, all in order of user.
+    pub(super) fn sort_people(&mut self) {
+        let (input, district, code) = (self.input, self.district, &self.product.code);
+        let mut seats = district.roll.placed(range(input.seats, code)).peekable();
+        let mut waiting = district.roll.placed(range(input.waiting, code)).peekable();
+        let mut ended = district.roll.placed(range(input.ended, code)).peekable();
         let (mut orphans, mut strangers, mut former) = (Vec::new(), Vec::new(), Vec::new());
         let joins = !self.joined.is_empty();
         let mut persons: BTreeMap<&'a SourceId, Vec<Account<'a>>> = BTreeMap::new();
-        for (index, (id, user)) in roster.users.iter().enumerate() {
-            let seat = advance(&mut seats, id, &mut orphans);
-            let place = advance(&mut waiting, id, &mut strangers);
-            let last = advance(&mut ended, id, &mut former);
+        for (index, fact) in district.roll.facts().iter().enumerate() {
+            let seat = advance(&mut seats, index, &mut orphans);
+            let place = advance(&mut waiting, index, &mut strangers);
+            let last = advance(&mut ended, index, &mut former);
             if !joins {
                 former.clear();
             }
             for (id, seat) in orphans.drain(..) {
                 self.judge_orphan(id, seat, &mut persons);
             }
-            let Some(Fact { active, roles, circle }) = self.district.fact(index) else { continue };
-            let enrollments = self.district.enrollments(index);
-            let demand = self.demand(Subject { user, active, roles, enrollments, view: View::Present });
-            let account = Account { id, user: Some(user), demand, seat, place, ended: last };
-            match self.joined.get(id).copied() {
+            let Fact { user, circle, .. } = *fact;
+            let demand = self.demand(Subject::on_roll(*fact, district.register.of(index)));
+            let account = Account { id: &user.id, user: Some(user), demand, seat, place, ended: last };
+            match self.joined.get(&user.id).copied() {
                 Some(person) => persons.entry(person).or_default().push(account),
                 None => self.settle(account, circle),
             }
         }
-        orphans.extend(seats);
+        orphans.extend(seats.map(|it| (it.id, it.entry)));
         for (id, seat) in orphans {
             self.judge_orphan(id, seat, &mut persons);
         }
-        strangers.extend(waiting);
-        former.extend(ended);
+        strangers.extend(waiting.map(|it| (it.id, it.entry)));
+        former.extend(ended.map(|it| (it.id, it.entry)));
         // What an account had that the roster does not have any more still counts for its person.
         let gone = |it: &Self, id: &'a SourceId| Account::gone(id, it.joined.get(id).copied());
         for (id, place) in strangers {
@@ -210,7 +226,7 @@ impl<'a> Desk<'a, '_> {
         }
         let departed = self.district.user(id).map(|(user, _)| user);
         let sort = match departed {
-            Some(user) => self.sorts.of_schools(&super::district::schools_of(&[user])),
+            Some(user) => self.sorts.of_schools(&schools_of(&[user])),
             None => self.sorts.of_pool(&seat.pool),
         };
         self.judge(seat, demand, sort);
@@ -281,6 +297,7 @@ impl<'a> Desk<'a, '_> {
         let as_it_was =
             (&seat.leaving, seat.bridged, seat.state) == (&leaving, bridged, state) && *account == seat.user;
         let home = self.sorts.home(sort, &seat.pool);
+        let leaving = leaving.map(Box::new);
         self.kept.push(Keeper { seat, account, leaving, bridged, demand, sort, since: seat.since, home, as_it_was });
     }
 
@@ -310,13 +327,13 @@ impl<'a> Desk<'a, '_> {
         let place = place.filter(|it| it.user == user.id);
         let short_of = || self.sorts.first(sort).and_then(|pool| self.sorts.pool(pool));
         let position = place.filter(|it| it.since == since && Some(&it.short_of) == short_of()).map(|it| it.position);
-        self.candidates.push(Candidate { user, place, position, since, tier, held, sort, carried });
+        self.candidates.push(Candidate { user, place, position, tier, held, sort, carried });
     }
 
     /// The product whose seat one of the accounts had when the renewal of it began, unless this one's was taken since.
-    fn carried(&self, accounts: &[&User]) -> Option<&'a crate::model::ProductCode> {
+    fn carried(&self, accounts: &[&User]) -> Option<&'a ProductCode> {
         let zone = self.input.state.time_zone;
-        let carries = |(old, begins): &&(&'a crate::model::ProductCode, crate::model::Date)| {
+        let carries = |(old, begins): &&(&'a ProductCode, Date)| {
             accounts.iter().any(|user| {
                 let had = self.input.seats.get(&((*old).clone(), user.id.clone()));
                 let lost = self.input.ended.get(&(self.product.code.clone(), user.id.clone()));
@@ -328,7 +345,7 @@ impl<'a> Desk<'a, '_> {
     }
 
     /// Steps 3 to 9.
-    fn place(mut self, wants_holders: bool) -> Outcome {
+    pub(super) fn place(&mut self) -> Seating {
         // Users were read in order; only the accounts of persons come late, and who is taken back is not in line yet.
         if !self.joined.is_empty() {
             self.kept.sort_by(|one, other| one.account.cmp(other.account));
@@ -338,93 +355,90 @@ impl<'a> Desk<'a, '_> {
         if !self.joined.is_empty() || excess.reclaimed {
             self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
         }
-        let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices());
-        let first = self.kept.len();
-        let mut pools = vec![None; first];
-        let mut positions: Vec<Option<u32>> = vec![None; self.candidates.len()];
-        if covered {
-            pools = self.keep(&mut placement, excess.limit);
-            pools.extend(self.candidates.iter().map(|it| it.carried.and(self.sorts.first(it.sort))));
-        }
-        let mut next: u32 = 1;
-        let mut wait = |index: usize| {
-            if let Some(position) = positions.get_mut(index) {
-                *position = Some(next);
-                next = next.saturating_add(1);
-            }
-        };
-        let mut line: Vec<(Tier, usize)> = self.candidates.iter().map(|it| it.tier).zip(0..).collect();
-        line.retain(|(_, index)| !(covered && self.candidates.get(*index).is_some_and(|it| it.carried.is_some())));
-        line.sort_unstable();
-        for equals in line.chunk_by(|one, other| one.0 == other.0) {
-            let mut equals: Vec<usize> = equals.iter().map(|(_, index)| *index).collect();
-            if covered && self.seat_without_contest(&mut placement, &equals) {
-                equals.retain(|index| placement.place(first + index).is_none());
+        let nobody = self.sorts.of_nobody();
+        let mut placement = covered.then(|| self.keep(&excess));
+        let mut positions: Vec<u32> = vec![0; self.candidates.len()];
+        let mut last = 0_u32;
+        for mut equals in self.line(covered, nobody) {
+            if let Some(placement) = &mut placement
+                && self.seat_without_contest(placement, &equals, nobody)
+            {
+                equals.retain(|it| it.sort == nobody);
             }
             self.order.shuffle(&mut equals, |index| self.candidates.get(index).map(|it| &it.user.id));
-            for index in equals {
-                let Some(it) = self.candidates.get(index) else { continue };
-                if !(covered && !it.held && placement.seat(first + index, it.sort)) {
-                    wait(index);
+            for it in equals {
+                let seated = placement.as_mut().is_some_and(|all| all.seat(self.kept.len() + it.candidate, it.sort));
+                if !seated && let Some(position) = positions.get_mut(it.candidate) {
+                    last = last.saturating_add(1);
+                    *position = last;
                 }
             }
         }
-        pools.resize(first + self.candidates.len(), None);
-        for (index, pool) in pools.iter_mut().enumerate() {
-            *pool = placement.place(index).or(*pool);
+        let spell = placement.as_ref().and_then(|it| excess.spell(it.in_use()));
+        Seating { placement, positions, spell, reclaimed: excess.reclaimed }
+    }
+
+    /// Who is to be seated, in the published order before the shuffle.
+    fn line(&self, covered: bool, nobody: usize) -> impl Iterator<Item = Vec<Equal>> + use<> {
+        let mut line: BTreeMap<Tier, Vec<Equal>> = BTreeMap::new();
+        for (index, it) in self.candidates.iter().enumerate() {
+            if !(covered && it.carried.is_some()) {
+                let sort = if it.held { nobody } else { it.sort };
+                line.entry(it.tier).or_default().push(Equal::new(index, sort));
+            }
         }
-        let spell = covered.then(|| excess.spell(placement.in_use())).flatten();
-        self.outcome(&Placed { pools, positions }, spell, wants_holders)
+        line.into_values()
     }
 
     /// Seats equals where the first pool of each has room for all, so that nobody needs to be shuffled. False if not.
-    fn seat_without_contest(&self, placement: &mut Placement, equals: &[usize]) -> bool {
-        let free = || equals.iter().filter_map(|index| Some((*index, self.candidates.get(*index)?)));
-        let free = || free().filter(|(_, it)| !it.held);
-        let mut sorts: BTreeMap<usize, usize> = BTreeMap::new();
-        for (_, it) in free() {
-            *sorts.entry(it.sort).or_default() += 1;
-        }
-        let fits = placement.fits(&sorts);
+    fn seat_without_contest(&self, placement: &mut Placement, equals: &[Equal], nobody: usize) -> bool {
+        let free = || equals.iter().filter(|it| it.sort != nobody);
+        let fits = placement.fits(free().map(|it| it.sort));
         if fits {
-            for (index, it) in free() {
-                placement.seat(self.kept.len() + index, it.sort);
+            for it in free() {
+                placement.seat(self.kept.len() + it.candidate, it.sort);
             }
         }
         fits
     }
 
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some, then those
-    /// carried over. Gives, for the rest and for bridged seats, which take no room, the pool they stay in.
-    fn keep(&self, placement: &mut Placement, limit: Option<usize>) -> Vec<Option<usize>> {
-        let mut turn: Vec<(Timestamp, usize)> = self.kept.iter().map(|it| it.since).zip(0..).collect();
-        turn.sort_unstable();
-        let mut homes: Vec<Option<usize>> = self.kept.iter().map(|it| it.home).collect();
+    /// carried over. The rest, and bridged seats, which take no room, stay where they are.
+    fn keep(&self, excess: &Excess) -> Placement {
+        let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices());
         let mut restless = Vec::new();
-        for (_, index) in turn {
+        let mut turn: Vec<(Timestamp, usize)> = Vec::new();
+        if !self.kept.is_sorted_by_key(|it| it.since) {
+            turn.extend(self.kept.iter().map(|it| it.since).zip(0..));
+            turn.sort_by_key(|(since, _)| *since);
+        }
+        for place in 0..self.kept.len() {
+            let index = turn.get(place).map_or(place, |(_, index)| *index);
             let Some(keeper) = self.kept.get(index).filter(|it| !it.bridged) else { continue };
-            let home = homes.get(index).copied().flatten();
-            let stays = home.is_some_and(|pool| placement.stay(index, keeper.sort, pool));
-            if !stays {
-                restless.push((index, keeper.sort));
+            if !keeper.home.is_some_and(|pool| placement.stay(index, keeper.sort, pool)) {
+                restless.push((index, keeper.sort, keeper.home.or_else(|| self.sorts.first(keeper.sort))));
             }
         }
         let carried = self.candidates.iter().enumerate().filter(|(_, it)| it.carried.is_some());
-        restless.extend(carried.map(|(index, it)| (self.kept.len() + index, it.sort)));
-        for (index, sort) in &restless {
+        restless.extend(carried.map(|(index, it)| (self.kept.len() + index, it.sort, self.sorts.first(it.sort))));
+        for (index, sort, _) in &restless {
             placement.seat(*index, *sort);
         }
-        for (home, keeper) in homes.iter_mut().zip(&self.kept) {
-            *home = home.or_else(|| self.sorts.first(keeper.sort));
-        }
-        let counted = |index: usize, otherwise: Option<usize>| {
-            placement.place(index).or(otherwise).is_none_or(|pool| self.sorts.counted(pool))
-        };
-        let homes_of = || self.kept.iter().zip(&homes).enumerate().filter(|(_, (it, _))| !it.bridged);
-        let kept = homes_of().filter(|(index, (_, home))| counted(*index, **home)).count();
-        let carried = self.candidates.iter().enumerate().filter(|(_, it)| it.carried.is_some());
-        let carried = carried.filter(|(index, it)| counted(self.kept.len() + index, self.sorts.first(it.sort))).count();
-        placement.limit(limit, kept + carried);
-        homes
+        let unplaced = restless.iter().filter(|(index, ..)| placement.place(*index).is_none());
+        let counted = unplaced.filter(|(.., pool)| pool.is_none_or(|pool| self.sorts.counted(pool))).count();
+        placement.limit(excess.limit, placement.in_use() + counted);
+        placement
+    }
+
+    /// The pool a kept seat is in from now on; none if nothing is placed.
+    pub(super) fn pool_of_kept(&self, seating: &Seating, index: usize, it: &Keeper<'_>) -> Option<usize> {
+        let placed = seating.placement.as_ref()?.place(index);
+        placed.or(it.home).or_else(|| self.sorts.first(it.sort))
+    }
+
+    /// The pool a new seat is drawn from.
+    pub(super) fn pool_of_new(&self, seating: &Seating, index: usize, it: &Candidate<'_>) -> Option<usize> {
+        let placed = seating.placement.as_ref()?.place(self.kept.len() + index);
+        placed.or_else(|| it.carried.and(self.sorts.first(it.sort)))
     }
 }

@@ -76,6 +76,11 @@ impl Sorts {
         sort
     }
 
+    /// Who may draw from no pool: a held change keeps them from it.
+    pub(super) fn of_nobody(&mut self) -> usize {
+        self.number(Choice::new())
+    }
+
     /// Someone of whom nothing is known but their pool.
     pub(super) fn of_pool(&mut self, pool: &Pool) -> usize {
         let district = self.pools.len().saturating_sub(1);

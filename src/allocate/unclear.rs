@@ -1,11 +1,10 @@
 //! What the roster does not say and allocation had to assume: reported, never guessed at in silence.
 
-use std::collections::BTreeMap;
-
 use crate::model::{Enrollment, Kind, Period, RoleName, SourceId, Warning};
 
+use super::classes::{Attendance, ClassEntry};
 use super::dates::{Span, Standing};
-use super::district::{ClassEntry, District, by_educators};
+use super::district::{District, by_educators};
 use super::{Input, asks_for_enrollments};
 
 /// Ids shown as examples.
@@ -16,18 +15,16 @@ pub(super) fn warnings(input: Input<'_>, district: &District<'_>) -> Vec<Warning
     let mut found = Vec::new();
     if input.catalog.products.values().any(by_educators) {
         let alone = |class: &ClassEntry<'_>| !class.teachers.iter().any(|it| it.present);
-        let counts = |it: &Enrollment, span: &Span| {
-            it.role == RoleName::Student && district.calendar.standing(it, span) == Standing::Running
-        };
-        let classes = classes_where(input, district, alone, counts);
+        let counts = |it: &Attendance<'_>, _: &Span| it.role == RoleName::Student && it.standing == Standing::Running;
+        let classes = classes_where(district, alone, counts);
         let message = "classes with students and no active teacher: they count for products by educator access, and \
                        nobody can switch them OFF (P26); give them a teacher at the source";
         found.extend(warning("class_without_teacher", message, &classes));
     }
     if asks_for_enrollments(input) {
         let unbounded = |class: &ClassEntry<'_>| class.span.unbounded();
-        let counts = |it: &Enrollment, span: &Span| without_bound(it, span);
-        let classes = classes_where(input, district, unbounded, counts);
+        let counts = |it: &Attendance<'_>, span: &Span| without_bound(it.enrollment, span);
+        let classes = classes_where(district, unbounded, counts);
         let message = "classes whose begin or end neither enrollment, class, session nor school year says: they count \
                        without that bound (P31); give them a session with dates at the source";
         found.extend(warning("dates_unresolved", message, &classes));
@@ -37,24 +34,23 @@ pub(super) fn warnings(input: Input<'_>, district: &District<'_>) -> Vec<Warning
 
 /// Present classes that `suspect` points at, of which some enrollment shows it true, by id.
 fn classes_where<'a>(
-    input: Input<'a>,
     district: &District<'a>,
     suspect: impl Fn(&ClassEntry<'a>) -> bool,
-    shows: impl Fn(&Enrollment, &Span) -> bool,
+    shows: impl Fn(&Attendance<'a>, &Span) -> bool,
 ) -> Vec<&'a SourceId> {
-    let classes = district.classes.iter().filter(|it| it.present && suspect(it));
-    let mut open: BTreeMap<&SourceId, &Span> = classes.map(|it| (&it.class.id, &it.span)).collect();
+    let classes = district.classes.entries();
+    let mut open: Vec<bool> = classes.iter().map(|it| it.present && suspect(it)).collect();
     let mut found = Vec::new();
-    for enrollment in input.roster.enrollments.values() {
-        if open.is_empty() {
-            break;
-        }
-        if let Some((id, span)) = open.get_key_value(&enrollment.class)
-            && shows(enrollment, span)
+    if !open.contains(&true) {
+        return found;
+    }
+    for attendance in district.register.all() {
+        if let Some((index, class)) = district.classes.of(attendance)
+            && let Some(open) = open.get_mut(index).filter(|open| **open)
+            && shows(attendance, &class.span)
         {
-            let id = *id;
-            open.remove(id);
-            found.push(id);
+            *open = false;
+            found.push(&class.class.id);
         }
     }
     found.sort_unstable();

@@ -26,7 +26,7 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
     // Numbers need the schools and how many students there are, not the whole roster once more.
     let schools = schools(cleared, baseline);
     let input = Input {
-        roster: &schools,
+        roster: (&schools).into(),
         seats: &seats,
         waiting: &waiting,
         remembered: &after.remembered,

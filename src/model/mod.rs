@@ -26,6 +26,7 @@ mod roster;
 mod run;
 mod seat;
 mod time;
+mod view;
 
 pub use alert::{Acknowledged, Alert, AlertKind, Daily, DailyKey};
 pub use baseline::{Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict};
@@ -53,3 +54,4 @@ pub use seat::{
     SeatState, Spell, Target, Waiting,
 };
 pub use time::{Date, EndDates, Timestamp};
+pub use view::{Layers, Overlay, View};

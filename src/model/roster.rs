@@ -1,6 +1,6 @@
 //! All records of one district.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId, User,
@@ -54,10 +54,19 @@ impl Roster {
         }
     }
 
-    /// Has every enrollment name its user and class by the id of the user and class themselves, so that a million texts are
-    /// kept once and two that are equal need not be compared. Changes no value.
+    /// Has every enrollment name its user and class, and every role its org, by the id of the record it means, so that a
+    /// million texts are kept once and two that are equal need not be compared. Changes no value.
     pub fn share_ids(&mut self) {
-        let Self { users, classes, enrollments, .. } = self;
+        let Self { users, classes, schools, enrollments, .. } = self;
+        let mut orgs: BTreeSet<SourceId> = schools.keys().cloned().collect();
+        for role in users.values_mut().flat_map(|user| &mut user.roles) {
+            match orgs.get(&role.org) {
+                Some(known) => role.org = known.clone(),
+                None => {
+                    orgs.insert(role.org.clone());
+                }
+            }
+        }
         let mut users = users.keys().peekable();
         let shared = |id: SourceId, known: Option<&SourceId>| known.filter(|it| **it == id).cloned().unwrap_or(id);
         let all = std::mem::take(enrollments).into_iter().map(|(key, mut it)| {

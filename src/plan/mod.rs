@@ -16,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use change::{Change, FieldChange};
 pub use hash::plan_hash;
 
-use crate::allocate::{self, Allocation, Pull, SeatKey};
-use crate::model::{Baseline, DistrictId, HeldChange, Kind, Record, Roster, SourceId, SourceMark, Timestamp, Warning};
+use crate::allocate::{Allocation, District, Input, Pull, SeatKey, allocate};
+use crate::model::{
+    Baseline, DistrictId, HeldChange, Kind, Overlay, Record, SourceId, SourceMark, Timestamp, View, Warning,
+};
 use crate::snapshot::Snapshot;
 
 /// Everything that would happen to a district.
@@ -102,7 +104,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         (true, _) | (false, true) => Vec::new(),
     };
     let everything: Vec<&Change> = found.changes.iter().collect();
-    let seats = allocation(baseline, &everything, as_of, pull.as_ref(), &Bridge::default());
+    let seats = allocate(After::new(&everything).input(baseline, as_of, pull.as_ref()));
     let mut approved = found.approved;
     approved.extend(remap::accepted(baseline, &found.changes));
     Ok(Plan {
@@ -136,90 +138,82 @@ fn upload(source: &SourceMark) -> Option<String> {
     Some(format!("{sent} {content}"))
 }
 
-/// What is held, as the engine needs it.
-#[derive(Clone, Debug, Default)]
-struct Bridge {
-    seats: BTreeSet<SeatKey>,
-    users: BTreeSet<SourceId>,
-}
-
 /// Allocates for what applies while `held` waits: a seat that would end, or begin to leave, only because of a held change is
 /// bridged (licensing.md, step 7). So is one whose user is held back altogether, and who would want it: nobody has such a seat
 /// but by `seats import`, and no one else is to have it meanwhile.
 pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Change]) -> Allocation {
     let pull = plan.pull.as_ref();
+    let after = After::new(applied);
+    let input = after.input(baseline, plan.as_of, pull);
+    let district = District::new(input);
+    let alone = district.allocate(input);
     if held.is_empty() {
-        return allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
+        return alone;
     }
     // Without changes of an older review the whole is what the plan was made with.
     let full = if plan.pending.is_empty() && plan.kept_back.is_empty() {
         Cow::Borrowed(&plan.seats)
     } else {
         let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();
-        Cow::Owned(allocation(baseline, &everything, plan.as_of, pull, &Bridge::default()))
+        Cow::Owned(allocate(After::new(&everything).input(baseline, plan.as_of, pull)))
     };
-    let alone = allocation(baseline, applied, plan.as_of, pull, &Bridge::default());
     let (passed, passed_alone) = (full.passed(), alone.passed());
     let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
         let seat = allocation.seats.get(&baseline.seats, key);
         seat.is_some_and(|seat| seat.leaving.is_none()) || passed.contains(key)
     };
     let coming: BTreeSet<&SourceId> = held.iter().filter_map(|change| change.adds_user()).collect();
-    let only_held = |key: &&SeatKey| match (stays(&alone, &passed_alone, key), stays(&full, &passed, key)) {
+    let only_held = |key: &SeatKey| match (stays(&alone, &passed_alone, key), stays(&full, &passed, key)) {
         (alone, full) if alone == full => false,
         (true, _) => true,
         (false, _) => coming.contains(&key.1),
     };
-    let bridge = Bridge {
-        seats: baseline.seats.keys().filter(only_held).cloned().collect(),
-        users: held.iter().filter_map(|change| change.user().cloned()).collect(),
-    };
-    allocation(baseline, applied, plan.as_of, pull, &bridge)
+    // A seat that neither changes is bridged by neither.
+    let changed: BTreeSet<SeatKey> = alone.seats.keys().chain(full.seats.keys()).collect();
+    let bridged = changed.into_iter().filter(|key| baseline.seats.contains_key(key) && only_held(key)).collect();
+    let held_users = held.iter().filter_map(|change| change.user().cloned()).collect();
+    district.allocate(Input { bridged: &bridged, held_users: &held_users, ..input })
 }
 
-fn allocation(
-    baseline: &Baseline,
-    applied: &[&Change],
-    as_of: Timestamp,
-    pull: Option<&Pull>,
-    bridge: &Bridge,
-) -> Allocation {
-    let (roster, departed) = rosters_after(baseline, applied);
-    allocate::allocate(allocate::Input {
-        roster: &roster,
-        departed: &departed,
-        bridged: &bridge.seats,
-        held_users: &bridge.users,
-        pull,
-        ..allocate::Input::of(baseline, as_of)
-    })
+/// What the records of a district would be after some changes, laid over those it has.
+#[derive(Debug, Default)]
+struct After<'a> {
+    roster: Overlay<'a>,
+    /// Those that are gone by mere absence.
+    departed: Overlay<'a>,
 }
 
-/// The active records after `applied`, and those that are gone by mere absence.
-fn rosters_after<'a>(baseline: &'a Baseline, applied: &[&Change]) -> (Cow<'a, Roster>, Cow<'a, Roster>) {
-    if applied.is_empty() {
-        return (Cow::Borrowed(&baseline.roster), Cow::Borrowed(&baseline.departed));
-    }
-    let mut roster = baseline.roster.clone();
-    let mut departed = baseline.departed.clone();
-    for change in applied {
-        match (&change.before, &change.after) {
-            (_, Some(after)) => {
-                roster.put(after.clone());
-                departed.take(after);
-            }
-            (Some(before), None) => {
-                roster.take(before);
-                if change.tombstone {
-                    departed.take(before);
-                } else {
-                    departed.put(before.clone());
+impl<'a> After<'a> {
+    fn new(applied: &[&'a Change]) -> Self {
+        let mut it = Self::default();
+        for change in applied {
+            match (&change.before, &change.after) {
+                (_, Some(after)) => {
+                    it.roster.put(after);
+                    it.departed.take(after);
                 }
+                (Some(before), None) => {
+                    it.roster.take(before);
+                    if change.tombstone {
+                        it.departed.take(before);
+                    } else {
+                        it.departed.put(before);
+                    }
+                }
+                (None, None) => {}
             }
-            (None, None) => {}
+        }
+        it
+    }
+
+    fn input(&'a self, baseline: &'a Baseline, as_of: Timestamp, pull: Option<&'a Pull>) -> Input<'a> {
+        Input {
+            roster: View::new(&baseline.roster, &self.roster),
+            departed: View::new(&baseline.departed, &self.departed),
+            pull,
+            ..Input::of(baseline, as_of)
         }
     }
-    (Cow::Owned(roster), Cow::Owned(departed))
 }
 
 /// Reads a body from the store.

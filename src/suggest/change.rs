@@ -96,7 +96,7 @@ impl<'a> Trial<'a> {
 
     fn input(&self) -> Input<'_> {
         Input {
-            roster: &self.roster,
+            roster: (&self.roster).into(),
             catalog: &self.catalog,
             bridged: &self.bridged,
             held_users: &self.held,

@@ -303,8 +303,8 @@ impl World {
         Input {
             state: &self.state,
             as_of: self.as_of,
-            roster: &self.roster,
-            departed: &self.departed,
+            roster: (&self.roster).into(),
+            departed: (&self.departed).into(),
             catalog: &self.catalog,
             seats: &self.seats,
             waiting: &self.waiting,

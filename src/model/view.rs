@@ -1,0 +1,205 @@
+//! A roster with changes laid over it, so that what a plan would leave can be read without a copy of a million records.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use crate::model::{Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Session, User};
+
+/// Records of one kind that are other than in the roster below, by key; none where there is none any more.
+type Over<'a, T> = BTreeMap<<T as RosterRecord>::Key, Option<&'a T>>;
+
+/// What is other than in a roster, by kind and key.
+#[derive(Clone, Debug, Default)]
+pub struct Overlay<'a> {
+    schools: Over<'a, Org>,
+    sessions: Over<'a, Session>,
+    courses: Over<'a, Course>,
+    classes: Over<'a, Class>,
+    users: Over<'a, User>,
+    enrollments: Over<'a, Enrollment>,
+}
+
+impl<'a> Overlay<'a> {
+    /// Shows `record` in place of the one with its key.
+    pub fn put(&mut self, record: &'a Record) {
+        self.lay(record, true);
+    }
+
+    /// Shows none with the key of `record`.
+    pub fn take(&mut self, record: &'a Record) {
+        self.lay(record, false);
+    }
+
+    fn lay(&mut self, record: &'a Record, there: bool) {
+        fn over<'a, T: RosterRecord>(map: &mut Over<'a, T>, record: &'a T, there: bool) {
+            map.insert(record.key(), there.then_some(record));
+        }
+        match record {
+            Record::School(it) => over(&mut self.schools, it, there),
+            Record::Session(it) => over(&mut self.sessions, it, there),
+            Record::Course(it) => over(&mut self.courses, it, there),
+            Record::Class(it) => over(&mut self.classes, it, there),
+            Record::User(it) => over(&mut self.users, it, there),
+            Record::Enrollment(it) => over(&mut self.enrollments, it, there),
+        }
+    }
+}
+
+/// A roster as it is, or with an overlay.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    below: &'a Roster,
+    over: &'a Overlay<'a>,
+}
+
+impl<'a> From<&'a Roster> for View<'a> {
+    fn from(below: &'a Roster) -> Self {
+        static NOTHING: Overlay<'static> = Overlay {
+            schools: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            courses: BTreeMap::new(),
+            classes: BTreeMap::new(),
+            users: BTreeMap::new(),
+            enrollments: BTreeMap::new(),
+        };
+        Self { below, over: &NOTHING }
+    }
+}
+
+impl<'a> View<'a> {
+    /// `below` as it would be with `over`.
+    pub fn new(below: &'a Roster, over: &'a Overlay<'a>) -> Self {
+        Self { below, over }
+    }
+
+    /// Orgs.
+    pub fn schools(self) -> Layers<'a, Org> {
+        Layers { below: &self.below.schools, over: &self.over.schools }
+    }
+
+    /// Academic sessions.
+    pub fn sessions(self) -> Layers<'a, Session> {
+        Layers { below: &self.below.sessions, over: &self.over.sessions }
+    }
+
+    /// Courses.
+    pub fn courses(self) -> Layers<'a, Course> {
+        Layers { below: &self.below.courses, over: &self.over.courses }
+    }
+
+    /// Classes.
+    pub fn classes(self) -> Layers<'a, Class> {
+        Layers { below: &self.below.classes, over: &self.over.classes }
+    }
+
+    /// Users.
+    pub fn users(self) -> Layers<'a, User> {
+        Layers { below: &self.below.users, over: &self.over.users }
+    }
+
+    /// Enrollments, by user first.
+    pub fn enrollments(self) -> Layers<'a, Enrollment> {
+        Layers { below: &self.below.enrollments, over: &self.over.enrollments }
+    }
+}
+
+/// The records of one kind.
+#[derive(Debug)]
+pub struct Layers<'a, T: RosterRecord> {
+    below: &'a BTreeMap<T::Key, T>,
+    over: &'a Over<'a, T>,
+}
+
+impl<'a, T: RosterRecord> Layers<'a, T> {
+    /// The record with this key.
+    pub fn get(&self, key: &T::Key) -> Option<&'a T> {
+        match self.over.get(key) {
+            Some(record) => *record,
+            None => self.below.get(key),
+        }
+    }
+
+    /// At most how many there are.
+    pub fn at_most(&self) -> usize {
+        self.below.len() + self.over.len()
+    }
+
+    /// All, by key.
+    pub fn values(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        self.after(Bound::Unbounded)
+    }
+
+    /// Those from `key` on, by key.
+    pub fn starting_at<'b>(&self, key: &'b T::Key) -> impl Iterator<Item = &'a T> + use<'a, 'b, T>
+    where
+        'a: 'b,
+    {
+        self.after(Bound::Included(key))
+    }
+
+    /// What lies between two changes comes from below, each change from above.
+    fn after<'b>(&self, start: Bound<&'b T::Key>) -> impl Iterator<Item = &'a T> + use<'a, 'b, T>
+    where
+        'a: 'b,
+    {
+        let (below, over) = (self.below, self.over);
+        let over = || over.range::<T::Key, _>((start, Bound::Unbounded));
+        let starts = std::iter::once(start).chain(over().map(|(key, _)| Bound::Excluded(key)));
+        let ends = over().map(|(key, _)| Bound::Excluded(key)).chain([Bound::Unbounded]);
+        let changed = over().map(|(_, record)| *record).chain([None]);
+        starts.zip(ends).zip(changed).flat_map(move |(span, changed)| {
+            // A change of the very first key leaves nothing before it.
+            let empty = matches!(span, (Bound::Included(start), Bound::Excluded(end)) if start >= end);
+            let below = (!empty).then(|| below.range::<T::Key, _>(span)).into_iter().flatten();
+            below.map(|(_, record)| record).chain(changed)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SourceId;
+
+    fn org(id: &str, name: &str) -> Record {
+        Record::School(Org {
+            id: id.into(),
+            org_type: "school".to_owned(),
+            name: name.to_owned(),
+            identifier: None,
+            parent: None,
+            nces: None,
+        })
+    }
+
+    /// A view shows what a copy with the same changes would have.
+    #[test]
+    fn a_view_reads_like_a_copy_with_the_changes_made() {
+        let mut below = Roster::default();
+        for id in ["b", "d", "f"] {
+            below.put(org(id, "old"));
+        }
+        let changes = [("a", true), ("b", false), ("c", true), ("d", true), ("e", false), ("f", false), ("g", true)];
+        for mask in 0..1_usize << changes.len() {
+            let chosen = changes.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
+            let chosen: Vec<(Record, bool)> = chosen.map(|(_, (id, there))| (org(id, "new"), *there)).collect();
+            let (mut over, mut copy) = (Overlay::default(), below.clone());
+            for (record, there) in &chosen {
+                if *there {
+                    over.put(record);
+                    copy.put(record.clone());
+                } else {
+                    over.take(record);
+                    copy.take(record);
+                }
+            }
+            let schools = View::new(&below, &over).schools();
+            assert_eq!(schools.values().collect::<Vec<_>>(), copy.schools.values().collect::<Vec<_>>());
+            for key in ["a", "b", "bb", "d", "f", "g", "h"].map(SourceId::from) {
+                assert_eq!(schools.get(&key), copy.schools.get(&key));
+                let from: Vec<_> = copy.schools.range(key.clone()..).map(|(_, it)| it).collect();
+                assert_eq!(schools.starting_at(&key).collect::<Vec<_>>(), from);
+            }
+        }
+    }
+}
