@@ -100,6 +100,13 @@ impl Directory {
         self.districts.get(id)
     }
 
+    /// The district that a caller means: by our id, else by Clever's id or ClassLink's tenant.
+    pub fn meant(&self, name: &str) -> Option<&District> {
+        let of_source =
+            || self.districts.values().find(|it| clever_id(it).as_deref() == Some(name) || tenant(it) == Some(name));
+        self.districts.get(&DistrictId::from(name)).or_else(of_source)
+    }
+
     /// All, by id.
     pub fn all(&self) -> impl Iterator<Item = &District> {
         self.districts.values()
@@ -114,6 +121,13 @@ fn clever_id(district: &District) -> Option<String> {
     match &district.feed {
         feed::Settings::Clever(clever) => clever.district.clone(),
         feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
+    }
+}
+
+fn tenant(district: &District) -> Option<&str> {
+    match &district.feed {
+        feed::Settings::Oneroster(it) => it.tenant.as_deref(),
+        feed::Settings::Clever(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
     }
 }
 

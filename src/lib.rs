@@ -20,6 +20,7 @@ pub mod suggest;
 
 pub mod guard;
 
+pub mod access;
 pub mod audit;
 
 pub mod alert;

@@ -36,7 +36,8 @@ pub(super) fn status(it: &Subscription, today: Date) -> Status {
     }
 }
 
-fn last_day(it: &Subscription) -> Date {
+/// The last day of access.
+pub(super) fn last_day(it: &Subscription) -> Date {
     let grace = Days::new(u64::from(it.grace_days));
     it.expires_on.checked_add_days(grace).unwrap_or(it.expires_on)
 }
@@ -62,9 +63,18 @@ pub(super) struct Contract<'a> {
 impl<'a> Contract<'a> {
     pub(super) fn new(input: Input<'a>, product: &ProductCode) -> Self {
         let district = of_district(input.catalog, &input.state.id);
+        Self::on(&district, input.remembered, product, input.as_of.date_in(input.state.time_zone))
+    }
+
+    /// Of the subscriptions of one district.
+    pub(super) fn on(
+        district: &[&'a Subscription],
+        remembered: &'a Remembered,
+        product: &ProductCode,
+        today: Date,
+    ) -> Self {
         let all = district.iter().copied().filter(|it| it.product == *product).collect();
-        let today = input.as_of.date_in(input.state.time_zone);
-        Self { all, district, remembered: input.remembered, today }
+        Self { all, district: district.to_vec(), remembered, today }
     }
 
     /// Access, with the grace of one whose renewal has begun void.

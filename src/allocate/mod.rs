@@ -13,6 +13,7 @@ mod demand;
 mod difference;
 mod district;
 mod examine;
+mod gives;
 mod licenses;
 mod order;
 mod outcome;
@@ -47,6 +48,7 @@ pub use demand::{Demand, counts_for};
 pub use difference::{Difference, Keyed};
 pub use district::District;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
+pub use gives::{Gives, Ground, gives};
 pub use licenses::{
     License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, licenses_of, recently_used,
 };

@@ -33,6 +33,9 @@ pub struct Settings {
     /// How long people's data is kept.
     #[serde(default)]
     pub privacy: crate::erase::Settings,
+    /// What logins are answered.
+    #[serde(default)]
+    pub access: crate::access::Settings,
     /// What is licensed.
     #[serde(default)]
     pub catalog: catalog::Settings,
@@ -178,6 +181,7 @@ impl Settings {
         for app in &self.clever_app {
             app.check().map_err(|error| format!("clever_app `{}`: {error}", app.id))?;
         }
+        self.access.check()?;
         self.catalog.check()?;
         if let Some(catalog::Source::Service { url, token }) = self.catalog.source() {
             let (ca_file, timeout_seconds) = (self.catalog.ca_file.as_deref(), self.catalog.timeout_seconds);

@@ -59,6 +59,8 @@ pub struct CleverSettings {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneRosterSettings {
+    /// `ClassLink`'s id of the district, for those who ask by it at login.
+    pub tenant: Option<String>,
     /// The base, `…/ims/oneroster/v1p1` or `…/ims/oneroster/rostering/v1p2`; collections are appended.
     pub url: String,
     /// `1.1` or `1.2`; else read from the URL. Rows of either version are understood in both.

@@ -1,7 +1,9 @@
 //! Who may ask what. Bearer tokens are compared by their hash in constant time; unknown, revoked and malformed ones get the
 //! same answer, slowly.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header;
@@ -25,20 +27,41 @@ const PENALTY: Duration = Duration::from_millis(200);
 /// Failed attempts that may wait; more are refused at once.
 const WAITING: usize = 32;
 
+/// How long a token is taken as it was found: one that is revoked works no longer than this (T27).
+const FRESH: Duration = Duration::from_millis(500);
+
+/// Tokens remembered at once.
+const REMEMBERED: usize = 1000;
+
 /// Slows failed attempts down.
 #[derive(Debug)]
 pub(crate) struct Gate {
     waiting: Semaphore,
     turn: Semaphore,
+    /// Tokens in force, by hash, with when they were read: a login does not ask the database for its token.
+    tokens: RwLock<BTreeMap<String, (Token, Instant)>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { waiting: Semaphore::new(WAITING), turn: Semaphore::new(1) }
+        Self { waiting: Semaphore::new(WAITING), turn: Semaphore::new(1), tokens: RwLock::default() }
     }
 }
 
 impl Gate {
+    fn remembered(&self, hash: &str) -> Option<Token> {
+        let tokens = self.tokens.read().unwrap_or_else(PoisonError::into_inner);
+        tokens.get(hash).filter(|(_, read)| read.elapsed() < FRESH).map(|(token, _)| token.clone())
+    }
+
+    fn remember(&self, token: &Token) {
+        let mut tokens = self.tokens.write().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= REMEMBERED {
+            tokens.clear();
+        }
+        tokens.insert(token.hash.clone(), (token.clone(), Instant::now()));
+    }
+
     async fn refuse(&self) -> Problem {
         let Ok(_place) = self.waiting.try_acquire() else {
             let many = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many failed attempts; wait a moment");
@@ -124,9 +147,15 @@ async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, P
         return Err(unauthorized("send `Authorization: Bearer TOKEN`; `rosterd token create` makes one"));
     };
     let hash = tokens::hash(secret);
-    let token = app.desk.office().queue.token_by_hash(&hash).await?;
-    let same = |token: &Token| bool::from(token.hash.as_bytes().ct_eq(hash.as_bytes()));
-    let Some(token) = token.filter(same) else { return Err(app.gate.refuse().await) };
+    let token = if let Some(token) = app.gate.remembered(&hash) {
+        token
+    } else {
+        let token = app.desk.office().queue.token_by_hash(&hash).await?;
+        let same = |token: &Token| bool::from(token.hash.as_bytes().ct_eq(hash.as_bytes()));
+        let Some(token) = token.filter(same) else { return Err(app.gate.refuse().await) };
+        app.gate.remember(&token);
+        token
+    };
     let has = |wanted: Scope| token.scopes.iter().any(|it| it == wanted.as_str());
     if !has(scope) && !has(Scope::Admin) {
         let detail = format!("this token has not the scope `{}`", scope.as_str());

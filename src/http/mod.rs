@@ -3,6 +3,8 @@
 mod api;
 mod auth;
 mod body;
+mod live;
+mod openings;
 mod pages;
 mod problem;
 pub mod routes;
@@ -35,6 +37,8 @@ impl Default for Settings {
 pub(crate) struct App {
     desk: Arc<Desk>,
     gate: Arc<auth::Gate>,
+    live: Arc<live::Live>,
+    openings: Arc<openings::Openings>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
 }
@@ -43,6 +47,8 @@ pub(crate) struct App {
 pub async fn serve(listener: TcpListener, desk: Arc<Desk>) -> std::io::Result<()> {
     let on_loopback = listener.local_addr()?.ip().is_loopback();
     let stopping = desk.stopping().clone();
-    let app = App { desk, gate: Arc::new(auth::Gate::default()), on_loopback };
+    let live = Arc::new(live::Live::default());
+    tokio::spawn(Arc::clone(&live).watch(Arc::clone(&desk)));
+    let app = App { desk, gate: Arc::default(), live, openings: Arc::default(), on_loopback };
     axum::serve(listener, routes::router(app)).with_graceful_shutdown(stopping.cancelled_owned()).await
 }

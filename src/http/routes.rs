@@ -67,6 +67,9 @@ const IDENTITY: &str = "/v1/districts/{d}/identity";
 pub const ROUTES: &[Route] = &[
     reads("/livez", Needs::Nothing, || get(api::health::live)),
     reads("/readyz", Needs::Nothing, || get(api::health::ready)),
+    reads("/v1/access", Needs::Scope(Scope::Access), || get(api::access::ask)),
+    asks("/v1/access", Scope::Access, || post(api::access::open)),
+    reads("/v1/access/snapshot", Needs::Scope(Scope::Access), || get(api::access::snapshot)),
     asks("/v1/syncs", Scope::Sync, || post(api::syncs::create)),
     reads("/v1/runs", READ, || get(api::runs::list)),
     reads("/v1/runs/{id}", READ, || get(api::runs::show)),

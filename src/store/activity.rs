@@ -21,6 +21,9 @@ statements! {
     USES = Sql::portable(
         "SELECT product, user_id, first_used, last_used FROM activity WHERE district = $1",
     );
+    USE = Sql::portable(
+        "SELECT first_used FROM activity WHERE district = $1 AND product = $2 AND user_id = $3",
+    );
     // Nobody who has not claimed the seat has used it, and a use before the seat began was of an earlier one.
     TOUCH_SEATS = bulk!(
         "UPDATE seat SET last_used_at = r.last_used",
@@ -86,6 +89,19 @@ impl Store {
     /// First and last uses of a district, by product and user.
     pub async fn uses(&self, district: &DistrictId) -> Result<BTreeMap<SeatKey, Activity>, StoreError> {
         read_uses(&mut self.db.read().await?, district).await
+    }
+
+    /// Whether a user has opened a product.
+    pub async fn has_opened(
+        &self,
+        district: &DistrictId,
+        product: &ProductCode,
+        user: &SourceId,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.db.read().await?;
+        let query = tx.query(USE).bind(district.as_str()).bind(product.as_str()).bind(user.as_str());
+        let row: Option<(i64,)> = query.fetch_optional().await?;
+        Ok(row.is_some())
     }
 
     /// Writes uses that decide nothing. The revision stays, so that no plan becomes stale, and so does the audit.

@@ -135,6 +135,15 @@ async fn read_in_force(tx: &mut Tx, district: &DistrictId) -> Result<Catalog, St
     })
 }
 
+/// What is in force for a district, with the document's other products.
+pub(super) async fn read_for_access(tx: &mut Tx, district: &DistrictId) -> Result<Catalog, StoreError> {
+    let mut catalog = read_in_force(tx, district).await?;
+    for (code, product) in read_products(tx).await? {
+        catalog.products.entry(code).or_insert(product);
+    }
+    Ok(catalog)
+}
+
 /// A district's contract as plans need it.
 #[derive(Debug)]
 pub(super) struct Contract {

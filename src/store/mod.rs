@@ -6,6 +6,7 @@
 //! Whoever writes to a district locks its row first; reads that must agree share one transaction. Nothing here decides
 //! anything: plans come in as [`Writes`], and either all of one is there afterwards or nothing of it.
 
+mod access;
 mod activity;
 mod alerts;
 mod audit;
@@ -60,6 +61,8 @@ pub use threshold::ThresholdOverlay;
 pub use token::Token;
 pub use write::{HoldUpdate, RecordWrite, Writes};
 
+use tokio::sync::watch;
+
 use db::{Db, Sql, statements};
 
 statements! {
@@ -75,6 +78,8 @@ const PSEUDONYM_KEY: &str = "pseudonym_key";
 pub struct Store {
     db: Db,
     pseudonym_key: Secret,
+    /// Counts what this process commits.
+    commits: watch::Sender<u64>,
 }
 
 /// Bytes that `Debug` does not show.
@@ -92,7 +97,7 @@ impl Store {
     pub async fn open(settings: &Settings) -> Result<Self, StoreError> {
         let db = schema::open(settings, schema::Part::Store).await?;
         match read_pseudonym_key(&db).await {
-            Ok(pseudonym_key) => Ok(Self { db, pseudonym_key }),
+            Ok(pseudonym_key) => Ok(Self { db, pseudonym_key, commits: watch::Sender::new(0) }),
             Err(error) => {
                 db.close().await;
                 Err(error)
@@ -110,6 +115,11 @@ impl Store {
     /// Closes every connection of every clone.
     pub async fn close(&self) {
         self.db.close().await;
+    }
+
+    /// Changes after each run that this process commits; what others commit is seen in [`Store::revisions`] alone.
+    pub fn commits(&self) -> watch::Receiver<u64> {
+        self.commits.subscribe()
     }
 
     /// The installation's key for [`crate::audit::pseudonym`]; made with the store, kept in it.

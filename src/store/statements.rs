@@ -2,13 +2,14 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss, manual, mode,
-    night, queue, records, runs, seats, threshold, token,
+    StoreError, access, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss,
+    manual, mode, night, queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[
     super::STATEMENTS,
+    access::STATEMENTS,
     activity::STATEMENTS,
     alerts::STATEMENTS,
     audit::STATEMENTS,

@@ -264,6 +264,7 @@ impl Store {
         if let Err(error) = tx.commit().await {
             return self.settle(&run, error).await;
         }
+        self.commits.send_modify(|count| *count += 1);
         failpoint("store.write.committed");
         Ok(span)
     }

@@ -19,12 +19,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("allocate", &["identity", "model"]),
     ("suggest", &["allocate", "identity", "model"]),
     ("catalog", &["model", "secret"]),
+    ("access", &["allocate", "model", "secret"]),
     ("plan", &["allocate", "model", "snapshot"]),
     ("guard", &["allocate", "model", "plan", "snapshot"]),
     ("audit", &["model", "plan"]),
     ("alert", &["allocate", "audit", "model"]),
     ("report", &["allocate", "audit", "guard", "identity", "model", "plan", "snapshot"]),
-    ("store", &["allocate", "audit", "clock", "guard", "model", "plan", "report"]),
+    ("store", &["access", "allocate", "audit", "clock", "guard", "model", "plan", "report"]),
     ("apply", &["alert", "allocate", "audit", "guard", "model", "plan", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),
     ("reports", &["allocate", "audit", "model"]),
@@ -69,6 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "http",
         &[
+            "access",
             "activity",
             "alert",
             "allocate",
@@ -96,7 +98,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "suggest",
         ],
     ),
-    ("config", &["catalog", "district", "erase", "feed", "guard", "http", "model", "schedule", "store", "telemetry"]),
+    (
+        "config",
+        &["access", "catalog", "district", "erase", "feed", "guard", "http", "model", "schedule", "store", "telemetry"],
+    ),
     ("simulate", &[]),
 ];
 
@@ -108,9 +113,9 @@ const TOP: [&str; 3] = ["command", "lib", "main"];
 const TO_BE_TURNED: &[(&str, &str)] = &[("directory", "config"), ("schedule", "config")];
 
 /// What decides: no I/O, no clock, no chance.
-const PURE: [&str; 14] = [
-    "alert", "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model", "plan",
-    "reports", "snapshot", "suggest",
+const PURE: [&str; 15] = [
+    "access", "alert", "allocate", "apply", "audit", "catalog", "district", "explain", "guard", "identity", "model",
+    "plan", "reports", "snapshot", "suggest",
 ];
 
 /// Every source file below `folder`, with its text.

@@ -11,6 +11,7 @@
 #[macro_use]
 mod support;
 
+mod access;
 mod coverage;
 mod crash;
 mod daemon;

@@ -19,6 +19,7 @@ fn bearer() -> Auth {
 
 fn feed(server: &Server, auth: Auth, page_size: u32) -> OneRoster {
     let settings = OneRosterSettings {
+        tenant: None,
         url: format!("{}/ims/oneroster/v1p1", server.url),
         version: None,
         auth,
@@ -351,6 +352,7 @@ async fn trouble_that_passes_is_waited_out_and_trouble_that_stays_is_an_error() 
 
 fn settings_of(server: &Server) -> OneRosterSettings {
     OneRosterSettings {
+        tenant: None,
         url: server.url.clone(),
         version: Some("1.1".to_owned()),
         auth: bearer(),

@@ -1,5 +1,6 @@
 //! The API, a file for each group of calls.
 
+pub(super) mod access;
 pub(super) mod activity;
 pub(super) mod alerts;
 pub(super) mod audit;
