@@ -57,7 +57,10 @@ impl Openings {
         let pending = districts.entry(district.clone()).or_default();
         let new =
             Reported { user: user.clone(), product: product.clone(), first_used_at: Some(at), last_used_at: Some(at) };
-        pending.uses.entry((product, user)).or_insert(new).last_used_at = Some(at);
+        let one = pending.uses.entry((product, user)).or_insert(new);
+        // Two that come at once need not come in the order of their instants.
+        one.first_used_at = one.first_used_at.min(Some(at));
+        one.last_used_at = one.last_used_at.max(Some(at));
         pending.actor = actor;
         if wait {
             pending.waiting.push(done);
@@ -129,7 +132,7 @@ async fn carry_out(desk: &Arc<Desk>, district: &DistrictId, uses: &[Reported], a
         Ok(filed) if wait => ended(desk, &filed.run).await,
         Ok(_) => {}
         Err(error) => {
-            tracing::error!(%error, district.id = %district, "the use of products in {district} could not be filed")
+            tracing::error!(%error, district.id = %district, "the use of products in {district} could not be filed");
         }
     }
 }
