@@ -117,13 +117,7 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
     let total = match coverage {
         Coverage::NotActivated => Seats::Count(0),
         Coverage::Suspended | Coverage::Lapsed => sum(in_force.iter().map(|it| it.seats)),
-        Coverage::Covered => {
-            let full = sum(full.iter().map(|it| it.seats));
-            grace.iter().zip(&grace_began).fold(full, |total, (it, (_, used))| {
-                let more = used.saturating_sub(size(total)).min(size(it.seats));
-                sum([total, Seats::Count(u32::try_from(more).unwrap_or(u32::MAX))])
-            })
-        }
+        Coverage::Covered => covered(&full, grace.iter().copied().zip(grace_began.iter().map(|(_, used)| *used))),
     };
     let reclaims = !full.is_empty() && full.iter().all(|it| it.on_shrink == Shrink::Reclaim);
     Capacity {
@@ -151,6 +145,14 @@ pub fn grace(input: Input<'_>) -> BTreeMap<SubscriptionId, u64> {
     let products: BTreeSet<&ProductCode> =
         of_district(input.catalog, &input.state.id).into_iter().map(|it| &it.product).collect();
     products.into_iter().flat_map(|product| of(input, product).grace).collect()
+}
+
+/// The total of subscriptions in full, and of those in grace with the seats in use when it began.
+pub(super) fn covered<'a>(full: &[&Subscription], grace: impl Iterator<Item = (&'a Subscription, u64)>) -> Seats {
+    grace.fold(sum(full.iter().map(|it| it.seats)), |total, (it, used)| {
+        let more = used.saturating_sub(size(total)).min(size(it.seats));
+        sum([total, Seats::Count(u32::try_from(more).unwrap_or(u32::MAX))])
+    })
 }
 
 fn sum(seats: impl IntoIterator<Item = Seats>) -> Seats {

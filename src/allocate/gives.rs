@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Access, Catalog, Date, DistrictState, ProductCode, Remembered, Subscription, SubscriptionStatus};
+use crate::model::{
+    Access, Catalog, Date, DistrictState, ProductCode, Remembered, Seats, Subscription, SubscriptionStatus, Timestamp,
+};
 
-use super::capacity::{Coverage, of_district};
+use super::capacity::{Coverage, covered, of_district};
 use super::contract::{Contract, last_day};
 
 /// What a contract says of a product on one day.
@@ -61,6 +63,28 @@ pub fn gives(
         Gives { ground: ground(&contract), carries }
     };
     catalog.products.keys().map(|code| (code.clone(), of(code))).collect()
+}
+
+/// The seats in force of each product a district has any of, as `total` of `rosterd licenses` after its last allocation.
+pub fn totals(
+    state: &DistrictState,
+    catalog: &Catalog,
+    remembered: &Remembered,
+    as_of: Timestamp,
+) -> BTreeMap<ProductCode, Seats> {
+    let district = of_district(catalog, &state.id);
+    let today = as_of.date_in(state.time_zone);
+    let mut totals = BTreeMap::new();
+    for product in district.iter().map(|it| &it.product) {
+        let contract = Contract::on(&district, remembered, product, today);
+        if contract.coverage() == Coverage::Covered {
+            let grace = contract.with(Access::Grace);
+            let used = |it: &Subscription| remembered.grace.get(&it.id).copied().unwrap_or_default();
+            let total = covered(&contract.counting(), grace.into_iter().map(|it| (it, used(it))));
+            totals.insert(product.clone(), total);
+        }
+    }
+    totals
 }
 
 /// The same as `access` of a row of `rosterd licenses`, with the reason.

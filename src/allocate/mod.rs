@@ -48,7 +48,7 @@ pub use demand::{Demand, counts_for};
 pub use difference::{Difference, Keyed};
 pub use district::District;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
-pub use gives::{Gives, Ground, gives};
+pub use gives::{Gives, Ground, gives, totals};
 pub use licenses::{
     License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, licenses_of, recently_used,
 };

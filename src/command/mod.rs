@@ -176,6 +176,8 @@ enum Command {
     Completions(shell::Completions),
     /// Manual pages
     Man(shell::Man),
+    /// The OpenAPI document of the HTTP interface
+    Openapi,
     /// The simulated Clever and OneRoster servers alone
     SimulateFeed(simulate::SimulateFeed),
 }
@@ -374,6 +376,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Migrate => return migrate::run(&common).await,
         Command::Completions(it) => return it.run(Output::new(common.json)),
         Command::Man(it) => return it.run(),
+        Command::Openapi => return shell::openapi(Output::new(common.json)),
         Command::Catalog(catalog::CatalogCommand::Check { file }) => {
             return catalog::CatalogCommand::check(&file, Output::new(common.json));
         }
@@ -448,7 +451,8 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Doctor(_)
         | Command::Migrate
         | Command::Completions(_)
-        | Command::Man(_) => Ok(0),
+        | Command::Man(_)
+        | Command::Openapi => Ok(0),
     };
     session.close().await;
     outcome

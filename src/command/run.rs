@@ -91,6 +91,7 @@ impl Daemon {
                 return Err(CommandError::Usage(error));
             }
         }
+        let tls = settings.http.tls().map_err(CommandError::Usage)?;
         let listener = listen(&settings).await?;
         let heartbeat = Heartbeat::start().await.map_err(|error| CommandError::Failed(error.to_string()))?;
 
@@ -103,7 +104,7 @@ impl Daemon {
         heartbeat.wake.notify_one();
         let dispatching = tokio::spawn(dispatcher.run(Arc::clone(&heartbeat.wake), ordered));
         let working = tokio::spawn(workers::work(Arc::clone(&desk)));
-        let serving = tokio::spawn(http::serve(listener, Arc::clone(&desk)));
+        let serving = tokio::spawn(http::serve(listener, Arc::clone(&desk), tls));
         systemd::ready("running");
         Ok(Self { desk, orders, heartbeat, dispatching, working, serving, _lock: lock })
     }
@@ -193,6 +194,7 @@ async fn listen(settings: &Settings) -> Result<TcpListener, CommandError> {
     };
     let listener = TcpListener::bind(wanted).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    tracing::info!(%address, "listening on http://{address}");
+    let scheme = if settings.http.tls.is_some() { "https" } else { "http" };
+    tracing::info!(%address, "listening on {scheme}://{address}");
     Ok(listener)
 }

@@ -30,6 +30,12 @@ impl Completions {
     }
 }
 
+/// The document, to standard output.
+pub(super) fn openapi(output: Output) -> Result<u8, CommandError> {
+    output.line(&format!("{:#}", crate::http::openapi::document()))?;
+    Ok(0)
+}
+
 impl Man {
     pub(super) fn run(&self) -> Result<u8, CommandError> {
         let failed = |error: std::io::Error| {

@@ -36,6 +36,9 @@ pub struct Settings {
     /// What logins are answered.
     #[serde(default)]
     pub access: crate::access::Settings,
+    /// Who is told that there are more changes.
+    #[serde(default)]
+    pub changes: feed::Doorbell,
     /// What is licensed.
     #[serde(default)]
     pub catalog: catalog::Settings,
@@ -182,6 +185,8 @@ impl Settings {
             app.check().map_err(|error| format!("clever_app `{}`: {error}", app.id))?;
         }
         self.access.check()?;
+        self.changes.check()?;
+        self.http.check()?;
         self.catalog.check()?;
         if let Some(catalog::Source::Service { url, token }) = self.catalog.source() {
             let (ca_file, timeout_seconds) = (self.catalog.ca_file.as_deref(), self.catalog.timeout_seconds);

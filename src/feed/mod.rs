@@ -4,6 +4,7 @@
 pub mod clever;
 mod csv;
 mod document;
+mod doorbell;
 mod error;
 pub mod http;
 mod lenient;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use csv::pack;
 pub use document::{Fetched, Service};
+pub use doorbell::Doorbell;
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use settings::{

@@ -2,7 +2,7 @@
 //! same answer, slowly.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::{FromRequestParts, Request, State};
@@ -40,11 +40,18 @@ pub(crate) struct Gate {
     turn: Semaphore,
     /// Tokens in force, by hash, with when they were read: a login does not ask the database for its token.
     tokens: RwLock<BTreeMap<String, (Token, Instant)>>,
+    /// What each token may still ask, and as of when.
+    buckets: Mutex<BTreeMap<String, (f64, Instant)>>,
 }
 
 impl Default for Gate {
     fn default() -> Self {
-        Self { waiting: Semaphore::new(WAITING), turn: Semaphore::new(1), tokens: RwLock::default() }
+        Self {
+            waiting: Semaphore::new(WAITING),
+            turn: Semaphore::new(1),
+            tokens: RwLock::default(),
+            buckets: Mutex::default(),
+        }
     }
 }
 
@@ -60,6 +67,24 @@ impl Gate {
             tokens.clear();
         }
         tokens.insert(token.hash.clone(), (token.clone(), Instant::now()));
+    }
+
+    /// One request of a token: so many a second, and as many at once after a quiet second.
+    fn spend(&self, hash: &str, per_second: u32) -> Result<(), Problem> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= REMEMBERED {
+            buckets.clear();
+        }
+        let (now, full) = (Instant::now(), f64::from(per_second));
+        let (left, at) = buckets.entry(hash.to_owned()).or_insert((full, now));
+        let refilled = *left + now.duration_since(*at).as_secs_f64() * full;
+        (*left, *at) = (refilled.min(full), now);
+        if *left < 1.0 {
+            let many = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests with this token; wait a second");
+            return Err(many.with(header::RETRY_AFTER, "1"));
+        }
+        *left -= 1.0;
+        Ok(())
     }
 
     async fn refuse(&self) -> Problem {
@@ -83,9 +108,20 @@ fn unauthorized(detail: &str) -> Problem {
 pub(crate) struct Caller {
     name: String,
     districts: Vec<DistrictId>,
+    scopes: Vec<String>,
 }
 
 impl Caller {
+    /// Whether the token has a scope beside the one its route asks for.
+    pub(crate) fn may(&self, wanted: Scope) -> bool {
+        [wanted, Scope::Admin].iter().any(|scope| self.scopes.iter().any(|it| it == scope.as_str()))
+    }
+
+    /// Who needs no token.
+    fn nobody() -> Self {
+        Self { name: "anyone".to_owned(), districts: Vec::new(), scopes: Vec::new() }
+    }
+
     /// For a run's `requested_by`.
     pub(crate) fn actor(&self) -> String {
         format!("token:{}", self.name)
@@ -135,12 +171,13 @@ pub(crate) async fn authenticate(
 
 async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, Problem> {
     let scope = match needs {
-        Needs::Nothing => return Ok(Caller { name: "anyone".to_owned(), districts: Vec::new() }),
+        Needs::Nothing => return Ok(Caller::nobody()),
         Needs::ReadUnlessLocal if app.on_loopback => {
             named_locally(headers)?;
-            return Ok(Caller { name: "local".to_owned(), districts: Vec::new() });
+            return Ok(Caller { name: "local".to_owned(), districts: Vec::new(), scopes: Vec::new() });
         }
-        Needs::ReadUnlessLocal => Scope::Read,
+        Needs::ReadUnlessOpen if app.desk.office().settings.http.open_metrics => return Ok(Caller::nobody()),
+        Needs::ReadUnlessLocal | Needs::ReadUnlessOpen => Scope::Read,
         Needs::Scope(scope) => scope,
     };
     let Some(secret) = bearer(headers) else {
@@ -156,12 +193,13 @@ async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, P
         app.gate.remember(&token);
         token
     };
+    app.gate.spend(&hash, app.desk.office().settings.http.requests_per_second)?;
     let has = |wanted: Scope| token.scopes.iter().any(|it| it == wanted.as_str());
     if !has(scope) && !has(Scope::Admin) {
         let detail = format!("this token has not the scope `{}`", scope.as_str());
         return Err(Problem::new(StatusCode::FORBIDDEN, detail));
     }
-    Ok(Caller { name: token.name, districts: token.districts })
+    Ok(Caller { name: token.name, districts: token.districts, scopes: token.scopes })
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

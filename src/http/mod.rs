@@ -1,9 +1,12 @@
 //! The HTTP side: the API of interface.md and the overview page. [`routes`] is the list of everything that answers.
 
+mod accept;
 mod api;
 mod auth;
 mod body;
+mod doorbell;
 mod live;
+pub mod openapi;
 mod openings;
 mod pages;
 mod problem;
@@ -11,6 +14,7 @@ pub mod routes;
 pub mod tokens;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -24,11 +28,58 @@ use crate::schedule::desk::Desk;
 pub struct Settings {
     /// Address and port; with port 0 the system chooses one, and the log says which.
     pub listen: SocketAddr,
+    /// TLS; without it plain HTTP, for this machine or behind a proxy.
+    pub tls: Option<TlsSettings>,
+    /// Whether `GET /metrics` asks for no token.
+    pub open_metrics: bool,
+    /// Requests a second of one token; more are refused.
+    pub requests_per_second: u32,
+}
+
+/// Certificate and key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSettings {
+    /// The chain, the own certificate first.
+    pub cert: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// What a listener needs to speak TLS.
+#[derive(Clone)]
+pub struct Tls(tokio_rustls::TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+impl Settings {
+    /// Checks what can be checked alone; the message names the key.
+    pub fn check(&self) -> Result<(), String> {
+        if self.requests_per_second == 0 {
+            return Err("`http.requests_per_second` is 0; nobody could ask anything".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Reads certificate and key; none where there is no TLS.
+    pub fn tls(&self) -> Result<Option<Tls>, String> {
+        let read = |it: &TlsSettings| accept::acceptor(&it.cert, &it.key).map(Tls);
+        self.tls.as_ref().map(read).transpose().map_err(|error| format!("`http.tls`: {error}"))
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8787)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8787)),
+            tls: None,
+            open_metrics: false,
+            requests_per_second: 10_000,
+        }
     }
 }
 
@@ -44,11 +95,12 @@ pub(crate) struct App {
 }
 
 /// Answers until the daemon stops; answers under way are finished.
-pub async fn serve(listener: TcpListener, desk: Arc<Desk>) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> std::io::Result<()> {
     let on_loopback = listener.local_addr()?.ip().is_loopback();
     let stopping = desk.stopping().clone();
     let live = Arc::new(live::Live::default());
     tokio::spawn(Arc::clone(&live).watch(Arc::clone(&desk)));
+    tokio::spawn(doorbell::watch(Arc::clone(&desk)));
     let app = App { desk, gate: Arc::default(), live, openings: Arc::default(), on_loopback };
-    axum::serve(listener, routes::router(app)).with_graceful_shutdown(stopping.cancelled_owned()).await
+    accept::serve(listener, routes::router(app), tls.map(|it| it.0), stopping).await
 }

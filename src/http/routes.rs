@@ -1,20 +1,21 @@
 //! Everything that answers, in one table: a route that is not here does not exist, and none is without its scope.
 
 use std::any::Any;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
 use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
 
 use crate::http::App;
 use crate::http::problem::Problem;
-use crate::http::tokens::Scope;
+use crate::http::tokens::{self, Scope};
 use crate::http::{api, auth, pages};
 
 /// What a route asks of its caller.
@@ -26,6 +27,8 @@ pub enum Needs {
     Scope(Scope),
     /// `read`; nothing while the daemon listens on loopback only.
     ReadUnlessLocal,
+    /// `read`; nothing with `http.open_metrics`.
+    ReadUnlessOpen,
 }
 
 /// One route.
@@ -70,6 +73,9 @@ pub const ROUTES: &[Route] = &[
     reads("/v1/access", Needs::Scope(Scope::Access), || get(api::access::ask)),
     asks("/v1/access", Scope::Access, || post(api::access::open)),
     reads("/v1/access/snapshot", Needs::Scope(Scope::Access), || get(api::access::snapshot)),
+    reads("/v1/changes", READ, || get(api::changes::list)),
+    reads("/metrics", Needs::ReadUnlessOpen, || get(api::metrics::show)),
+    reads("/openapi.json", Needs::Nothing, || get(described)),
     asks("/v1/syncs", Scope::Sync, || post(api::syncs::create)),
     reads("/v1/runs", READ, || get(api::runs::list)),
     reads("/v1/runs/{id}", READ, || get(api::runs::show)),
@@ -151,7 +157,34 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn(in_time))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(with_headers))
+        .layer(middleware::from_fn_with_state(app.clone(), counted))
         .with_state(app)
+}
+
+async fn described() -> axum::Json<serde_json::Value> {
+    axum::Json(crate::http::openapi::document())
+}
+
+/// Counts every answer under its route, and gives each request an id, which its answer and its lines in the log have.
+async fn counted(State(app): State<App>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let method = [Method::GET, Method::POST, Method::PUT, Method::DELETE].into_iter().find(|it| it == request.method());
+    let method = method.map_or("OTHER", |it| match it {
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    });
+    let path = request.extensions().get::<MatchedPath>().map(|it| it.as_str().to_owned());
+    let id = tokens::request_id();
+    let span = tracing::info_span!("request", request.id = %id);
+    let mut response = next.run(request).instrument(span).await;
+    if let Ok(id) = HeaderValue::try_from(id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+    }
+    let route = path.as_deref().unwrap_or("none");
+    app.desk.metrics().answered(method, route, response.status().as_u16(), begun.elapsed());
+    response
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
@@ -181,6 +214,14 @@ const HEADERS: [(HeaderName, &str); 5] = [
 
 async fn with_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let told = kind.is_some_and(|it| it == "application/problem+json");
+    if response.status().is_client_error() && !told {
+        // What the framework refuses before a handler sees it, such as a path that is not text.
+        let unread =
+            Problem::new(response.status(), "the path, or what came with it, cannot be read; check its encoding");
+        response = unread.into_response();
+    }
     for (name, value) in HEADERS {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }

@@ -56,6 +56,12 @@ pub fn new_secret() -> String {
     format!("rstd_{}", URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// A new request's id.
+pub(crate) fn request_id() -> String {
+    let bytes: [u8; 8] = rand::random();
+    hex::encode(bytes)
+}
+
 /// What is stored of a secret: SHA-256 in hex. The secrets are random, so no salt and no slow hash is needed.
 pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Settings;
 use crate::directory::Directory;
 use crate::feed::Progress;
+use crate::metrics::Metrics;
 use crate::model::{DistrictId, Kind, RunId, Trigger};
 use crate::schedule::worker::Office;
 use crate::store::{NewRequest, QueueError, Requested, StoreError};
@@ -23,6 +24,7 @@ pub struct Desk {
     dispatched: RwLock<Instant>,
     /// How far the pulls of the runs under way in this process have come.
     pulls: RwLock<BTreeMap<RunId, Arc<Progress>>>,
+    metrics: Metrics,
 }
 
 impl Desk {
@@ -34,7 +36,13 @@ impl Desk {
             stopping: CancellationToken::new(),
             dispatched: RwLock::new(Instant::now()),
             pulls: RwLock::default(),
+            metrics: Metrics::default(),
         }
+    }
+
+    /// What this daemon counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// A run begins here; its pull counts into what this returns.

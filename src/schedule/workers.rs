@@ -115,7 +115,12 @@ async fn settle(office: &Office, claimed: &Claimed, ended: Ended, desk: &Desk) {
         office.give_up(claimed, message.to_owned()).await
     };
     match outcome {
-        Ok(record) => tell(&record),
+        Ok(record) => {
+            let took = record.started_at.zip(record.finished_at);
+            let took = took.and_then(|(begun, ended)| (ended.instant() - begun.instant()).to_std().ok());
+            desk.metrics().run_ended(record.status.as_str(), record.trigger.as_str(), took);
+            tell(&record);
+        }
         Err(error @ QueueError::LeaseLost(_)) => tracing::warn!(%error, "run {run} goes on elsewhere"),
         Err(error) => {
             tracing::error!(%error, "run {run} could not be recorded, trying again later");

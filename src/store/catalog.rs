@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Catalog, ContractChange, DistrictId, Offer, Offered, Product, ProductCode, Purchase, Subscription, SubscriptionId,
-    Terms, Timestamp,
+    Catalog, ContractChange, DistrictId, DistrictState, Offer, Offered, Product, ProductCode, Purchase, Remembered,
+    Subscription, SubscriptionId, Terms, Timestamp,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
@@ -144,6 +144,17 @@ pub(super) async fn read_for_access(tx: &mut Tx, district: &DistrictId) -> Resul
     Ok(catalog)
 }
 
+/// What is in force for one district.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The district.
+    pub state: DistrictState,
+    /// Its subscriptions, and the products it bought.
+    pub catalog: Catalog,
+    /// What the last allocation left to remember.
+    pub remembered: Remembered,
+}
+
 /// A district's contract as plans need it.
 #[derive(Debug)]
 pub(super) struct Contract {
@@ -243,6 +254,30 @@ impl Store {
         let mut tx = self.db.read().await?;
         let products = read_products(&mut tx).await?;
         Ok(Catalog { products, subscriptions: subscriptions(tx.query(ALL_IN_FORCE).fetch_all().await?)? })
+    }
+
+    /// What is in force for every district.
+    pub async fn terms_in_force(&self) -> Result<BTreeMap<DistrictId, InForce>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let mut all = BTreeMap::new();
+        for state in district::read_states(&mut tx).await? {
+            let remembered = district::read_remembered(&mut tx, &state.id).await?;
+            let catalog = Catalog::default();
+            all.insert(state.id.clone(), InForce { state, catalog, remembered });
+        }
+        for (id, it) in subscriptions(tx.query(ALL_IN_FORCE).fetch_all().await?)? {
+            if let Some(terms) = all.get_mut(&it.district) {
+                terms.catalog.subscriptions.insert(id, it);
+            }
+        }
+        let rows: Vec<(String, String)> = tx.query(ALL_RULES_IN_FORCE).fetch_all().await?;
+        for (district, body) in rows {
+            let it: Product = PRODUCT.json("body", &body)?;
+            if let Some(terms) = all.get_mut(&DistrictId::from(district)) {
+                terms.catalog.products.insert(it.code.clone(), it);
+            }
+        }
+        Ok(all)
     }
 
     /// What is said of a district: by the document and by purchases, in force or not.

@@ -1,7 +1,8 @@
 //! People taken out of the store for good, and the proof of it (safety.md, People's data; reliability.md K3, K4).
 //!
-//! Names stand in `record`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is about a user goes too. The
-//! audit stays: it has ids, never names. A table that comes to hold something about users belongs in this file.
+//! Names stand in `record`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is about a user goes
+//! too. The audit stays: it has ids, never names, and so does `change_key`, which tells others that someone is gone, for as
+//! long as archived rows. A table that comes to hold something about users belongs in this file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::failpoint::failpoint;
 use crate::store::manual::{self, Act};
-use crate::store::{Store, StoreError, WriteError, district, runs};
+use crate::store::{Store, StoreError, WriteError, change, district, runs};
 
 const ERASED: Table = Table("erased");
 const UPKEEP: Table = Table("upkeep");
@@ -347,8 +348,10 @@ impl Store {
             }
             runs::change_run(&mut tx, &run).await?;
         }
+        change::note_all(&mut tx, &locked).await?;
         let act = Act { district: district.clone(), run: None, at, audit: vec![draft(&counts)] };
         manual::record(&mut tx, &mut locked, act).await?;
+        change::number(&mut tx, &locked, at).await?;
         failpoint("store.purge.commit");
         tx.commit().await?;
         Ok(counts)
@@ -379,10 +382,14 @@ impl Store {
                     *all.entry(table.to_owned()).or_default() += n;
                 }
             }
+            let forgotten = change::forget(&mut tx, &state.id, before).await?;
             failpoint("store.expire.district");
+            let anything = forgotten > 0 || !counts.is_empty();
             if !counts.is_empty() {
                 let audit = vec![draft(&state.id, &counts)];
                 manual::record(&mut tx, &mut locked, Act { district: state.id, run: None, at: now, audit }).await?;
+            }
+            if anything {
                 tx.commit().await?;
             }
         }

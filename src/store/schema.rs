@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     step!(Store, 8, "0008_guard"),
     step!(Store, 9, "0009_history"),
     step!(Store, 10, "0010_mode"),
+    step!(Store, 16, "0016_change"),
 ];
 
 /// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).

@@ -78,10 +78,10 @@ statements! {
     );
 }
 
-type SeatColumns =
+pub(super) type SeatColumns =
     (String, String, String, i64, Option<i64>, Option<i64>, Option<String>, Option<String>, bool, String);
 
-fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
+pub(super) fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
     let (product, user, pool, since, claimed, used, leaving_since, upload, bridged, state) = columns;
     let leaving = SEAT.date_if("leaving_since", leaving_since)?;
     Ok(Seat {

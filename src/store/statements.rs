@@ -2,8 +2,8 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, access, activity, alerts, audit, catalog, district, erase, hand, history, identity, lease, loss,
-    manual, mode, night, queue, records, runs, seats, threshold, token,
+    StoreError, access, activity, alerts, audit, catalog, change, district, erase, hand, history, identity, lease,
+    loss, manual, mode, night, numbers, queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -14,6 +14,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     alerts::STATEMENTS,
     audit::STATEMENTS,
     catalog::STATEMENTS,
+    change::STATEMENTS,
     district::STATEMENTS,
     erase::STATEMENTS,
     hand::STATEMENTS,
@@ -22,6 +23,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     loss::STATEMENTS,
     manual::STATEMENTS,
     mode::STATEMENTS,
+    numbers::STATEMENTS,
     records::STATEMENTS,
     runs::STATEMENTS,
     seats::STATEMENTS,

@@ -9,7 +9,8 @@ use crate::model::{
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, catalog, district, erase, history, loss, mode, records, runs, seats,
+    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, history, loss, mode, records, runs,
+    seats,
 };
 
 /// Rows a statement.
@@ -216,6 +217,7 @@ impl Store {
             return Err(WriteError::Stale { expected, found });
         }
 
+        let told = change::note(&mut tx, &locked, &writes).await?;
         let Writes { district, mut run, audit: drafts, .. } = writes;
         let tx_ref = &mut tx;
         let entries = audit::sealed(&locked, Some(&run.run), run.as_of, drafts)?;
@@ -259,6 +261,9 @@ impl Store {
         let span = audit::append(tx_ref, &mut locked, &entries).await?;
         failpoint("store.write.audit");
         locked.moved(tx_ref, changed).await?;
+        if told {
+            change::number(tx_ref, &locked, writes.allocated_at).await?;
+        }
 
         failpoint("store.write.commit");
         if let Err(error) = tx.commit().await {

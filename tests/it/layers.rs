@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// Each module with those it may use, from the bottom up.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["model"]),
+    ("metrics", &[]),
     ("secret", &[]),
     ("shutdown", &[]),
     ("systemd", &[]),
@@ -57,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "feed",
             "guard",
             "manual",
+            "metrics",
             "model",
             "report",
             "retry",
@@ -85,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "identity",
             "inquiry",
             "manual",
+            "metrics",
             "model",
             "plan",
             "report",

@@ -12,6 +12,7 @@
 mod support;
 
 mod access;
+mod changes;
 mod coverage;
 mod crash;
 mod daemon;
@@ -19,6 +20,7 @@ mod e2e;
 mod follow;
 mod http;
 mod layers;
+mod limits;
 mod migrations;
 mod queue;
 mod retention;

@@ -83,6 +83,7 @@ impl Seen {
     }
 
     fn one(&self, app: &App, answer: Answer) -> Json<One> {
+        app.desk.metrics().access(answer.access.as_str());
         Json(One { about: self.about(app), answer })
     }
 
@@ -131,6 +132,8 @@ pub(crate) async fn ask(
     }
     let today = seen.entry.today(seen.now);
     let products = seen.entry.index.answers(&today, &seen.user);
+    let best = products.iter().map(|it| it.access).max().unwrap_or(Verdict::No);
+    app.desk.metrics().access(best.as_str());
     Ok(Json(All { about: seen.about(&app), products }).into_response())
 }
 
