@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use hmac::{Hmac, KeyInit, Mac};
 use reqwest::StatusCode;
 use rosterd::model::{DistrictId, EndDates, Kind, Pool, RunId};
 use rosterd::store::{Place, Store, Told, Writes};
 use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
 use crate::support::db::{Backend, Fresh};
@@ -255,6 +258,65 @@ async fn a_copy_is_built_from_pages_and_begun_anew_after_a_restore() {
     for wrong in ["x", "x.y", "W10.00"] {
         assert_eq!(get(&daemon, &format!("/v1/changes?after={wrong}"), &all).await.0, 400);
     }
+    daemon.stop().await;
+}
+
+/// What is at the other end of the bell: refuses the first ring, and hands on what each says.
+async fn bell() -> (String, tokio::sync::mpsc::Receiver<(String, String)>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (rung, rings) = tokio::sync::mpsc::channel(64);
+    tokio::spawn(async move {
+        for n in 0_u32.. {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut text = String::new();
+            let (head, body) = loop {
+                let mut part = [0; 4096];
+                let read = stream.read(&mut part).await.unwrap();
+                text.push_str(std::str::from_utf8(&part[..read]).unwrap());
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length =
+                    head.lines().find_map(|it| it.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+                if length == Some(body.len()) {
+                    break (head.to_owned(), body.to_owned());
+                }
+            };
+            let status = if n == 0 { "503 Busy" } else { "204 No Content" };
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            let signed =
+                head.lines().find_map(|it| it.split_once(": ").filter(|it| it.0.eq_ignore_ascii_case("authorization")));
+            if rung.send((signed.unwrap().1.to_owned(), body)).await.is_err() {
+                return;
+            }
+        }
+    });
+    (format!("http://{address}/bell"), rings)
+}
+
+/// A ring is signed, repeated until it is taken, one for many changes, and names the commit there is.
+#[tokio::test]
+async fn the_bell_rings_signed_until_it_is_heard_and_once_for_what_comes_together() {
+    let (url, mut rings) = bell().await;
+    let more = format!("[changes]\nwebhook_url = \"{url}\"\nwebhook_secret = \"s3cret\"\n");
+    let installation = Installation::new("apply", &more);
+    let token = installation.token("all", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    night(&daemon, &token).await;
+    let epoch = get(&daemon, "/v1/changes?limit=1", &token).await.1["epoch"].as_str().unwrap().to_owned();
+    for ring in 0..2 {
+        let (signed, body) = tokio::time::timeout(Duration::from_secs(30), rings.recv()).await.unwrap().unwrap();
+        assert_eq!(body, format!("epoch={epoch}&number=1"), "ring {ring}");
+        let (seconds, hex) = signed.strip_prefix("Rosterd t=").unwrap().split_once(",v1=").unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cret").unwrap();
+        mac.update(format!("{seconds}.{body}").as_bytes());
+        assert_eq!(hex, hex::encode(mac.finalize().into_bytes()));
+    }
+    upload(&installation, 3);
+    let mut next = async || rings.recv().await.unwrap().1;
+    night(&daemon, &token).await;
+    let body = tokio::time::timeout(Duration::from_secs(30), next()).await.unwrap();
+    assert!(body.starts_with(&format!("epoch={epoch}&number=")), "{body}");
     daemon.stop().await;
 }
 

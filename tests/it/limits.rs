@@ -12,8 +12,14 @@ use tokio::net::TcpStream;
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
 
+/// One client for all: a new one reads the machine's certificates each time.
+fn shared() -> &'static reqwest::Client {
+    static CLIENT: std::sync::OnceLock<reqwest::Client> = std::sync::OnceLock::new();
+    CLIENT.get_or_init(client)
+}
+
 async fn ask(daemon: &Daemon, method: Method, path: &str, token: &str, body: Option<String>) -> (StatusCode, Value) {
-    let mut request = client().request(method, daemon.url(path)).bearer_auth(token);
+    let mut request = shared().request(method, daemon.url(path)).bearer_auth(token);
     if let Some(body) = body {
         request = request.header("content-type", "application/json").body(body);
     }
@@ -309,5 +315,41 @@ async fn metrics_are_read_strictly_and_name_no_person() {
         let counts: Vec<f64> = samples.iter().filter(of).map(|it| it.2).collect();
         assert!(counts.windows(2).all(|it| it[0] <= it[1]) && counts.last() == Some(total), "{name} {counts:?}");
     }
+    daemon.stop().await;
+}
+
+/// `[http] tls`: the same answers over TLS, and a certificate that cannot be read is said before anything starts.
+#[tokio::test]
+async fn the_daemon_speaks_tls_with_a_certificate_of_its_own() {
+    let installation = Installation::new("apply", "");
+    let (cert, key) = (installation.path("cert.pem"), installation.path("key.pem"));
+    let mut openssl = std::process::Command::new("openssl");
+    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    openssl.arg("-keyout").arg(&key).arg("-out").arg(&cert);
+    if openssl.output().is_err() {
+        eprintln!("skipped: there is no openssl");
+        return;
+    }
+    let feed = installation.path("drop/upload-1").display().to_string();
+    let usual = installation.settings_with("apply", &feed, "");
+    let with = |cert: &str| {
+        let tls = format!("[http]\ntls = {{ cert = \"{cert}\", key = \"{}\" }}", key.display());
+        usual.replacen("[http]", &tls, 1)
+    };
+    installation.configure(&with("nothing.pem"));
+    let refused = installation.cli(DAY_1, &["run"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("`http.tls`: nothing.pem cannot be read"), "{refused:?}");
+    installation.configure(&with(&cert.display().to_string()));
+    let daemon = installation.start(DAY_1).await;
+    rosterd::feed::http::install_crypto();
+    let trusted = reqwest::Certificate::from_pem(&std::fs::read(&cert).unwrap()).unwrap();
+    let over_tls = reqwest::Client::builder().no_proxy().tls_certs_only([trusted]).build().unwrap();
+    let port = daemon.address.rsplit_once(':').unwrap().1;
+    let answer = over_tls.get(format!("https://localhost:{port}/livez")).send().await.unwrap();
+    assert_eq!((answer.status(), answer.text().await.unwrap().as_str()), (StatusCode::OK, "{\"status\":\"alive\"}"));
+    assert!(client().get(daemon.url("/livez")).send().await.is_err(), "not without TLS");
     daemon.stop().await;
 }
