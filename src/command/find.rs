@@ -5,7 +5,8 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::command::{CommandError, Session};
-use crate::model::{DistrictId, Kind, Personal, Record, SourceId, User};
+use crate::inquiry;
+use crate::model::{DistrictId, Personal, User};
 
 /// Users by name, email, id or number
 #[derive(Debug, Args)]
@@ -31,9 +32,8 @@ struct Found {
 
 impl Find {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        let words: Vec<String> =
-            self.text.iter().flat_map(|text| text.split_whitespace()).map(str::to_lowercase).collect();
-        if words.is_empty() {
+        let text = self.text.join(" ");
+        if text.trim().is_empty() {
             return Err(CommandError::Usage("say what to look for: a name, an email, an id or a number".to_owned()));
         }
         let districts = match &self.district {
@@ -42,12 +42,9 @@ impl Find {
         };
         let mut found: Vec<Found> = Vec::new();
         for district in districts {
-            for record in session.store().roster(&district, Kind::Users).await? {
-                let Record::User(mut user) = record else { continue };
-                if matches(&user, &words) {
-                    user.roles.iter_mut().for_each(|role| role.word = None);
-                    found.push(Found { district: district.clone(), user });
-                }
+            for mut user in inquiry::find(session.store(), &district, &text).await? {
+                user.roles.iter_mut().for_each(|role| role.word = None);
+                found.push(Found { district: district.clone(), user });
             }
         }
         let more = found.len().saturating_sub(self.limit);
@@ -67,41 +64,17 @@ impl Find {
     }
 }
 
-fn revealed(it: Option<&Personal>) -> &str {
-    it.map(Personal::reveal).unwrap_or_default()
-}
-
-fn matches(user: &User, words: &[String]) -> bool {
-    let User { id, given_name, family_name, email, username, student_number, state_id, .. } = user;
-    let names = [given_name, family_name].map(|it| revealed(it.as_ref()).to_lowercase());
-    let keys = [email, username, student_number, state_id].map(|it| revealed(it.as_ref()).to_lowercase());
-    let id: &SourceId = id;
-    let id = id.as_str().to_lowercase();
-    words.iter().all(|word| {
-        names.iter().any(|name| name.contains(word.as_str()))
-            || id.starts_with(word.as_str())
-            || keys.iter().any(|key| key.starts_with(word.as_str()))
-    })
-}
-
 fn cells(it: &Found) -> Vec<String> {
-    let User { id, roles, active, given_name, family_name, email, grades, student_number, .. } = &it.user;
-    let mut words: Vec<String> = Vec::new();
-    for role in roles {
-        let word = format!("{:?}", role.role).to_lowercase();
-        if !words.contains(&word) {
-            words.push(word);
-        }
-    }
-    let name = format!("{} {}", revealed(given_name.as_ref()), revealed(family_name.as_ref()));
+    let user = &it.user;
+    let revealed = |it: &Option<Personal>| it.as_ref().map(Personal::reveal).unwrap_or_default().to_owned();
     vec![
         it.district.to_string(),
-        id.to_string(),
-        name.trim().to_owned(),
-        words.join(", "),
-        if *active { "yes" } else { "no" }.to_owned(),
-        grades.join(", "),
-        revealed(student_number.as_ref()).to_owned(),
-        revealed(email.as_ref()).to_owned(),
+        user.id.to_string(),
+        inquiry::full_name(user),
+        inquiry::role_words(user),
+        if user.active { "yes" } else { "no" }.to_owned(),
+        user.grades.join(", "),
+        revealed(&user.student_number),
+        revealed(&user.email),
     ]
 }

@@ -22,18 +22,21 @@ impl Marks {
     pub const WORDS: Self = Self { yes: "ok", no: "BROKEN", open: "-" };
 }
 
-fn name(link: LinkName) -> &'static str {
-    match link {
-        LinkName::Known => "known to the feed",
-        LinkName::RowValid => "row usable",
-        LinkName::Class => "class begun, not ended",
-        LinkName::Demand => "in demand",
-        LinkName::Review => "not held for review",
-        LinkName::Role => "role",
-        LinkName::Seats => "enough seats",
-        LinkName::Activation => "product activated",
-        LinkName::Seat => "has a seat",
-        LinkName::Contract => "contract gives access",
+impl LinkName {
+    /// As people read it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Known => "known to the feed",
+            Self::RowValid => "row usable",
+            Self::Class => "class begun, not ended",
+            Self::Demand => "in demand",
+            Self::Review => "not held for review",
+            Self::Role => "role",
+            Self::Seats => "enough seats",
+            Self::Activation => "product activated",
+            Self::Seat => "has a seat",
+            Self::Contract => "contract gives access",
+        }
     }
 }
 
@@ -43,7 +46,7 @@ pub fn text(it: &Explanation, marks: Marks) -> String {
     let mut line = |text: String| writeln!(out, "{text}").unwrap_or_default();
     line(format!("{} / {} / {}  access: {}", it.district, it.product, it.user, it.access));
     if let Some(link) = it.chain.iter().find(|link| Some(link.link) == it.broken) {
-        line(format!("  first broken link: {}: {}", name(link.link), link.says));
+        line(format!("  first broken link: {}: {}", link.link.words(), link.says));
     }
     line(String::new());
     for link in &it.chain {
@@ -53,7 +56,7 @@ pub fn text(it: &Explanation, marks: Marks) -> String {
             None => marks.open,
         };
         let width = marks.no.chars().count();
-        line(format!("  {mark:<width$}  {:<22}  {}", name(link.link), link.says));
+        line(format!("  {mark:<width$}  {:<22}  {}", link.link.words(), link.says));
         for seen in &link.conditions {
             let met = if seen.met { marks.yes } else { marks.no };
             let list = |words: &[String]| if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };

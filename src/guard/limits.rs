@@ -1,10 +1,10 @@
 //! The limits of safety.md's table, each a setting.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Holds where `n > floor` and `n * 100 > percent * of`; both must be passed, so that a tiny school may lose three of eight
 /// (P51) and a large one not a tenth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     /// Percent of the active rows of the scope in the store before the run.
@@ -36,7 +36,7 @@ impl Limit {
 }
 
 /// `[guard]` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Off for rehearsals only; `doctor` warns.

@@ -10,14 +10,16 @@ use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use crate::clock;
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::http::routes::Needs;
 use crate::http::tokens::{self, Scope};
+use crate::http::{pages, session};
 use crate::model::DistrictId;
 use crate::store::Token;
 
@@ -87,6 +89,19 @@ impl Gate {
         Ok(())
     }
 
+    /// The token of a secret, if it is in force.
+    pub(crate) async fn token_of(&self, app: &App, secret: &str) -> Result<Token, Problem> {
+        let hash = tokens::hash(secret);
+        if let Some(token) = self.remembered(&hash) {
+            return Ok(token);
+        }
+        let token = app.desk.office().queue.token_by_hash(&hash).await?;
+        let same = |token: &Token| bool::from(token.hash.as_bytes().ct_eq(hash.as_bytes()));
+        let Some(token) = token.filter(same) else { return Err(self.refuse().await) };
+        self.remember(&token);
+        Ok(token)
+    }
+
     async fn refuse(&self) -> Problem {
         let Ok(_place) = self.waiting.try_acquire() else {
             let many = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many failed attempts; wait a moment");
@@ -109,17 +124,29 @@ pub(crate) struct Caller {
     name: String,
     districts: Vec<DistrictId>,
     scopes: Vec<String>,
+    /// What forms of the caller's session carry; none without a session.
+    form_key: Option<String>,
 }
 
 impl Caller {
-    /// Whether the token has a scope beside the one its route asks for.
-    pub(crate) fn may(&self, wanted: Scope) -> bool {
-        [wanted, Scope::Admin].iter().any(|scope| self.scopes.iter().any(|it| it == scope.as_str()))
+    fn nobody(name: &str, scopes: &[Scope]) -> Self {
+        let scopes = scopes.iter().map(|it| it.as_str().to_owned()).collect();
+        Self { name: name.to_owned(), districts: Vec::new(), scopes, form_key: None }
     }
 
-    /// Who needs no token.
-    fn nobody() -> Self {
-        Self { name: "anyone".to_owned(), districts: Vec::new(), scopes: Vec::new() }
+    /// The token's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the token has a scope.
+    pub(crate) fn has(&self, scope: Scope) -> bool {
+        self.scopes.iter().any(|it| it == scope.as_str() || it == Scope::Admin.as_str())
+    }
+
+    /// What forms of the caller's session carry.
+    pub(crate) fn form_key(&self) -> Option<&str> {
+        self.form_key.as_deref()
     }
 
     /// For a run's `requested_by`.
@@ -154,52 +181,87 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// Lets a request through to its handler if its token has what the route needs.
+/// Lets a request through to its handler if its token has what the route needs. Who looks at pages is shown the way to sign
+/// in, and mistakes as pages.
 pub(crate) async fn authenticate(
     State((app, needs)): State<(App, Needs)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match admit(&app, needs, request.headers()).await {
+    let for_people = matches!(needs, Needs::Page | Needs::Form(_) | Needs::Door);
+    let answer = match admit(&app, needs, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
+        Err(problem) if needs == Needs::Page && problem.status() == StatusCode::UNAUTHORIZED => {
+            let to = request.uri().path_and_query().map_or("/", |it| it.as_str());
+            let to: String = url::form_urlencoded::byte_serialize(to.as_bytes()).collect();
+            Redirect::to(&format!("/sign-in?to={to}")).into_response()
+        }
         Err(problem) => problem.into_response(),
-    }
+    };
+    if for_people { pages::for_people(answer).await } else { answer }
 }
 
 async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, Problem> {
+    if let Some(caller) = in_session(app, headers).await?
+        && !matches!(needs, Needs::Scope(_) | Needs::ReadUnlessOpen)
+    {
+        return match needs {
+            Needs::Form(scope) => may(caller, scope),
+            Needs::Page => may(caller, Scope::Read),
+            Needs::Nothing | Needs::Door | Needs::Scope(_) | Needs::ReadUnlessOpen => Ok(caller),
+        };
+    }
     let scope = match needs {
-        Needs::Nothing => return Ok(Caller::nobody()),
-        Needs::ReadUnlessLocal if app.on_loopback => {
+        Needs::Nothing | Needs::Door => return Ok(Caller::nobody("anyone", &[])),
+        Needs::Page if app.on_loopback && bearer(headers).is_none() => {
             named_locally(headers)?;
-            return Ok(Caller { name: "local".to_owned(), districts: Vec::new(), scopes: Vec::new() });
+            return Ok(Caller::nobody("local", &[Scope::Read]));
         }
-        Needs::ReadUnlessOpen if app.desk.office().settings.http.open_metrics => return Ok(Caller::nobody()),
-        Needs::ReadUnlessLocal | Needs::ReadUnlessOpen => Scope::Read,
+        Needs::ReadUnlessOpen if app.desk.office().settings.http.open_metrics => {
+            return Ok(Caller::nobody("anyone", &[]));
+        }
+        Needs::Form(_) => return Err(unauthorized("sign in first: this form is of no session")),
+        Needs::Page | Needs::ReadUnlessOpen => Scope::Read,
         Needs::Scope(scope) => scope,
     };
     let Some(secret) = bearer(headers) else {
         return Err(unauthorized("send `Authorization: Bearer TOKEN`; `rosterd token create` makes one"));
     };
-    let hash = tokens::hash(secret);
-    let token = if let Some(token) = app.gate.remembered(&hash) {
-        token
-    } else {
-        let token = app.desk.office().queue.token_by_hash(&hash).await?;
-        let same = |token: &Token| bool::from(token.hash.as_bytes().ct_eq(hash.as_bytes()));
-        let Some(token) = token.filter(same) else { return Err(app.gate.refuse().await) };
-        app.gate.remember(&token);
-        token
-    };
+    let Token { name, districts, scopes, hash, .. } = app.gate.token_of(app, secret).await?;
     app.gate.spend(&hash, app.desk.office().settings.http.requests_per_second)?;
-    let has = |wanted: Scope| token.scopes.iter().any(|it| it == wanted.as_str());
-    if !has(scope) && !has(Scope::Admin) {
-        let detail = format!("this token has not the scope `{}`", scope.as_str());
-        return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+    may(Caller { name, districts, scopes, form_key: None }, scope)
+}
+
+fn may(caller: Caller, scope: Scope) -> Result<Caller, Problem> {
+    if caller.has(scope) {
+        return Ok(caller);
     }
-    Ok(Caller { name: token.name, districts: token.districts, scopes: token.scopes })
+    Err(Problem::new(StatusCode::FORBIDDEN, format!("this token has not the scope `{}`", scope.as_str())))
+}
+
+/// Who is signed in: a cookie of ours that holds, of a token that is in force.
+async fn in_session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    let Some(cookie) = session::of(headers) else { return Ok(None) };
+    let office = app.desk.office();
+    let signer = session::Signer(office.store.pseudonym_key());
+    let Some(hash) = signer.token(cookie, clock::real_now()) else { return Ok(None) };
+    let token = office.queue.token_by_hash(hash).await?;
+    let form_key = Some(signer.form_key(cookie));
+    Ok(token.map(|Token { name, districts, scopes, .. }| Caller { name, districts, scopes, form_key }))
+}
+
+/// A form that another site made the browser send is refused, where the browser says so.
+pub(crate) fn own_site(headers: &HeaderMap) -> Result<(), Problem> {
+    let text = |name: &str| headers.get(name).and_then(|it| it.to_str().ok());
+    let elsewhere = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    let origin = text("origin").and_then(|it| it.split_once("://")).map(|(_, host)| host);
+    if elsewhere || origin.is_some_and(|host| Some(host) != text("host")) {
+        return Err(Problem::new(StatusCode::FORBIDDEN, "another site sent this form"));
+    }
+    Ok(())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

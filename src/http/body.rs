@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::catalog::with_nearest;
 use crate::http::App;
+use crate::http::auth::Caller;
 use crate::http::problem::Problem;
+use crate::http::session;
 
 /// A JSON body; an empty one is `{}`.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -63,5 +65,46 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
             Problem::bad_request(format!("the query does not fit: {}", misfit(message)))
         })?;
         Ok(Self(asked))
+    }
+}
+
+/// The fields of a form of ours, which carries the key of its session (T22).
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The first field of a name; an empty one is none.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        let found = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.trim());
+        found.filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+
+    /// Every field of a name.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect()
+    }
+}
+
+impl FromRequest<App> for Fields {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::internal)?;
+        let cookie = session::of(&parts.headers).map(str::to_owned);
+        let bytes = Bytes::from_request(Request::from_parts(parts, body), app)
+            .await
+            .map_err(|_| Problem::bad_request("the form did not arrive whole"))?;
+        let fields = Self(url::form_urlencoded::parse(&bytes).into_owned().collect());
+        // Who is signed in sends forms of that session; who is not has but the sign-in to send.
+        if caller.form_key().is_some() {
+            let store = app.desk.office().store;
+            let signer = session::Signer(store.pseudonym_key());
+            let key = fields.text("key").unwrap_or_default();
+            if !cookie.is_some_and(|cookie| signer.is_form_key(&cookie, &key)) {
+                let detail = "this form is not of your session: go back, load the page again, and send it once more";
+                return Err(Problem::new(StatusCode::FORBIDDEN, detail));
+            }
+        }
+        Ok(fields)
     }
 }

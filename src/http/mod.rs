@@ -1,4 +1,4 @@
-//! The HTTP side: the API of interface.md and the overview page. [`routes`] is the list of everything that answers.
+//! The HTTP side: the API of interface.md and the dashboard. [`routes`] is the list of everything that answers.
 
 mod accept;
 mod api;
@@ -11,6 +11,7 @@ mod openings;
 mod pages;
 mod problem;
 pub mod routes;
+mod session;
 pub mod tokens;
 
 use std::net::SocketAddr;

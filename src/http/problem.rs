@@ -28,6 +28,11 @@ impl Problem {
         Self { status, detail: detail.into(), header: None, members: Map::new() }
     }
 
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// With a header.
     pub(crate) fn with(self, name: HeaderName, value: &'static str) -> Self {
         Self { header: Some((name, value)), ..self }

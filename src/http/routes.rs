@@ -25,10 +25,14 @@ pub enum Needs {
     Nothing,
     /// A token with this scope, or with `admin`.
     Scope(Scope),
-    /// `read`; nothing while the daemon listens on loopback only.
-    ReadUnlessLocal,
     /// `read`; nothing with `http.open_metrics`.
     ReadUnlessOpen,
+    /// A page: a session or a token with `read`; nothing while the daemon listens on loopback only.
+    Page,
+    /// A form of a page: a session with this scope.
+    Form(Scope),
+    /// A form that ends a session, or begins one.
+    Door,
 }
 
 /// One route.
@@ -54,6 +58,10 @@ const fn reads(path: &'static str, needs: Needs, handler: fn() -> MethodRouter<A
 
 const fn asks(path: &'static str, scope: Scope, handler: fn() -> MethodRouter<App>) -> Route {
     Route { method: Method::POST, path, needs: Needs::Scope(scope), handler }
+}
+
+const fn form(path: &'static str, needs: Needs, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { method: Method::POST, path, needs, handler }
 }
 
 const READ: Needs = Needs::Scope(Scope::Read);
@@ -127,8 +135,25 @@ pub const ROUTES: &[Route] = &[
     asks("/v1/catalog/refresh", Scope::Manage, || post(api::catalog::refresh)),
     reads("/v1/audit", READ, || get(api::audit::list)),
     reads("/v1/audit/export", READ, || get(api::audit::export::export)),
-    reads("/", Needs::ReadUnlessLocal, || get(pages::overview::show)),
+    reads("/", Needs::Page, || get(pages::overview::show)),
+    reads("/districts/{d}", Needs::Page, || get(pages::district::show)),
+    form("/districts/{d}/sync", Needs::Form(Scope::Sync), || post(pages::district::sync)),
+    reads("/districts/{d}/users", Needs::Page, || get(pages::user::find)),
+    reads("/districts/{d}/user", Needs::Page, || get(pages::user::show)),
+    reads("/districts/{d}/reports/{name}", Needs::Page, || get(pages::report::show)),
+    reads("/runs/{id}", Needs::Page, || get(pages::run::show)),
+    reads("/runs/{id}/affected.csv", Needs::Page, || get(pages::run::affected)),
+    reads("/runs/{id}/events", Needs::Page, || get(api::runs::events::follow)),
+    form("/runs/{id}/decide", Needs::Form(Scope::Approve), || post(pages::run::decide)),
+    form("/runs/{id}/revert", Needs::Form(Scope::Approve), || post(pages::run::revert)),
+    reads("/audit", Needs::Page, || get(pages::audit::show)),
+    reads("/audit.csv", Needs::Page, || get(pages::audit::export)),
+    reads("/settings", Needs::Page, || get(pages::settings::show)),
+    reads("/sign-in", Needs::Nothing, || get(pages::sign_in::show)),
+    form("/sign-in", Needs::Door, || post(pages::sign_in::enter)),
+    form("/sign-out", Needs::Door, || post(pages::sign_in::leave)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),
+    reads("/live.js", Needs::Nothing, || get(pages::script)),
 ];
 
 /// The largest body.
@@ -200,7 +225,8 @@ fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     Problem::internal().into_response()
 }
 
-/// For every answer: it is not to be sniffed, framed, cached or told to other sites, and may load nothing but our style.
+/// For every answer: it is not to be sniffed, framed, cached or told to other sites, and may load nothing but our style and
+/// our one script.
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -208,7 +234,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
     ),
 ];
 

@@ -4,9 +4,11 @@
 mod affected;
 mod as_of;
 mod explain;
+mod find;
 mod reports;
 
 pub use affected::affected;
 pub use as_of::on_day;
 pub use explain::{WhoAndWhat, explain};
+pub use find::{find, full_name, role_words};
 pub use reports::report;

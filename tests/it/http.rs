@@ -75,8 +75,12 @@ async fn every_route_asks_for_its_scope_and_nothing_less_or_else_will_do() {
         let needed = match route.needs {
             Needs::Scope(needed) => needed,
             Needs::ReadUnlessOpen => Scope::Read,
-            Needs::Nothing | Needs::ReadUnlessLocal => {
-                assert_eq!(nobody.status, 200, "{route:?}");
+            Needs::Nothing | Needs::Page => {
+                assert!(matches!(nobody.status.as_u16(), 200 | 400 | 404), "{route:?}: {}", nobody.status);
+                continue;
+            }
+            Needs::Form(_) | Needs::Door => {
+                assert!(matches!(nobody.status.as_u16(), 200 | 401), "{route:?}: {}", nobody.status);
                 continue;
             }
         };
@@ -256,8 +260,8 @@ async fn the_overview_shows_a_district_and_is_for_local_names_alone() {
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.starts_with("default-src 'none'"), "{policy}");
     let text = page.text().await.unwrap();
-    assert!(text.contains("1 district waits for a person") && text.contains("HELD district/first_sync"), "{text}");
-    assert!(!text.contains("<script") && !text.contains("style="), "{text}");
+    assert!(text.contains("1 district waits for a person") && text.contains("changes wait in 1 group<"), "{text}");
+    assert!(text.matches("<script").count() == 1 && !text.contains("style="), "{text}");
     let foreign = client().get(daemon.url("/")).header("host", "rosterd.example.org").send().await.unwrap();
     assert_eq!(foreign.status(), 403);
     daemon.stop().await;

@@ -16,6 +16,7 @@ mod changes;
 mod coverage;
 mod crash;
 mod daemon;
+mod dashboard;
 mod e2e;
 mod follow;
 mod http;

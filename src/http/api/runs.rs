@@ -35,6 +35,13 @@ impl IntoResponse for Accepted {
     }
 }
 
+impl Accepted {
+    /// The run's id.
+    pub(crate) fn id(&self) -> &RunId {
+        &self.0.run
+    }
+}
+
 /// The answer for a run that was filed.
 pub(crate) async fn accepted(app: &App, run: &RunId) -> Result<Accepted, Problem> {
     find(app, run).await?.map(Accepted).ok_or_else(Problem::internal)
@@ -119,7 +126,7 @@ async fn find(app: &App, run: &RunId) -> Result<Option<RunRecord>, Problem> {
 }
 
 /// The same answer for a run that does not exist and one of a district that this caller may not see.
-async fn seen(app: &App, caller: &Caller, id: &str) -> Result<RunRecord, Problem> {
+pub(crate) async fn seen(app: &App, caller: &Caller, id: &str) -> Result<RunRecord, Problem> {
     let run = find(app, &RunId::new(id)).await?.filter(|run| caller.sees(&run.district));
     run.ok_or_else(|| Problem::not_found("there is no such run; `GET /v1/runs` lists them"))
 }
@@ -128,10 +135,10 @@ async fn seen(app: &App, caller: &Caller, id: &str) -> Result<RunRecord, Problem
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decision {
-    hash: Option<String>,
+    pub(crate) hash: Option<String>,
     #[serde(default)]
-    groups: Vec<String>,
-    reason: Option<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// `POST /v1/runs/{id}/approve`.
@@ -154,7 +161,14 @@ pub(crate) async fn reject(
     decided(&app, &caller, &id, decision, false).await
 }
 
-async fn decided(app: &App, caller: &Caller, id: &str, decision: Decision, approve: bool) -> Result<Accepted, Problem> {
+/// Files a decision that stands a first look.
+pub(crate) async fn decided(
+    app: &App,
+    caller: &Caller,
+    id: &str,
+    decision: Decision,
+    approve: bool,
+) -> Result<Accepted, Problem> {
     let held = seen(app, caller, id).await?;
     let Decision { hash, groups, reason } = decision;
     let ask = decide::Ask { run: held.run.clone(), approve, groups, hash };
@@ -179,8 +193,8 @@ async fn decided(app: &App, caller: &Caller, id: &str, decision: Decision, appro
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revert {
     #[serde(default)]
-    plan: bool,
-    reason: Option<String>,
+    pub(crate) plan: bool,
+    pub(crate) reason: Option<String>,
 }
 
 /// `POST /v1/runs/{id}/revert`.
@@ -188,9 +202,15 @@ pub(crate) async fn revert(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-    Body(Revert { plan, reason }): Body<Revert>,
+    Body(ask): Body<Revert>,
 ) -> Result<Accepted, Problem> {
-    let reverted = seen(&app, &caller, &id).await?;
+    reverted(&app, &caller, &id, ask).await
+}
+
+/// Files a revert that stands a first look.
+pub(crate) async fn reverted(app: &App, caller: &Caller, id: &str, ask: Revert) -> Result<Accepted, Problem> {
+    let Revert { plan, reason } = ask;
+    let reverted = seen(app, caller, id).await?;
     let ask = revert::Ask { run: reverted.run.clone(), plan };
     let office = app.desk.office();
     if office.store.run(&reverted.run).await?.is_none() {
@@ -204,7 +224,7 @@ pub(crate) async fn revert(
         ..app.desk.request(reverted.district, "revert", Trigger::Revert)
     };
     let filed = app.desk.file(request).await?;
-    accepted(&app, &filed.run).await
+    accepted(app, &filed.run).await
 }
 
 /// `POST /v1/runs/{id}/cancel`: 200 with the cancelled run; 409 if it has begun.

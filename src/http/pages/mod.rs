@@ -1,44 +1,81 @@
-//! Pages for people: rendered here, without scripts; everything that is shown is escaped.
+//! Pages for people: rendered here from templates that escape everything; they work without scripts but for live progress.
 
+pub(super) mod audit;
+pub(super) mod district;
 pub(super) mod overview;
+mod parts;
+pub(super) mod report;
+pub(super) mod run;
+pub(super) mod settings;
+pub(super) mod sign_in;
+pub(super) mod user;
 
-use std::fmt;
+use askama::Template;
+use axum::http::header::{self, HeaderValue};
+use axum::response::{Html, IntoResponse, Response};
 
-use axum::http::header;
-use axum::response::{Html, IntoResponse};
+use crate::http::App;
+use crate::http::auth::Caller;
+use crate::http::problem::Problem;
+use crate::model::Timestamp;
 
-/// Text as HTML shows it, in content and in quoted attributes.
-pub(crate) struct Escaped<'a>(pub(crate) &'a str);
+/// What stands around every page.
+pub(super) struct Frame {
+    title: String,
+    /// The page that is shown as the present one.
+    place: &'static str,
+    who: String,
+    signed_in: bool,
+    /// What forms carry.
+    key: String,
+    as_of: String,
+}
 
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&#39;")?,
-                other => fmt::Write::write_char(f, other)?,
-            }
+impl Frame {
+    fn new(app: &App, caller: &Caller, place: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            place,
+            who: caller.name().to_owned(),
+            signed_in: caller.form_key().is_some(),
+            key: caller.form_key().unwrap_or_default().to_owned(),
+            as_of: when(app.desk.office().clock.now()),
         }
-        Ok(())
     }
 }
 
-/// A whole page around `content`, which is HTML already.
-pub(crate) fn page(title: &str, content: &str) -> Html<String> {
-    let title = Escaped(title);
-    Html(format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <title>{title} · rosterd</title><link rel=\"stylesheet\" href=\"/style.css\"></head>\n\
-         <body><header><a href=\"/\">rosterd</a></header>\n<main>{content}</main></body></html>\n"
-    ))
+/// A template as an answer.
+fn page(template: &impl Template) -> Result<Html<String>, Problem> {
+    template.render().map(Html).map_err(|error| {
+        tracing::error!(%error, "a page could not be rendered");
+        Problem::internal()
+    })
+}
+
+/// A file to keep.
+fn download(media: &'static str, name: &str, text: String) -> Response {
+    let disposition = format!("attachment; filename=\"{name}\"");
+    ([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, disposition)], text).into_response()
+}
+
+/// A list as a CSV file.
+fn csv_file(name: &str, lines: impl IntoIterator<Item = String>) -> Response {
+    let text: String = lines.into_iter().map(|line| line + "\r\n").collect();
+    download("text/csv; charset=utf-8", name, text)
+}
+
+/// An id as a value in a query.
+fn in_query(id: &str) -> String {
+    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// An instant for people: `2026-10-05 07:00 UTC`.
+fn when(at: Timestamp) -> String {
+    at.instant().format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// `1,000`.
-pub(crate) fn number(n: u64) -> String {
+fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -50,20 +87,54 @@ pub(crate) fn number(n: u64) -> String {
     out
 }
 
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Trouble {
+    frame: Frame,
+    title: String,
+    detail: String,
+}
+
+/// A problem document as a page, for who looks at pages; anything else stays as it is.
+pub(super) async fn for_people(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let is_problem = parts.headers.get(header::CONTENT_TYPE).is_some_and(|it| it == "application/problem+json");
+    if !is_problem {
+        return Response::from_parts(parts, body);
+    }
+    const LONGEST: usize = 64 * 1024;
+    let bytes = axum::body::to_bytes(body, LONGEST).await.unwrap_or_default();
+    let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
+    let frame = Frame {
+        title: text("title"),
+        place: "",
+        who: String::new(),
+        signed_in: false,
+        key: String::new(),
+        as_of: when(crate::clock::real_now()),
+    };
+    let Ok(html) = (Trouble { frame, title: text("title"), detail: text("detail") }).render() else {
+        return Response::from_parts(parts, bytes.into());
+    };
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    Response::from_parts(parts, html.into())
+}
+
 /// `GET /style.css`.
 pub(crate) async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css"))
 }
 
+/// `GET /live.js`.
+pub(crate) async fn script() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("live.js"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn markup_in_a_name_is_shown_and_not_run() {
-        let text = Escaped("<b a='\"'>&").to_string();
-        assert_eq!(text, "&lt;b a=&#39;&quot;&#39;&gt;&amp;");
-    }
 
     #[test]
     fn thousands_are_grouped() {

@@ -83,6 +83,14 @@ impl Installation {
         self.folder.path().join(name)
     }
 
+    /// Replaces a word in a file of the upload, as CSV needs it.
+    pub(crate) fn rename(&self, file: &str, from: &str, to: &str) {
+        let path = self.path("drop/upload-1").join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        std::fs::write(&path, text.replace(from, &to.replace('"', "\"\""))).unwrap();
+    }
+
     fn command(&self, now: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
         command.arg("--config").arg(self.path("rosterd.toml")).args(["--now", now]);
