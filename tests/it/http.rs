@@ -311,8 +311,8 @@ async fn open_alerts_are_listed_shown_on_the_overview_and_acknowledged() {
         &format!("({count}) Overview"),
         &format!("{count} open alerts, {count} of them not seen"),
         "math: You have 0",
-        // S0.16: the first number of a product is what is available
-        "<td>math</td><td class=\"red\">0 available, 34 of 34 used</td>",
+        // S0.16: what is available stands beside what is used
+        "34 of 34 used, 0 available",
     ] {
         assert!(page.contains(shown), "{shown}: {page}");
     }
