@@ -7,7 +7,7 @@
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::http::routes::{Needs, ROUTES, Route};
+use crate::http::routes::{Needs, ROUTES, Route, of_programs};
 
 /// What a route takes and gives.
 #[derive(Clone, Copy, Debug)]
@@ -142,8 +142,6 @@ pub fn operation(route: &Route) -> Option<Operation> {
                  until:instant",
             )
         },
-        ("GET", "/") => Operation { kind: "text/html", ..read("The overview.", "") },
-        ("GET", "/style.css") => Operation { kind: "text/css", ..read("The style of the pages.", "") },
         _ => return None,
     })
 }
@@ -175,7 +173,8 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 fn security(needs: Needs) -> Value {
     match needs {
         Needs::Nothing => json!([{}]),
-        Needs::ReadUnlessLocal | Needs::ReadUnlessOpen => json!([{ "token": ["read"] }, {}]),
+        Needs::Page | Needs::ReadUnlessOpen => json!([{ "token": ["read"] }, {}]),
+        Needs::Form(_) | Needs::Door => json!([]),
         Needs::Scope(scope) => json!([{ "token": [scope.as_str()] }, { "token": ["admin"] }]),
     }
 }
@@ -225,7 +224,7 @@ fn described(route: &Route, it: &Operation) -> Value {
 /// The document.
 pub fn document() -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES {
+    for route in of_programs() {
         let Some(it) = operation(route) else { continue };
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {

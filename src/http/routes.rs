@@ -156,6 +156,12 @@ pub const ROUTES: &[Route] = &[
     reads("/live.js", Needs::Nothing, || get(pages::script)),
 ];
 
+/// The routes that programs ask: all but the pages and what belongs to them.
+pub fn of_programs() -> impl Iterator<Item = &'static Route> {
+    let of_people = |it: &Route| matches!(it.needs, Needs::Page | Needs::Form(_) | Needs::Door);
+    ROUTES.iter().filter(move |it| !of_people(it) && !matches!(it.path, "/sign-in" | "/style.css" | "/live.js"))
+}
+
 /// The largest body.
 const BODY: usize = 1024 * 1024;
 

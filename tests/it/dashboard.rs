@@ -141,6 +141,32 @@ async fn a_held_run_is_read_and_approved_on_its_page_and_by_nobody_else() {
     daemon.stop().await;
 }
 
+/// S4.47: whoever is signed in for one district reads nothing of another.
+#[tokio::test]
+async fn a_session_of_one_district_sees_no_other() {
+    let installation = Installation::new("apply", "");
+    let all = installation.token("all", &["--scope", "read", "--scope", "sync"]);
+    let other = installation.token("other", &["--scope", "admin", "--district", "by-hand"]);
+    let daemon = installation.start(DAY_1).await;
+    let run = synced(&Browser::sign_in(&daemon, &all).await).await;
+    let browser = Browser::sign_in(&daemon, &other).await;
+    for route in ROUTES.iter().filter(|it| matches!(it.needs, Needs::Page | Needs::Form(_))) {
+        let path = route.path.replace("{d}", DISTRICT).replace("{name}", "claims").replace("/runs/{id}", &run);
+        let key = Browser::key(&browser.get("/").await);
+        let page = match route.needs {
+            Needs::Form(_) => browser.post(&path, &[("key", &key), ("verdict", "approve"), ("group", "x")]).await,
+            _ if path == "/audit.csv" => browser.get(&format!("{path}?district={DISTRICT}")).await,
+            _ if path.ends_with("/user") => browser.get(&format!("{path}?id=U")).await,
+            _ => browser.get(&path).await,
+        };
+        let open = matches!(path.as_str(), "/" | "/audit" | "/settings");
+        assert_eq!(page.status == 200, open, "{route:?}: {}", page.status);
+        assert!(open || matches!(page.status.as_u16(), 403 | 404), "{route:?}: {}", page.status);
+        assert!(!page.html.contains("Mulberry Springs"), "{route:?}");
+    }
+    daemon.stop().await;
+}
+
 /// Names of children are shown to who may see people and to nobody else, on any page.
 #[tokio::test]
 async fn a_child_is_found_by_name_only_by_who_may_see_people() {

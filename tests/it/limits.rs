@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};
 use rosterd::http::openapi;
-use rosterd::http::routes::ROUTES;
+use rosterd::http::routes;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -70,7 +70,7 @@ async fn the_openapi_document_says_what_the_handlers_take() {
     assert_eq!((status, &served), (StatusCode::OK, &openapi::document()));
     let out = installation.cli(DAY_1, &["openapi"]);
     assert_eq!(serde_json::from_slice::<Value>(&out.stdout).unwrap(), served);
-    for route in ROUTES {
+    for route in routes::of_programs() {
         let operation = openapi::operation(route).unwrap_or_else(|| panic!("{route:?} is not described"));
         let path = route.path.replace("{d}", "mulberry-springs").replace("{p}", "reading").replace("{id}", "NONE");
         let path = path.replace("{name}", "claims");
@@ -116,7 +116,7 @@ async fn every_route_of_a_district_is_closed_to_a_token_of_another() {
     let token = installation.token("other", &["--scope", "admin", "--district", "by-hand"]);
     let daemon = installation.start(DAY_1).await;
     let mut asked = 0;
-    for route in ROUTES {
+    for route in routes::of_programs() {
         let operation = openapi::operation(route).unwrap();
         let fields = |list: &'static str| openapi::fields(list).into_iter();
         let names = |list: &'static str| fields(list).any(|(name, ..)| name == "district");
@@ -171,7 +171,7 @@ async fn hostile_values_in_every_parameter_are_refused_with_a_reason_and_change_
     let token = installation.token("ci", &["--scope", "admin"]);
     let daemon = installation.start(DAY_1).await;
     let before = ask(&daemon, Method::GET, "/v1/audit", &token, None).await.1;
-    for route in ROUTES.iter().filter(|it| it.path != "/v1/catalog/refresh") {
+    for route in routes::of_programs().filter(|it| it.path != "/v1/catalog/refresh") {
         let operation = openapi::operation(route).unwrap();
         let encode = |value: &str| value.replace(' ', "%20").replace('"', "%22").replace('\'', "%27");
         for value in HOSTILE.map(encode) {

@@ -79,7 +79,7 @@ pub(crate) async fn list(
         Err(Lost::Restored) => return Err(gone(&store.end_epoch(&epoch).await?, Lost::Restored)),
         Err(Lost::TooOld) => return Err(gone(&epoch, Lost::TooOld)),
     };
-    let people = caller.may(Scope::People);
+    let people = caller.has(Scope::People);
     let items = page.items.into_iter().map(|it| item(it, people)).collect::<Result<_, _>>()?;
     let Place { number, mark, within, start } = page.place;
     let cursor = seal(key, &Cursor(page.epoch.clone(), number, mark, within, start))?;
