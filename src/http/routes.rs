@@ -248,7 +248,8 @@ const HEADERS: [(HeaderName, &str); 5] = [
 async fn with_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let kind = response.headers().get(header::CONTENT_TYPE);
-    let told = kind.is_some_and(|it| it == "application/problem+json");
+    let is = |it: &HeaderValue| it == "application/problem+json" || it.as_bytes().starts_with(b"text/html");
+    let told = kind.is_some_and(is);
     if response.status().is_client_error() && !told {
         // What the framework refuses before a handler sees it, such as a path that is not text.
         let unread =
