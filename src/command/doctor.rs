@@ -96,6 +96,7 @@ impl Doctor {
         files(settings, findings);
         secrets(settings, findings);
         policies(settings, findings);
+        reports(settings, findings);
         let catalog = contract(settings, findings);
         let store = store(settings, findings).await;
         if let Some(store) = &store {
@@ -154,6 +155,17 @@ fn files(settings: &Settings, findings: &mut Findings) {
             "`guard.enabled` is false: nothing is held, whatever a feed sends; take the line out after the rehearsal";
         findings.note("guard", "enabled", State::Warning, message);
     }
+}
+
+/// Where the daemon writes reports it must be able to.
+fn reports(settings: &Settings, findings: &mut Findings) {
+    let Some(folder) = &settings.reports.folder else { return };
+    let probe = folder.join(format!(".rosterd-probe-{}", std::process::id()));
+    let written = std::fs::write(&probe, []).and_then(|()| std::fs::remove_file(&probe));
+    let told = |error: std::io::Error| {
+        format!("the compliance reports cannot be written here ({}): make the folder, or let this user write there", error.kind())
+    };
+    findings.result("reports", &folder.display().to_string(), written.map_err(told));
 }
 
 /// Students whom teachers add beside the feed are in nobody's roster (S2.18).
