@@ -163,7 +163,10 @@ fn reports(settings: &Settings, findings: &mut Findings) {
     let probe = folder.join(format!(".rosterd-probe-{}", std::process::id()));
     let written = std::fs::write(&probe, []).and_then(|()| std::fs::remove_file(&probe));
     let told = |error: std::io::Error| {
-        format!("the compliance reports cannot be written here ({}): make the folder, or let this user write there", error.kind())
+        format!(
+            "the compliance reports cannot be written here ({}): make the folder, or let this user write there",
+            error.kind()
+        )
     };
     findings.result("reports", &folder.display().to_string(), written.map_err(told));
 }

@@ -42,7 +42,8 @@ fn by(text: &str) -> Result<By, String> {
 }
 
 fn audience(text: &str) -> Result<Audience, String> {
-    serde_json::from_value(serde_json::Value::from(text)).map_err(|_| "expected student, educator, staff or any".to_owned())
+    serde_json::from_value(serde_json::Value::from(text))
+        .map_err(|_| "expected student, educator, staff or any".to_owned())
 }
 
 impl Seats {

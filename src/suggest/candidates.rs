@@ -7,8 +7,8 @@ use chrono::{Datelike, TimeDelta};
 use crate::allocate::{License, RECENTLY_ACTIVE_DAYS, Scope};
 use crate::identity::{self, Proposal};
 use crate::model::{
-    Audience, Baseline, Basis, Class, CountBy, Date, EndDates, Enrollment, LinkDecision, LinkVerdict, Personal, Pool, RoleName,
-    Roster, Seats, SourceId, User, canonical_grade,
+    Audience, Baseline, Basis, Class, CountBy, Date, EndDates, Enrollment, LinkDecision, LinkVerdict, Personal, Pool,
+    RoleName, Roster, Seats, SourceId, User, canonical_grade,
 };
 
 use super::change::{Change, Trial};
@@ -100,13 +100,8 @@ pub(super) fn educators(trial: &Trial<'_>, pool: &Pool) -> Vec<Candidate> {
     }
     let concerned = trial.concerned(pool);
     let today = trial.as_of.date_in(baseline.state.time_zone);
-    let over: BTreeSet<&SourceId> = baseline
-        .roster
-        .classes
-        .iter()
-        .filter(|(_, class)| is_over(baseline, class, today))
-        .map(|(id, _)| id)
-        .collect();
+    let over: BTreeSet<&SourceId> =
+        baseline.roster.classes.iter().filter(|(_, class)| is_over(baseline, class, today)).map(|(id, _)| id).collect();
     // For each student of the pool the one educator all their classes hang on, if there is one.
     let mut hang_on: BTreeMap<&SourceId, Option<&SourceId>> = BTreeMap::new();
     let counts = |it: &&Enrollment| is_student(it) && concerned.contains_key(&it.user) && !over.contains(&it.class);

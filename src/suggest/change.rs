@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::allocate::{Input, SeatKey, allocate};
 use crate::identity;
 use crate::model::{
-    Baseline, Catalog, EducatorAccess, LinkDecision, Overage, Override, OverrideKind, Pool, Product, ProductCode, Roster,
-    Seats, SourceId, Subscription, SubscriptionId, SubscriptionStatus, Timestamp,
+    Baseline, Catalog, EducatorAccess, LinkDecision, Overage, Override, OverrideKind, Pool, Product, ProductCode,
+    Roster, Seats, SourceId, Subscription, SubscriptionId, SubscriptionStatus, Timestamp,
 };
 
 /// Something that could be changed.
@@ -210,7 +210,10 @@ impl<'a> Trial<'a> {
         let code = &self.product.code;
         let mut users = BTreeMap::new();
         for ((product, user), seat) in &self.baseline.seats {
-            if product == code && !seat.bridged && (self.every_pool || seat.pool == *pool || seat.pool == Pool::District) {
+            if product == code
+                && !seat.bridged
+                && (self.every_pool || seat.pool == *pool || seat.pool == Pool::District)
+            {
                 users.insert(user, true);
             }
         }

@@ -40,9 +40,11 @@ pub fn surplus(baseline: &Baseline, as_of: Timestamp) -> Vec<Surplus> {
     let enrolled = count(current.iter().copied().filter(active).count());
     let mut found: BTreeMap<&ProductCode, Surplus> = BTreeMap::new();
     for ((code, id), seat) in &baseline.seats {
-        let of_students = baseline.catalog.products.get(code).is_some_and(|it| {
-            matches!(it.audience, Audience::Student | Audience::Any) && !seat.bridged
-        });
+        let of_students = baseline
+            .catalog
+            .products
+            .get(code)
+            .is_some_and(|it| matches!(it.audience, Audience::Student | Audience::Any) && !seat.bridged);
         let Some(user) = users.get(id).filter(|user| of_students && student(user)) else { continue };
         let it = found.entry(code).or_insert_with(|| Surplus {
             product: code.clone(),

@@ -153,7 +153,11 @@ async fn the_compliance_report_is_written_when_its_time_has_come_and_once() {
     sync_by_signal(&daemon, &store).await;
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
     let by_hand = folder.join("by-hand-compliance-2025-10-06-13-00.csv");
-    assert_eq!(std::fs::read_to_string(by_hand).unwrap(), format!("{}\n", rows[0]), "nothing bought, nothing to comply with");
+    assert_eq!(
+        std::fs::read_to_string(by_hand).unwrap(),
+        format!("{}\n", rows[0]),
+        "nothing bought, nothing to comply with"
+    );
     daemon.stop().await;
     installation.configure(&text.replace("[schedule]", "[reports]\ncompliance = \"weekly\"\n[schedule]"));
     let refused = installation.cli(DAY_1, &["runs", "list"]);

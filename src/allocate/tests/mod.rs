@@ -72,6 +72,7 @@ mod leaving;
 mod naive;
 mod persons;
 mod placement;
+mod sentences;
 mod serving;
 mod size;
 mod unclear;

@@ -163,7 +163,11 @@ async fn holders_are_listed_by_last_use_and_by_audience() {
     assert_eq!(listed(&["--audience", "student"]).await, by_id);
     assert_eq!(listed(&["--audience", "educator"]).await, Vec::<String>::new());
     it.site.run(&["seats", "--district", DISTRICT, "--product", "practice", "--sort", "luck"]).await.exits(2);
-    it.site.run(&["seats", "--district", DISTRICT, "--product", "practice"]).await.exits(0).says(&["LAST USE", "2025-10-06T15:00"]);
+    it.site
+        .run(&["seats", "--district", DISTRICT, "--product", "practice"])
+        .await
+        .exits(0)
+        .says(&["LAST USE", "2025-10-06T15:00"]);
 }
 
 /// S3.6: three disjoint groups.
