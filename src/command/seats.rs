@@ -21,7 +21,7 @@ pub(super) struct Seats {
     /// As it was at the end of a day, from the audit
     #[arg(long, value_name = "DATE")]
     at: Option<Date>,
-    /// user, since (oldest first) or last_use (never used and longest unused first)
+    /// In which order: `user`, `since` (oldest first) or `last_use` (never used and longest unused first)
     #[arg(long, value_name = "KEY", default_value = "user", value_parser = by)]
     sort: By,
     /// Of students, educators or staff only
