@@ -194,7 +194,7 @@ impl District {
         for before in self.open.clone().into_values() {
             let after = acknowledge(&before, by, now).unwrap();
             self.open.insert(after.id.clone(), after.clone());
-            self.audited(vec![acknowledgement(&before, &after, by, KEY)], now);
+            self.audited(vec![acknowledgement(&before, &after, (by, None), KEY)], now);
         }
     }
 }

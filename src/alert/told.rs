@@ -27,10 +27,14 @@ pub fn draft(of: &Move, key: &[u8]) -> Draft {
     entry(SYSTEM, Category::System, verb, alert, before, after)
 }
 
-/// The entry of a person who has seen an alert.
-pub fn acknowledgement(before: &Alert, after: &Alert, actor: &str, key: &[u8]) -> Draft {
+/// The entry of a person who has seen an alert, with what they said of it.
+pub fn acknowledgement(before: &Alert, after: &Alert, (actor, reason): (&str, Option<&str>), key: &[u8]) -> Draft {
     let (was, is) = differing(before, after, key);
-    entry(actor, Category::Administrative, "acknowledged", after, Some(was), Some(is))
+    let told = entry(actor, Category::Administrative, "acknowledged", after, Some(was), Some(is));
+    match (told.reason.as_deref(), reason) {
+        (Some(of), Some(reason)) => Draft { reason: Some(format!("{of}: {reason}")), ..told },
+        _ => told,
+    }
 }
 
 fn entry(

@@ -27,7 +27,7 @@ mod roll;
 mod shared;
 mod sorts;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unclear;
 
 use std::borrow::Cow;

@@ -30,6 +30,9 @@ enum Act {
         /// The alert
         #[arg(value_name = "ID")]
         id: String,
+        /// What you make of it, for the audit
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
     },
 }
 
@@ -49,8 +52,8 @@ pub(super) struct Threshold {
 
 impl Alerts {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        if let Some(Act::Ack { id }) = &self.act {
-            return acknowledge(session, id).await;
+        if let Some(Act::Ack { id, reason }) = &self.act {
+            return acknowledge(session, id, reason.as_deref()).await;
         }
         let districts = match &self.district {
             Some(id) => vec![session.district(id).await?],
@@ -70,10 +73,10 @@ impl Alerts {
     }
 }
 
-async fn acknowledge(session: &Session, id: &str) -> Result<u8, CommandError> {
+async fn acknowledge(session: &Session, id: &str, reason: Option<&str>) -> Result<u8, CommandError> {
     session.writable().await?;
     let (id, actor) = (AlertId::new(id), sync::operator());
-    let acknowledged = manual::acknowledge(session.store(), &id, &actor, session.as_of()).await;
+    let acknowledged = manual::acknowledge(session.store(), &id, &actor, reason, session.as_of()).await;
     let alert = acknowledged.map_err(|error| match error {
         NotSeen::Unknown(_) => CommandError::Usage(error.to_string()),
         NotSeen::Cleared { .. } | NotSeen::Store(_) => CommandError::Failed(error.to_string()),

@@ -224,7 +224,7 @@ async fn refresh(session: &Session) -> Result<u8, CommandError> {
         return Err(CommandError::Usage("there is no catalog: set `catalog.path` or `catalog.url`".to_owned()));
     };
     let width = usize::try_from(session.office.settings.schedule.concurrency).unwrap_or(1).max(1);
-    let records = stream::iter(office::due(&session.office).await?)
+    let records = stream::iter(office::due(&session.office, &look).await?)
         .map(|district| async move { session.carried_out(asked(session, district, office::TAKE_UP)).await })
         .buffered(width)
         .collect::<Vec<_>>()

@@ -17,6 +17,7 @@ use crate::feed;
 use crate::model::{Catalog, DistrictId};
 use crate::schedule::catalog::Look;
 use crate::store::{Queue, Store};
+use crate::suggest;
 
 /// Checks an installation: configuration, store, clock, catalog, feeds
 #[derive(Debug, Args)]
@@ -95,6 +96,7 @@ impl Doctor {
         files(settings, findings);
         secrets(settings, findings);
         policies(settings, findings);
+        reports(settings, findings);
         let catalog = contract(settings, findings);
         let store = store(settings, findings).await;
         if let Some(store) = &store {
@@ -104,6 +106,7 @@ impl Doctor {
             allotments(store, catalog, findings).await;
         }
         if let Some(store) = &store {
+            surplus(store, findings).await;
             retention(store, settings, findings).await;
         }
         if !self.offline {
@@ -152,6 +155,20 @@ fn files(settings: &Settings, findings: &mut Findings) {
             "`guard.enabled` is false: nothing is held, whatever a feed sends; take the line out after the rehearsal";
         findings.note("guard", "enabled", State::Warning, message);
     }
+}
+
+/// Where the daemon writes reports it must be able to.
+fn reports(settings: &Settings, findings: &mut Findings) {
+    let Some(folder) = &settings.reports.folder else { return };
+    let probe = folder.join(format!(".rosterd-probe-{}", std::process::id()));
+    let written = std::fs::write(&probe, []).and_then(|()| std::fs::remove_file(&probe));
+    let told = |error: std::io::Error| {
+        format!(
+            "the compliance reports cannot be written here ({}): make the folder, or let this user write there",
+            error.kind()
+        )
+    };
+    findings.result("reports", &folder.display().to_string(), written.map_err(told));
 }
 
 /// Students whom teachers add beside the feed are in nobody's roster (S2.18).
@@ -302,6 +319,29 @@ async fn allotments(store: &Store, catalog: &Catalog, findings: &mut Findings) {
                 subscription.district
             );
             findings.note("subscription", subscription.id.as_str(), State::Failing, message);
+        }
+    }
+}
+
+/// More seats in use than students in a class, and who they are likely of (S4.35).
+async fn surplus(store: &Store, findings: &mut Findings) {
+    for state in store.districts().await.unwrap_or_default() {
+        let Ok(baseline) = store.baseline(&state.id).await else { continue };
+        let as_of = state.allocated_at.unwrap_or_else(clock::real_now);
+        for it in suggest::surplus(&baseline, as_of) {
+            let message = format!(
+                "{} seats of `{}` are in use and {} students are in a class: {} are of graduates still active, {} of students \
+                 whose classes are all over, {} of test accounts; `rosterd suggest --district {} --product {}` says what to do",
+                it.in_use,
+                it.product,
+                it.enrolled,
+                it.graduates,
+                it.past_classes,
+                it.test_accounts,
+                state.id,
+                it.product
+            );
+            findings.note("licenses", state.id.as_str(), State::Warning, message);
         }
     }
 }

@@ -5,8 +5,8 @@ mod import;
 use clap::{Args, Subcommand};
 
 use crate::command::{CommandError, Session};
-use crate::model::Date;
-use crate::report::{Place, SeatList};
+use crate::model::{Audience, Date};
+use crate::report::{By, Place, SeatList};
 
 /// Who has a seat of a product, and who waits
 #[derive(Debug, Args)]
@@ -21,6 +21,12 @@ pub(super) struct Seats {
     /// As it was at the end of a day, from the audit
     #[arg(long, value_name = "DATE")]
     at: Option<Date>,
+    /// In which order: `user`, `since` (oldest first) or `last_use` (never used and longest unused first)
+    #[arg(long, value_name = "KEY", default_value = "user", value_parser = by)]
+    sort: By,
+    /// Of students, educators or staff only
+    #[arg(long, value_name = "WHO", value_parser = audience)]
+    audience: Option<Audience>,
     #[command(subcommand)]
     command: Option<SeatsCommand>,
 }
@@ -29,6 +35,15 @@ pub(super) struct Seats {
 enum SeatsCommand {
     /// Take over the seats that people have today, with their dates
     Import(import::Import),
+}
+
+fn by(text: &str) -> Result<By, String> {
+    By::parse(text).ok_or_else(|| "expected one of: user, since, last_use".to_owned())
+}
+
+fn audience(text: &str) -> Result<Audience, String> {
+    serde_json::from_value(serde_json::Value::from(text))
+        .map_err(|_| "expected student, educator, staff or any".to_owned())
 }
 
 impl Seats {
@@ -42,16 +57,20 @@ impl Seats {
             Some(day) => session.on_day(&district, day).await?.seats(&product),
             None => session.store().seats(&district, &product).await?,
         };
-        let list = SeatList::new(seats, waiting);
+        let mut list = SeatList::new(seats, waiting).sorted(self.sort);
+        if let Some(audience) = self.audience {
+            list = list.of(audience, &session.store().baseline(&district).await?.roster.users);
+        }
         if session.output.json {
             session.output.document(&list)?;
             return Ok(0);
         }
         let holders = list.holders.iter().map(|it| {
             let state = format!("{:?}", it.state).to_lowercase();
-            vec![it.user.to_string(), it.pool.to_string(), it.since.to_string(), state]
+            let last = it.last_used_at.map(|at| at.to_string()).unwrap_or_default();
+            vec![it.user.to_string(), it.pool.to_string(), it.since.to_string(), last, state]
         });
-        session.output.table(&["USER", "POOL", "SINCE", "STATE"], holders.collect())?;
+        session.output.table(&["USER", "POOL", "SINCE", "LAST USE", "STATE"], holders.collect())?;
         if !list.waitlist.is_empty() {
             session.output.line("")?;
             table(session, &list.waitlist)?;

@@ -28,7 +28,8 @@ impl Suggest {
             None => None,
         };
         let baseline = session.store().baseline(&district).await?;
-        let wanted = Wanted { product, school: self.school.as_deref().map(SourceId::new) };
+        let by_hand = !session.is_fed(&district).await;
+        let wanted = Wanted { product, school: self.school.as_deref().map(SourceId::new), by_hand };
         if let Some(school) = wanted.school.as_ref().filter(|id| !baseline.roster.schools.contains_key(*id)) {
             let message = format!("district `{district}` has no school `{school}`; `rosterd roster --kind schools`");
             return Err(CommandError::Usage(format!("{message} lists them")));

@@ -27,6 +27,9 @@ pub struct Settings {
     /// When it syncs.
     #[serde(default)]
     pub schedule: crate::schedule::Settings,
+    /// Which reports it writes by itself.
+    #[serde(default)]
+    pub reports: crate::schedule::reports::Settings,
     /// What waits for a person.
     #[serde(default)]
     pub guard: crate::guard::Settings,
@@ -194,6 +197,7 @@ impl Settings {
             let service = feed::Service { url, token, ca_file, timeout_seconds, allow_insecure };
             service.check().map_err(|error| error.to_string())?;
         }
+        self.reports.check()?;
         self.schedule.check()
     }
 

@@ -74,13 +74,16 @@ pub fn operation(route: &Route) -> Option<Operation> {
         ),
         ("DELETE", "/v1/districts/{d}/mode") => run("Back to the usual.", "reason"),
         ("GET", "/v1/districts/{d}/licenses") => read("Seats of each product.", "by_school:bool product at:date"),
-        ("GET", "/v1/districts/{d}/products/{p}/seats") => read("Who has a seat, and who waits.", "at:date"),
+        ("GET", "/v1/districts/{d}/products/{p}/seats") => read(
+            "Who has a seat, and who waits.",
+            "at:date sort:user|since|last_use audience:student|educator|staff|any",
+        ),
         ("GET", "/v1/districts/{d}/explain") => read("Why a user has a product or has it not.", "user! product"),
         ("GET", "/v1/districts/{d}/reports/{name}") => read("A report.", "product"),
         ("POST", "/v1/districts/{d}/activity") => run("First and last use of products.", "activity!:objects"),
         ("GET", "/v1/districts/{d}/alerts") => read("What someone should look at.", "all:bool"),
         ("POST", "/v1/districts/{d}/alerts/{id}/ack") => {
-            Operation { body: None, status: 200, ..run("Someone has seen it.", "") }
+            Operation { status: 200, ..run("Someone has seen it.", "reason") }
         }
         ("PUT", "/v1/districts/{d}/products/{p}/override") => {
             Operation { query: "user!", ..run("Pin or exclude a user.", "kind!:pin|exclude reason! until:date") }
@@ -99,6 +102,9 @@ pub fn operation(route: &Route) -> Option<Operation> {
         ("POST", "/v1/districts/{d}/swap") => run("One product for another.", "user! from! to! reason"),
         ("POST", "/v1/districts/{d}/move-seats") => {
             run("Move seats between schools.", "subscription! from! to! seats!:count reason")
+        }
+        ("POST", "/v1/districts/{d}/threshold") => {
+            run("Seats left when the district is told.", "subscription! remaining!:count reason!")
         }
         ("POST", "/v1/districts/{d}/seats/import") => {
             Operation { query: "plan:bool reason", body: None, ..run("Take over the seats people have, as CSV.", "") }

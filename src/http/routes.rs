@@ -112,6 +112,7 @@ pub const ROUTES: &[Route] = &[
     asks("/v1/districts/{d}/products/{p}/reassign", Scope::Manage, || post(api::by_hand::reassign)),
     asks("/v1/districts/{d}/swap", Scope::Manage, || post(api::by_hand::swap)),
     asks("/v1/districts/{d}/move-seats", Scope::Manage, || post(api::by_hand::move_seats)),
+    asks("/v1/districts/{d}/threshold", Scope::Manage, || post(api::by_hand::threshold)),
     asks("/v1/districts/{d}/seats/import", Scope::Manage, || post(api::by_hand::import_seats)),
     asks("/v1/districts/{d}/enroll", Scope::Manage, || post(api::enroll::enroll)),
     asks("/v1/districts/{d}/unenroll", Scope::Manage, || post(api::enroll::unenroll)),

@@ -24,14 +24,20 @@ pub enum NotSeen {
 }
 
 /// Keeps who has seen an open alert; the alert stays open until its condition clears (S4.32). A second time changes nothing.
-pub async fn acknowledge(store: &Store, id: &AlertId, actor: &str, at: Timestamp) -> Result<Alert, NotSeen> {
+pub async fn acknowledge(
+    store: &Store,
+    id: &AlertId,
+    actor: &str,
+    reason: Option<&str>,
+    at: Timestamp,
+) -> Result<Alert, NotSeen> {
     loop {
         let before = store.alert(id).await?.ok_or_else(|| NotSeen::Unknown(id.clone()))?;
         if let Some(at) = before.cleared_at {
             return Err(NotSeen::Cleared { id: id.clone(), at });
         }
         let Some(after) = alert::acknowledge(&before, actor, at) else { return Ok(before) };
-        let audit = vec![alert::acknowledgement(&before, &after, actor, store.pseudonym_key())];
+        let audit = vec![alert::acknowledgement(&before, &after, (actor, reason), store.pseudonym_key())];
         let act = Act { district: before.district.clone(), run: None, at, audit };
         // A run may have changed it meanwhile.
         if store.change_alert(&before, &after, act).await? {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Date, Enrollment, Kind, Personal, SourceId};
+use crate::model::{Audience, Date, Enrollment, Kind, Personal, SourceId};
 
 /// What every kind of record can do.
 pub trait RosterRecord: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> {
@@ -182,6 +182,17 @@ pub struct User {
     /// The state's id of the person: a strong key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_id: Option<Personal>,
+}
+
+impl User {
+    /// Whom the user counts as in lists: by the primary role, none without a role (S0.6).
+    pub fn audience(&self) -> Option<Audience> {
+        self.roles.iter().max_by_key(|it| it.primary).map(|it| match it.role {
+            RoleName::Student => Audience::Student,
+            RoleName::Teacher | RoleName::Aide => Audience::Educator,
+            RoleName::Administrator | RoleName::Proctor | RoleName::Staff => Audience::Staff,
+        })
+    }
 }
 
 /// A record of any kind.

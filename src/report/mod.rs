@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 pub use affected::{Affected, COLUMNS as AFFECTED_COLUMNS};
 pub use entries::{header as entry_header, line as entry_line};
 pub use pairs::{IfMerged, Pair, PairList, PairState};
-pub use seats::{Holder, Place, SeatList};
+pub use seats::{By, Holder, Place, SeatList};
 
 use crate::model::{AlertCounts, Changed, DistrictMode, HoldRecord, Kind, RunRecord, RunStatus};
 

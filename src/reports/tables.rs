@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::model::{ProductCode, RoleName, Seat, SourceId};
+use crate::model::{Audience, ProductCode, Seat, SourceId};
 
 use super::{Facts, Sheet};
 
@@ -38,14 +38,8 @@ pub(super) fn usage(facts: Facts<'_>, seat: &Seat) -> Usage {
 }
 
 /// Student, educator, staff, or nothing for who is off the roster (S0.6).
-fn audience(facts: Facts<'_>, user: &SourceId) -> Option<&'static str> {
-    let roles = &facts.baseline.roster.users.get(user)?.roles;
-    let word = |role: RoleName| match role {
-        RoleName::Student => "student",
-        RoleName::Teacher | RoleName::Aide => "educator",
-        RoleName::Administrator | RoleName::Proctor | RoleName::Staff => "staff",
-    };
-    roles.iter().max_by_key(|it| it.primary).map(|it| word(it.role))
+fn audience(facts: Facts<'_>, user: &SourceId) -> Option<Audience> {
+    facts.baseline.roster.users.get(user)?.audience()
 }
 
 /// By product, then the latest use first.

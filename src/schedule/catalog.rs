@@ -71,6 +71,9 @@ pub struct Look {
     pub vanished: Vec<Vanished>,
     /// What is no mistake and should be looked at.
     pub warnings: Vec<String>,
+    /// Districts of which a subscription vanished or is back: a run of each tells it (licensing.md, Alerts).
+    #[serde(skip)]
+    pub moved: BTreeSet<DistrictId>,
     /// Runs that were filed or joined.
     pub runs: Vec<FiledRun>,
     /// Why it failed, and what to do.
@@ -166,10 +169,12 @@ pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
         subscriptions: 0,
         vanished: Vec::new(),
         warnings: Vec::new(),
+        moved: BTreeSet::new(),
         runs: Vec::new(),
         error: None,
     };
-    let before: BTreeSet<SubscriptionId> = office.store.vanished().await?.into_iter().map(|(_, id, _)| id).collect();
+    let gone = office.store.vanished().await?.into_iter();
+    let before: BTreeSet<(DistrictId, SubscriptionId)> = gone.map(|(district, id, _)| (district, id)).collect();
     match read(office, source, have.as_deref()).await {
         Ok(Read::Same) => {}
         Ok(Read::Document { document, etag }) => {
@@ -188,8 +193,11 @@ pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
     let in_store = office.store.catalog().await?;
     look.products = u64::try_from(in_store.products.len()).unwrap_or(u64::MAX);
     look.subscriptions = u64::try_from(in_store.subscriptions.len()).unwrap_or(u64::MAX);
-    for (district, subscription, vanished_since) in office.store.vanished().await? {
-        if !before.contains(&subscription) {
+    let vanished = office.store.vanished().await?;
+    let now: BTreeSet<_> = vanished.iter().map(|(district, id, _)| (district.clone(), id.clone())).collect();
+    look.moved = before.symmetric_difference(&now).map(|(district, _)| district.clone()).collect();
+    for (district, subscription, vanished_since) in vanished {
+        if !before.contains(&(district.clone(), subscription.clone())) {
             tracing::warn!(district.id = %district, "subscription {subscription} of {district} vanished from the catalog: it keeps its last state");
         }
         look.vanished.push(Vanished { district, subscription, vanished_since });
@@ -253,8 +261,9 @@ async fn unknown_allotments(office: &Office) -> Result<Vec<String>, StoreError> 
 
 /// Districts that need a run so that what is said is in force. One whose roster never came takes it up with its first sync:
 /// before that there is nobody to give seats to.
-pub async fn due(office: &Office) -> Result<Vec<DistrictId>, StoreError> {
-    let unsettled = office.store.unsettled().await?;
+pub async fn due(office: &Office, look: &Look) -> Result<Vec<DistrictId>, StoreError> {
+    let mut unsettled = office.store.unsettled().await?;
+    unsettled.extend(look.moved.iter().cloned());
     let states = office.store.districts().await?;
     let due = states.into_iter().filter(|it| it.allocated_at.is_some() && unsettled.contains(&it.id));
     Ok(due.map(|it| it.id).filter(|id| office.known.get(id).is_some()).collect())
@@ -263,7 +272,7 @@ pub async fn due(office: &Office) -> Result<Vec<DistrictId>, StoreError> {
 /// Files a run for each district that needs one, and notes them in the look.
 pub async fn file_runs(desk: &Desk, look: &mut Look) -> Result<(), StoreError> {
     let office = desk.office();
-    for district in due(&office).await? {
+    for district in due(&office, look).await? {
         match desk.file(desk.request(district.clone(), TAKE_UP, Trigger::Catalog)).await {
             Ok(filed) => {
                 tracing::info!(run.id = %filed.run, district.id = %district, "the contract of {district} has changed");

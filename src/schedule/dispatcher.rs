@@ -22,6 +22,7 @@ use crate::schedule::catalog;
 use crate::schedule::desk::Desk;
 use crate::schedule::due::{self, Night, Nightly};
 use crate::schedule::reload;
+use crate::schedule::reports;
 use crate::schedule::worker::Office;
 use crate::store::{Expired, NewRequest, QueueError, RunFilter, StoreError};
 use crate::systemd;
@@ -87,6 +88,7 @@ pub struct Dispatcher {
     list_failed: bool,
     catalog_read: Instant,
     expiring: Option<JoinHandle<()>>,
+    reporting: Option<JoinHandle<()>>,
     /// A look at the catalog that is under way: a service may take its time to answer.
     looking: Option<JoinHandle<()>>,
 }
@@ -107,6 +109,7 @@ impl Dispatcher {
             list_failed: false,
             catalog_read: now,
             expiring: None,
+            reporting: None,
             looking: None,
         }
     }
@@ -132,6 +135,7 @@ impl Dispatcher {
             self.list_apps();
             self.look_at_catalog();
             self.expire();
+            self.report();
             if let Err(error) = self.file_nights().await {
                 tracing::error!(%error, "cannot file the nights that are due, trying again");
             }
@@ -149,6 +153,15 @@ impl Dispatcher {
                 tracing::error!(%error, "old archived rows could not be deleted, trying again");
             }
         }));
+    }
+
+    /// Writes reports that are due, beside everything else.
+    fn report(&mut self) {
+        let busy = self.reporting.as_ref().is_some_and(|task| !task.is_finished());
+        let office = self.desk.office();
+        if !busy && office.settings.reports.folder.is_some() {
+            self.reporting = Some(tokio::spawn(async move { reports::write_due(&office).await }));
+        }
     }
 
     /// Files the latest due night of each district, once.

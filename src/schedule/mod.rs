@@ -7,6 +7,7 @@ pub mod due;
 pub mod heartbeat;
 pub mod purchase;
 pub mod reload;
+pub mod reports;
 pub mod standing;
 pub mod worker;
 pub mod workers;

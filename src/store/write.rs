@@ -9,8 +9,8 @@ use crate::model::{
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, loss, mode, records, runs,
-    seats,
+    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, loss, mode,
+    records, runs, seats,
 };
 
 /// Rows a statement.

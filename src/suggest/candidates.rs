@@ -7,8 +7,8 @@ use chrono::{Datelike, TimeDelta};
 use crate::allocate::{License, RECENTLY_ACTIVE_DAYS, Scope};
 use crate::identity::{self, Proposal};
 use crate::model::{
-    Audience, Basis, Class, CountBy, Date, EndDates, Enrollment, LinkDecision, LinkVerdict, Personal, Pool, RoleName,
-    Roster, Seats, SourceId, User, canonical_grade,
+    Audience, Baseline, Basis, Class, CountBy, Date, EndDates, Enrollment, LinkDecision, LinkVerdict, Personal, Pool,
+    RoleName, Roster, Seats, SourceId, User, canonical_grade,
 };
 
 use super::change::{Change, Trial};
@@ -27,7 +27,7 @@ pub(super) struct Candidate {
 }
 
 fn told(kind: Kind, text: String, command: String) -> Suggestion {
-    Suggestion { rank: 0, kind, frees: 0, seats: 0, text, command, users: Vec::new(), strength: None }
+    Suggestion { rank: 0, kind, frees: 0, seats: 0, text, command, users: Vec::new(), class: None, strength: None }
 }
 
 /// Spare seats of other schools' allotments, each already tried: as many as are there and are of use.
@@ -99,9 +99,13 @@ pub(super) fn educators(trial: &Trial<'_>, pool: &Pool) -> Vec<Candidate> {
         }
     }
     let concerned = trial.concerned(pool);
+    let today = trial.as_of.date_in(baseline.state.time_zone);
+    let over: BTreeSet<&SourceId> =
+        baseline.roster.classes.iter().filter(|(_, class)| is_over(baseline, class, today)).map(|(id, _)| id).collect();
     // For each student of the pool the one educator all their classes hang on, if there is one.
     let mut hang_on: BTreeMap<&SourceId, Option<&SourceId>> = BTreeMap::new();
-    for it in baseline.roster.enrollments.values().filter(|it| is_student(it) && concerned.contains_key(&it.user)) {
+    let counts = |it: &&Enrollment| is_student(it) && concerned.contains_key(&it.user) && !over.contains(&it.class);
+    for it in baseline.roster.enrollments.values().filter(counts) {
         let of_class = teachers.get(&it.class);
         let sole = of_class.filter(|all| all.len() == 1).and_then(|all| all.first().copied());
         let own = hang_on.entry(&it.user).or_insert(sole);
@@ -143,27 +147,35 @@ pub(super) fn stale_classes(trial: &Trial<'_>, pool: &Pool) -> Vec<Candidate> {
     let today = trial.as_of.date_in(baseline.state.time_zone);
     let mut ranked: Vec<(&SourceId, usize)> = students
         .into_iter()
-        .filter(|(class, _)| baseline.roster.classes.get(*class).is_some_and(|it| is_stale(trial, it, today)))
+        .filter(|(class, _)| baseline.roster.classes.get(*class).is_some_and(|it| is_over(baseline, it, today)))
         .collect();
     ranked.sort_by_key(|(id, count)| (usize::MAX - count, *id));
     let candidate = |(class, count): (&SourceId, usize)| {
-        let text =
-            format!("archive class {class} in the rostering platform: it is over and still has {count} students");
-        let command = format!("rosterd sync {}", word(baseline.state.id.as_str()));
-        Candidate { change: Change::Archive(class.clone()), suggestion: told(Kind::StaleClass, text, command) }
+        let district = word(baseline.state.id.as_str());
+        let (text, command) = if trial.by_hand {
+            let class = word(class.as_str());
+            let command = format!("rosterd unenroll --district {district} --class {class} --everyone --reason over");
+            (format!("empty class {class}: it is over and still has {count} students"), command)
+        } else {
+            let platform = "archive it in the rostering platform, then sync";
+            let text = format!("class {class} is over and still has {count} students: {platform}");
+            (text, format!("rosterd sync {district}"))
+        };
+        let suggestion = Suggestion { class: Some(class.clone()), ..told(Kind::StaleClass, text, command) };
+        Candidate { change: Change::Archive(class.clone()), suggestion }
     };
     ranked.into_iter().take(super::MOST / 4).map(candidate).collect()
 }
 
 /// Whether all sessions of a class are over, or, where they have no end, of a past school year.
-fn is_stale(trial: &Trial<'_>, class: &Class, today: Date) -> bool {
-    let sessions = &trial.baseline.roster.sessions;
+pub(super) fn is_over(baseline: &Baseline, class: &Class, today: Date) -> bool {
+    let sessions = &baseline.roster.sessions;
     let mut own = class.sessions.iter().filter_map(|id| sessions.get(id)).peekable();
     // School years are named by the year they end in (OneRoster), and begin in July.
     let this_year = today.year() + i32::from(today.month() >= 7);
     own.peek().is_some()
         && own.all(|it| match it.ends_on {
-            Some(end) => match trial.baseline.state.end_dates {
+            Some(end) => match baseline.state.end_dates {
                 EndDates::Exclusive => end <= today,
                 EndDates::Inclusive => end < today,
             },
@@ -240,7 +252,8 @@ pub(super) fn accounts(trial: &Trial<'_>, pool: &Pool, needed: u64) -> Vec<Candi
     let seated = concerned.iter().filter(|(_, seated)| **seated).filter_map(|(id, _)| users.get(*id));
     let students: Vec<&User> = seated.filter(|user| user.roles.iter().any(|it| it.role == RoleName::Student)).collect();
     let that = |wanted: fn(&User) -> bool| -> Vec<SourceId> {
-        students.iter().filter(|user| wanted(user)).map(|user| user.id.clone()).collect()
+        let those = students.iter().filter(|user| wanted(user) && !is_pinned(trial, user));
+        those.map(|user| user.id.clone()).collect()
     };
     let days = RECENTLY_ACTIVE_DAYS;
     let lists = [
@@ -277,18 +290,22 @@ fn unused(trial: &Trial<'_>, students: &[&User], needed: u64) -> Vec<SourceId> {
         return Vec::new();
     }
     let limit = trial.as_of.plus(TimeDelta::days(-RECENTLY_ACTIVE_DAYS));
-    let pinned = |user: &User| trial.baseline.overrides.contains_key(&(code.clone(), user.id.clone()));
     let last_use = |user: &User| {
         let seat = seats.get(&(code.clone(), user.id.clone()))?;
         Some((seat.last_used_at.unwrap_or(seat.since), user.id.clone()))
     };
-    let idle = students.iter().filter(|user| !pinned(user)).filter_map(|user| last_use(user));
+    let idle = students.iter().filter(|user| !is_pinned(trial, user)).filter_map(|user| last_use(user));
     let mut idle: Vec<_> = idle.filter(|(used, _)| *used < limit).collect();
     idle.sort_unstable();
     idle.into_iter().take(usize::try_from(needed).unwrap_or(usize::MAX)).map(|(_, id)| id).collect()
 }
 
-fn is_test(user: &User) -> bool {
+/// Whether a person said that they are to have it.
+fn is_pinned(trial: &Trial<'_>, user: &User) -> bool {
+    trial.baseline.overrides.contains_key(&(trial.product.code.clone(), user.id.clone()))
+}
+
+pub(super) fn is_test(user: &User) -> bool {
     let names = [&user.given_name, &user.family_name, &user.username].into_iter().flatten().map(Personal::reveal);
     names
         .map(str::to_lowercase)
@@ -296,7 +313,7 @@ fn is_test(user: &User) -> bool {
 }
 
 /// Every grade they have lies after the twelfth.
-fn is_graduate(user: &User) -> bool {
+pub(super) fn is_graduate(user: &User) -> bool {
     let after = |grade: &String| {
         let grade = canonical_grade(grade);
         matches!(grade.as_str(), "13" | "PS") || grade.to_lowercase().starts_with("graduat")

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::allocate::{Input, SeatKey, allocate};
 use crate::identity;
 use crate::model::{
-    Baseline, Catalog, EducatorAccess, LinkDecision, Override, OverrideKind, Pool, Product, ProductCode, Roster, Seats,
-    SourceId, SubscriptionId, Timestamp,
+    Baseline, Catalog, EducatorAccess, LinkDecision, Overage, Override, OverrideKind, Pool, Product, ProductCode,
+    Roster, Seats, SourceId, Subscription, SubscriptionId, SubscriptionStatus, Timestamp,
 };
 
 /// Something that could be changed.
@@ -56,6 +56,9 @@ pub(super) struct Trial<'a> {
     pub(super) baseline: &'a Baseline,
     pub(super) as_of: Timestamp,
     pub(super) product: &'a Product,
+    pub(super) by_hand: bool,
+    /// Whether seats of other pools count, too.
+    pub(super) every_pool: bool,
     catalog: Catalog,
     roster: Roster,
     bridged: BTreeSet<SeatKey>,
@@ -65,7 +68,7 @@ pub(super) struct Trial<'a> {
 
 impl<'a> Trial<'a> {
     /// Of a product of the catalog.
-    pub(super) fn new(baseline: &'a Baseline, as_of: Timestamp, code: &ProductCode) -> Option<Self> {
+    pub(super) fn new(baseline: &'a Baseline, as_of: Timestamp, code: &ProductCode, by_hand: bool) -> Option<Self> {
         let product = baseline.catalog.products.get(code)?;
         let concerns = |it: &Product| it.code == *code || it.bundle.contains(code);
         let products = baseline.catalog.products.iter().filter(|(_, it)| concerns(it));
@@ -84,6 +87,8 @@ impl<'a> Trial<'a> {
             baseline,
             as_of,
             product,
+            by_hand,
+            every_pool: false,
             catalog,
             roster: baseline.roster.clone(),
             bridged: baseline.seats.iter().filter(|(_, seat)| seat.bridged).map(|(key, _)| key.clone()).collect(),
@@ -183,27 +188,37 @@ impl<'a> Trial<'a> {
             }
             Change::Buy(more) => {
                 let today = self.as_of.date_in(self.baseline.state.time_zone);
-                let mut own = catalog.subscriptions.values_mut().filter(|it| it.product == self.product.code);
-                let in_force = own.find(|it| it.starts_on <= today && today <= it.expires_on);
-                if let Some(Seats::Count(seats)) = in_force.map(|it| &mut it.seats) {
-                    *seats = seats.saturating_add(u32::try_from(*more).unwrap_or(u32::MAX));
-                }
+                let active = |it: &&Subscription| {
+                    let own = it.product == self.product.code && it.district == self.baseline.state.id;
+                    own && it.status == SubscriptionStatus::Active && it.starts_on <= today && today <= it.expires_on
+                };
+                // A purchase of its own within the running period (S4.41), for the district's pool.
+                let bought = catalog.subscriptions.values().filter(active).max_by_key(|it| it.expires_on).map(|it| {
+                    let seats = Seats::Count(u32::try_from(*more).unwrap_or(u32::MAX));
+                    let id = SubscriptionId::new(format!("{}+", it.id));
+                    let allotments = Vec::new();
+                    Subscription { id, seats, allotments, renews: None, overage: Overage::Block, ..it.clone() }
+                });
+                catalog.subscriptions.extend(bought.map(|it| (it.id.clone(), it)));
             }
             Change::Off(_) | Change::Archive(_) | Change::Exclude(_) | Change::Link(_) => {}
         }
     }
 
-    /// Users who have a seat of these pools, or wait for the first of them.
+    /// Users who have a seat of the pool or of the district's, and those who wait for it; each with whether they have one.
     pub(super) fn concerned(&self, pool: &Pool) -> BTreeMap<&'a SourceId, bool> {
         let code = &self.product.code;
         let mut users = BTreeMap::new();
         for ((product, user), seat) in &self.baseline.seats {
-            if product == code && !seat.bridged && (seat.pool == *pool || seat.pool == Pool::District) {
+            if product == code
+                && !seat.bridged
+                && (self.every_pool || seat.pool == *pool || seat.pool == Pool::District)
+            {
                 users.insert(user, true);
             }
         }
         for ((product, user), place) in &self.baseline.waiting {
-            if product == code && place.short_of == *pool {
+            if product == code && (self.every_pool || place.short_of == *pool) {
                 users.insert(user, false);
             }
         }

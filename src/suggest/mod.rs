@@ -6,6 +6,7 @@
 
 mod candidates;
 mod change;
+mod surplus;
 #[cfg(test)]
 mod tests;
 
@@ -13,9 +14,10 @@ use serde::Serialize;
 
 use crate::allocate::{License, Scope, licenses};
 use crate::identity::Strength;
-use crate::model::{Baseline, DistrictId, Pool, ProductCode, SourceId, Timestamp};
+use crate::model::{Access, Baseline, DistrictId, Pool, ProductCode, SourceId, Timestamp};
 
 use change::{Change, Trial};
+pub use surplus::{Surplus, surplus};
 
 /// The most candidates of one pool.
 const MOST: usize = 50;
@@ -63,6 +65,9 @@ pub struct Suggestion {
     /// Whose seats would end, where it names users.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<SourceId>,
+    /// The class that is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<SourceId>,
     /// What a proposed duplicate rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<Strength>,
@@ -83,7 +88,7 @@ pub struct Shortage {
     pub over: u64,
     /// Users waiting whose first pool it is.
     pub waiting: u64,
-    /// Seats missing in the whole product.
+    /// Seats missing: in the whole product, or where that has enough, in this pool.
     pub short_by: u64,
     /// Ranked.
     pub suggestions: Vec<Suggestion>,
@@ -96,6 +101,8 @@ pub struct Wanted {
     pub product: Option<ProductCode>,
     /// One school's pool.
     pub school: Option<SourceId>,
+    /// Whether the account is kept by hand, where old classes are emptied here and not in a rostering platform.
+    pub by_hand: bool,
 }
 
 /// Every shortage of a district with its suggestions, by product and pool.
@@ -104,14 +111,18 @@ pub fn suggest(baseline: &Baseline, as_of: Timestamp, wanted: &Wanted) -> Vec<Sh
     let mut found = Vec::new();
     for sum in rows.iter().filter(|row| row.pool == Scope::Sum) {
         let of_product = wanted.product.as_ref().is_none_or(|code| *code == sum.product);
-        if !of_product || sum.over + sum.waiting == 0 {
+        // After the end of coverage nobody is granted whatever is freed; the alert says to renew.
+        if !of_product || !matches!(sum.access, Access::Full | Access::Grace) {
             continue;
         }
         let pools: Vec<&License> =
             rows.iter().filter(|row| row.product == sum.product && row.pool != Scope::Sum).collect();
-        let Some(mut trial) = Trial::new(baseline, as_of, &sum.product) else { continue };
-        let short = |row: &&&License| row.over + row.waiting > 0;
-        let mut needy: Vec<&License> = pools.iter().filter(short).copied().collect();
+        let mut needy: Vec<&License> = pools.iter().filter(|row| row.over + row.waiting > 0).copied().collect();
+        // A child who changes school may put a pool over while the product has seats left (S3.26).
+        if needy.is_empty() && sum.over == 0 {
+            continue;
+        }
+        let Some(mut trial) = Trial::new(baseline, as_of, &sum.product, wanted.by_hand) else { continue };
         if needy.is_empty() {
             // The total is short although no pool is.
             needy.extend(pools.iter().find(|row| row.pool == Scope::District));
@@ -126,7 +137,9 @@ pub fn suggest(baseline: &Baseline, as_of: Timestamp, wanted: &Wanted) -> Vec<Sh
 
 fn shortage(trial: &mut Trial<'_>, row: &License, sum: &License, pools: &[&License]) -> Shortage {
     let pool = row.school.clone().map_or(Pool::District, Pool::School);
-    let short_by = sum.over + sum.waiting;
+    // Where the total is short, a seat of any pool will do.
+    trial.every_pool = sum.over > 0;
+    let short_by = (sum.over + sum.waiting).max(row.over + row.waiting);
     let mut found = candidates::moves(trial, row, pools);
     let mut tried = candidates::educators(trial, &pool);
     tried.extend(candidates::stale_classes(trial, &pool));
@@ -171,6 +184,7 @@ fn buy(trial: &mut Trial<'_>, product: &ProductCode, short_by: u64) -> Suggestio
         text: format!("buy {seats} more: short by {short_by} seats in {product}"),
         command: "rosterd catalog refresh".to_owned(),
         users: Vec::new(),
+        class: None,
         strength: None,
     }
 }

@@ -127,6 +127,44 @@ async fn a_night_that_comes_due_is_filed_by_the_heartbeat() {
     daemon.stop().await;
 }
 
+/// S3.30: at its time, once for each district, whatever restarts.
+#[tokio::test]
+async fn the_compliance_report_is_written_when_its_time_has_come_and_once() {
+    let installation = Installation::new("apply", "");
+    let folder = installation.path("reports");
+    std::fs::create_dir(&folder).unwrap();
+    let text = std::fs::read_to_string(installation.path("rosterd.toml")).unwrap();
+    // 13:00:00 and some seconds in Los Angeles, 16:00 in New York.
+    let setting = format!("[reports]\nfolder = \"{}\"\ncompliance = \"0 13 * * 1\"\n", folder.display());
+    installation.configure(&format!("{text}{setting}"));
+    assert!(installation.cli("2025-10-06T19:00:00Z", &["sync", "mulberry-springs"]).status.success());
+    let daemon = installation.start("2025-10-06T19:59:58Z").await;
+    let file = folder.join("mulberry-springs-compliance-2025-10-06-13-00.csv");
+    let csv = until("the report", async || std::fs::read_to_string(&file).ok()).await;
+    let rows: Vec<&str> = csv.lines().collect();
+    assert!(rows[0].starts_with("product,compliance,total,assigned,available,over,waiting,"), "{csv}");
+    assert!(rows.iter().any(|row| row.starts_with("math,short,34,34,0,0,2,")), "{csv}");
+    assert_eq!(rows.len(), 5, "a line for each product");
+    daemon.stop().await;
+    // What is there is left alone: the mark stays.
+    std::fs::write(&file, "mine").unwrap();
+    let daemon = installation.start("2025-10-06T20:10:00Z").await;
+    let store = installation.store().await;
+    sync_by_signal(&daemon, &store).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    let by_hand = folder.join("by-hand-compliance-2025-10-06-13-00.csv");
+    assert_eq!(
+        std::fs::read_to_string(by_hand).unwrap(),
+        format!("{}\n", rows[0]),
+        "nothing bought, nothing to comply with"
+    );
+    daemon.stop().await;
+    installation.configure(&text.replace("[schedule]", "[reports]\ncompliance = \"weekly\"\n[schedule]"));
+    let refused = installation.cli(DAY_1, &["runs", "list"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(refused.status.code() == Some(2) && said.contains("reports.compliance"), "{said}");
+}
+
 #[tokio::test]
 async fn a_night_that_a_sync_has_done_meanwhile_is_not_caught_up() {
     let installation = Installation::new("apply", "");

@@ -86,7 +86,7 @@ impl<'a> Check<'a> {
         self.one_each(product, &people, &seats);
         self.demand(product, &contract, &People { all: &people, seats: &seats, line: &line, wishes: &wishes });
         self.positions(product, &line);
-        self.free_seats(product, &contract, &seats, &line);
+        self.free_seats(product, &contract, &people, (&seats, &line));
     }
 
     /// 3: every seat is in demand, leaving, bridged or suspended, and says which.
@@ -185,8 +185,8 @@ impl<'a> Check<'a> {
         &mut self,
         product: &Product,
         contract: &Contract<'_>,
-        seats: &BTreeMap<&SourceId, &Seat>,
-        line: &BTreeMap<&SourceId, &Waiting>,
+        people: &[Vec<&SourceId>],
+        (seats, line): (&BTreeMap<&SourceId, &Seat>, &BTreeMap<&SourceId, &Waiting>),
     ) {
         let Some((total, pools)) = contract.plain_pools(self.baseline) else { return };
         let used = seats.values().filter(|seat| !seat.bridged);
@@ -198,9 +198,14 @@ impl<'a> Check<'a> {
             return;
         }
         let held = self.in_review();
-        for user in line.keys().filter(|user| !held.contains(**user)) {
-            let Some(user) = self.baseline.roster.users.get(*user) else { continue };
-            let mut mine: Vec<Pool> = user.roles.iter().map(|it| Pool::School(it.org.clone())).collect();
+        let waits = |accounts: &&Vec<&SourceId>| accounts.iter().any(|user| line.contains_key(*user));
+        let free_to_have = |accounts: &&Vec<&SourceId>| !accounts.iter().any(|user| held.contains(*user));
+        for accounts in people.iter().filter(waits).filter(free_to_have) {
+            // A person may draw from the pools of every account.
+            let users: Vec<_> = accounts.iter().filter_map(|id| self.baseline.roster.users.get(*id)).collect();
+            let Some(user) = users.iter().find(|user| line.contains_key(&user.id)) else { continue };
+            let active = users.iter().filter(|it| it.active || it.id == user.id);
+            let mut mine: Vec<Pool> = active.flat_map(|it| &it.roles).map(|it| Pool::School(it.org.clone())).collect();
             mine.push(Pool::District);
             let free = mine
                 .iter()

@@ -9,41 +9,41 @@ use crate::model::{
     Seats, Shrink, SourceId, Spell, Subscription, Target, Timestamp, Waiting,
 };
 
-pub(super) const SCHOOLS: [&str; 3] = ["s1", "s2", "s3"];
+pub(crate) const SCHOOLS: [&str; 3] = ["s1", "s2", "s3"];
 
 /// What one user brings along.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing that may be so of a person")]
-pub(super) struct Person {
-    pub(super) schools: Vec<&'static str>,
-    pub(super) role: RoleName,
-    pub(super) grade: &'static str,
-    pub(super) presence: Presence,
-    pub(super) class: Option<&'static str>,
-    pub(super) decision: Option<OverrideKind>,
-    pub(super) seat: Option<(&'static str, i64, bool)>,
-    pub(super) waits: Option<i64>,
-    pub(super) ended: Option<ReleaseReason>,
-    pub(super) bridged: bool,
-    pub(super) held: bool,
-    pub(super) opened: bool,
-    pub(super) assigned: bool,
-    pub(super) claimed: Option<i64>,
+pub(crate) struct Person {
+    pub(crate) schools: Vec<&'static str>,
+    pub(crate) role: RoleName,
+    pub(crate) grade: &'static str,
+    pub(crate) presence: Presence,
+    pub(crate) class: Option<&'static str>,
+    pub(crate) decision: Option<OverrideKind>,
+    pub(crate) seat: Option<(&'static str, i64, bool)>,
+    pub(crate) waits: Option<i64>,
+    pub(crate) ended: Option<ReleaseReason>,
+    pub(crate) bridged: bool,
+    pub(crate) held: bool,
+    pub(crate) opened: bool,
+    pub(crate) assigned: bool,
+    pub(crate) claimed: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(crate) enum Presence {
     Active,
     Disabled,
     Absent,
     Deleted,
 }
 
-pub(super) fn schools() -> impl Strategy<Value = Vec<&'static str>> {
+pub(crate) fn schools() -> impl Strategy<Value = Vec<&'static str>> {
     proptest::sample::subsequence(SCHOOLS.to_vec(), 0..=2)
 }
 
-pub(super) fn person() -> impl Strategy<Value = Person> {
+pub(crate) fn person() -> impl Strategy<Value = Person> {
     use Presence::{Absent, Active, Deleted, Disabled};
     let who = (
         schools(),
@@ -84,29 +84,29 @@ pub(super) fn person() -> impl Strategy<Value = Person> {
 
 /// Contract and rules.
 #[derive(Clone, Debug)]
-pub(super) struct Terms {
-    pub(super) seats: u32,
-    pub(super) allotments: Vec<u32>,
-    pub(super) second: Option<u32>,
-    pub(super) site: Option<&'static str>,
-    pub(super) basis: Basis,
-    pub(super) order: bool,
-    pub(super) grades: bool,
-    pub(super) grace_days: u32,
-    pub(super) date: &'static str,
+pub(crate) struct Terms {
+    pub(crate) seats: u32,
+    pub(crate) allotments: Vec<u32>,
+    pub(crate) second: Option<u32>,
+    pub(crate) site: Option<&'static str>,
+    pub(crate) basis: Basis,
+    pub(crate) order: bool,
+    pub(crate) grades: bool,
+    pub(crate) grace_days: u32,
+    pub(crate) date: &'static str,
     /// What was decided of the class `c-year`, the user `u0` excepted.
-    pub(super) of_class: Option<OverrideKind>,
+    pub(crate) of_class: Option<OverrideKind>,
     /// Whether `u0` and `u1` are one person, and the product counts persons.
-    pub(super) linked: bool,
+    pub(crate) linked: bool,
     /// Percent of overage for 14 days.
-    pub(super) overage: Option<u32>,
+    pub(crate) overage: Option<u32>,
     /// Days over after which seats are taken back.
-    pub(super) reclaim: Option<u32>,
+    pub(crate) reclaim: Option<u32>,
     /// Days since when seats exceed what was bought, and what overage adds.
-    pub(super) over: Option<i64>,
+    pub(crate) over: Option<i64>,
 }
 
-pub(super) fn terms() -> impl Strategy<Value = Terms> {
+pub(crate) fn terms() -> impl Strategy<Value = Terms> {
     (
         0..9u32,
         proptest::collection::vec(0..4u32, 0..=3),
@@ -154,11 +154,11 @@ pub(super) fn terms() -> impl Strategy<Value = Terms> {
         })
 }
 
-pub(super) fn days_before(at: Timestamp, days: i64) -> Timestamp {
+pub(crate) fn days_before(at: Timestamp, days: i64) -> Timestamp {
     at.plus(chrono::TimeDelta::days(-days))
 }
 
-pub(super) fn world(terms: &Terms, people: &[Person]) -> World {
+pub(crate) fn world(terms: &Terms, people: &[Person]) -> World {
     let mut it = World::new();
     it.night(terms.date);
     let shares = SCHOOLS.iter().zip(&terms.allotments).map(|(school, seats)| allotment(school, *seats));
@@ -232,7 +232,7 @@ pub(super) fn world(terms: &Terms, people: &[Person]) -> World {
     it
 }
 
-pub(super) fn place(it: &mut World, id: &str, person: &Person) {
+pub(crate) fn place(it: &mut World, id: &str, person: &Person) {
     let mut record = user(id, person.role, &person.schools);
     if person.schools.is_empty() {
         record = user(id, person.role, &["elsewhere"]);

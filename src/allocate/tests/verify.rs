@@ -87,3 +87,27 @@ fn a_free_seat_beside_someone_who_waits_is_found() {
     });
     assert!(lawful.is_empty(), "the free seat is another school's: {lawful:?}");
 }
+
+/// Law 8 for persons: a free seat of the other account's school is a free seat.
+#[test]
+fn a_free_seat_of_any_school_of_the_person_is_found() {
+    let mut it = World::seats(1);
+    it.reading().count_by = crate::model::CountBy::Person;
+    it.sub().allotments = vec![allotment("s2", 1)];
+    it.student("a1", &["s1"]);
+    it.student("a2", &["s2"]);
+    it.student("zoe", &["s2"]);
+    it.link(&["a1", "a2"]);
+    it.decide("zoe", crate::model::OverrideKind::Pin, None);
+    it.settle();
+    assert_eq!(it.line(), ["a1"]);
+    it.lawful();
+    it.seats.clear();
+    it.roster.users.remove(&"zoe".into());
+    let broken: Vec<_> = check(&it.baseline(), it.as_of).into_iter().map(|it| it.code).collect();
+    assert_eq!(broken, ["licensing.8"]);
+    it.persons.clear();
+    it.waiting.get_mut(&key("a1")).unwrap().position = 1;
+    let alone: Vec<_> = check(&it.baseline(), it.as_of).into_iter().map(|it| it.code).collect();
+    assert_eq!(alone, ["licensing.4"], "a2 is somebody else then, and in no line");
+}

@@ -11,35 +11,35 @@ use crate::model::{
 };
 
 /// No change.
-pub(super) const NOTHING: [&str; 0] = [];
+pub(crate) const NOTHING: [&str; 0] = [];
 
-pub(super) fn day(text: &str) -> Date {
+pub(crate) fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
 /// The district `d`, in Chicago, with the product `reading` and no subscription.
 #[derive(Clone, Debug)]
-pub(super) struct World {
-    pub(super) state: DistrictState,
-    pub(super) as_of: Timestamp,
-    pub(super) roster: Roster,
-    pub(super) departed: Roster,
-    pub(super) catalog: Catalog,
-    pub(super) seats: BTreeMap<SeatKey, Seat>,
-    pub(super) waiting: BTreeMap<SeatKey, Waiting>,
-    pub(super) ended: BTreeMap<SeatKey, Ended>,
-    pub(super) overrides: BTreeMap<SeatKey, Override>,
-    pub(super) educator_access: BTreeMap<SeatKey, EducatorAccess>,
-    pub(super) assignments: BTreeMap<(ProductCode, Target), Assignment>,
-    pub(super) opened: BTreeMap<SeatKey, Timestamp>,
-    pub(super) persons: BTreeMap<SourceId, SourceId>,
-    pub(super) remembered: Remembered,
-    pub(super) bridged: BTreeSet<SeatKey>,
-    pub(super) held_users: BTreeSet<SourceId>,
-    pub(super) pull: Option<Pull>,
+pub(crate) struct World {
+    pub(crate) state: DistrictState,
+    pub(crate) as_of: Timestamp,
+    pub(crate) roster: Roster,
+    pub(crate) departed: Roster,
+    pub(crate) catalog: Catalog,
+    pub(crate) seats: BTreeMap<SeatKey, Seat>,
+    pub(crate) waiting: BTreeMap<SeatKey, Waiting>,
+    pub(crate) ended: BTreeMap<SeatKey, Ended>,
+    pub(crate) overrides: BTreeMap<SeatKey, Override>,
+    pub(crate) educator_access: BTreeMap<SeatKey, EducatorAccess>,
+    pub(crate) assignments: BTreeMap<(ProductCode, Target), Assignment>,
+    pub(crate) opened: BTreeMap<SeatKey, Timestamp>,
+    pub(crate) persons: BTreeMap<SourceId, SourceId>,
+    pub(crate) remembered: Remembered,
+    pub(crate) bridged: BTreeSet<SeatKey>,
+    pub(crate) held_users: BTreeSet<SourceId>,
+    pub(crate) pull: Option<Pull>,
 }
 
-pub(super) fn product(code: &str) -> Product {
+pub(crate) fn product(code: &str) -> Product {
     Product {
         code: code.into(),
         name: code.to_owned(),
@@ -59,7 +59,7 @@ pub(super) fn product(code: &str) -> Product {
     }
 }
 
-pub(super) fn subscription(id: &str, product: &str, seats: u32) -> Subscription {
+pub(crate) fn subscription(id: &str, product: &str, seats: u32) -> Subscription {
     Subscription {
         id: id.into(),
         district: "d".into(),
@@ -80,11 +80,11 @@ pub(super) fn subscription(id: &str, product: &str, seats: u32) -> Subscription 
     }
 }
 
-pub(super) fn allotment(school: &str, seats: u32) -> Allotment {
+pub(crate) fn allotment(school: &str, seats: u32) -> Allotment {
     Allotment { school: school.to_owned(), seats: Seats::Count(seats), locked: false }
 }
 
-pub(super) fn user(id: &str, role: RoleName, schools: &[&str]) -> User {
+pub(crate) fn user(id: &str, role: RoleName, schools: &[&str]) -> User {
     let roles = schools.iter().enumerate().map(|(index, school)| Role {
         role,
         org: (*school).into(),
@@ -105,11 +105,11 @@ pub(super) fn user(id: &str, role: RoleName, schools: &[&str]) -> User {
     }
 }
 
-pub(super) fn enrollment(user: &str, class: &str, role: RoleName) -> Enrollment {
+pub(crate) fn enrollment(user: &str, class: &str, role: RoleName) -> Enrollment {
     Enrollment { user: user.into(), class: class.into(), school: None, role, primary: None, periods: Vec::new() }
 }
 
-pub(super) fn session(id: &str, kind: &str, from: &str, to: &str, parent: Option<&str>) -> Session {
+pub(crate) fn session(id: &str, kind: &str, from: &str, to: &str, parent: Option<&str>) -> Session {
     Session {
         id: id.into(),
         session_type: kind.to_owned(),
@@ -121,7 +121,7 @@ pub(super) fn session(id: &str, kind: &str, from: &str, to: &str, parent: Option
     }
 }
 
-pub(super) fn class(id: &str, sessions: &[&str]) -> Class {
+pub(crate) fn class(id: &str, sessions: &[&str]) -> Class {
     Class {
         id: id.into(),
         title: id.to_owned(),
@@ -136,7 +136,7 @@ pub(super) fn class(id: &str, sessions: &[&str]) -> Class {
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut it = Self {
             state: DistrictState {
                 id: "d".into(),
@@ -180,60 +180,60 @@ impl World {
     }
 
     /// With a subscription `SUB` of `reading`.
-    pub(super) fn seats(seats: u32) -> Self {
+    pub(crate) fn seats(seats: u32) -> Self {
         let mut it = Self::new();
         it.subscription(subscription("SUB", "reading", seats));
         it
     }
 
     /// The night of `date`, two in the morning, after a complete pull.
-    pub(super) fn on(mut self, date: &str) -> Self {
+    pub(crate) fn on(mut self, date: &str) -> Self {
         self.night(date);
         self
     }
 
-    pub(super) fn night(&mut self, date: &str) {
+    pub(crate) fn night(&mut self, date: &str) {
         self.as_of = Timestamp::parse(&format!("{date}T08:00:00Z")).unwrap();
         self.pull = Some(Pull { date: day(date), upload: None });
     }
 
-    pub(super) fn product(&mut self, it: Product) {
+    pub(crate) fn product(&mut self, it: Product) {
         self.catalog.products.insert(it.code.clone(), it);
     }
 
-    pub(super) fn reading(&mut self) -> &mut Product {
+    pub(crate) fn reading(&mut self) -> &mut Product {
         self.catalog.products.get_mut(&"reading".into()).unwrap()
     }
 
-    pub(super) fn subscription(&mut self, it: Subscription) {
+    pub(crate) fn subscription(&mut self, it: Subscription) {
         self.catalog.subscriptions.insert(it.id.clone(), it);
     }
 
-    pub(super) fn sub(&mut self) -> &mut Subscription {
+    pub(crate) fn sub(&mut self) -> &mut Subscription {
         self.catalog.subscriptions.get_mut(&"SUB".into()).unwrap()
     }
 
-    pub(super) fn student(&mut self, id: &str, schools: &[&str]) {
+    pub(crate) fn student(&mut self, id: &str, schools: &[&str]) {
         self.roster.put(Record::User(user(id, RoleName::Student, schools)));
     }
 
-    pub(super) fn students(&mut self, ids: &[&str]) {
+    pub(crate) fn students(&mut self, ids: &[&str]) {
         for id in ids {
             self.student(id, &["s1"]);
         }
     }
 
-    pub(super) fn enroll(&mut self, user: &str, class: &str, role: RoleName) {
+    pub(crate) fn enroll(&mut self, user: &str, class: &str, role: RoleName) {
         self.roster.put(Record::Enrollment(enrollment(user, class, role)));
     }
 
-    pub(super) fn enroll_until(&mut self, user: &str, class: &str, from: &str, to: &str) {
+    pub(crate) fn enroll_until(&mut self, user: &str, class: &str, from: &str, to: &str) {
         let mut it = enrollment(user, class, RoleName::Student);
         it.periods = vec![Period { begin: Some(day(from)), end: Some(day(to)) }];
         self.roster.put(Record::Enrollment(it));
     }
 
-    pub(super) fn decide(&mut self, user: &str, kind: OverrideKind, until: Option<&str>) {
+    pub(crate) fn decide(&mut self, user: &str, kind: OverrideKind, until: Option<&str>) {
         self.overrides.insert(
             ("reading".into(), user.into()),
             Override {
@@ -248,7 +248,7 @@ impl World {
     }
 
     /// A decision on a user or a class and `reading`.
-    pub(super) fn assign(&mut self, target: Target, kind: OverrideKind, except: &[&str]) {
+    pub(crate) fn assign(&mut self, target: Target, kind: OverrideKind, except: &[&str]) {
         self.assignments.insert(
             ("reading".into(), target.clone()),
             Assignment {
@@ -265,27 +265,27 @@ impl World {
     }
 
     /// Accounts of one person.
-    pub(super) fn link(&mut self, accounts: &[&str]) {
+    pub(crate) fn link(&mut self, accounts: &[&str]) {
         for account in accounts {
             self.persons.insert((*account).into(), accounts[0].into());
         }
     }
 
-    pub(super) fn seat(&mut self, user: &str) -> &mut Seat {
+    pub(crate) fn seat(&mut self, user: &str) -> &mut Seat {
         self.seats.get_mut(&("reading".into(), user.into())).unwrap()
     }
 
-    pub(super) fn user(&mut self, id: &str) -> &mut User {
+    pub(crate) fn user(&mut self, id: &str) -> &mut User {
         self.roster.users.get_mut(&id.into()).unwrap()
     }
 
     /// The checker finds nothing.
-    pub(super) fn lawful(&self) {
+    pub(crate) fn lawful(&self) {
         assert_eq!(crate::allocate::check(&self.baseline(), self.as_of), []);
     }
 
     /// The user and their enrollments are not in the complete snapshot any more.
-    pub(super) fn vanish(&mut self, id: &str) {
+    pub(crate) fn vanish(&mut self, id: &str) {
         let user = self.roster.users.remove(&id.into()).unwrap();
         let own = self.roster.enrollments.keys().filter(|key| key.user == user.id).cloned();
         for key in own.collect::<Vec<_>>() {
@@ -295,11 +295,11 @@ impl World {
         self.departed.put(Record::User(user));
     }
 
-    pub(super) fn run(&self) -> Allocation {
+    pub(crate) fn run(&self) -> Allocation {
         allocate(self.input())
     }
 
-    pub(super) fn input(&self) -> Input<'_> {
+    pub(crate) fn input(&self) -> Input<'_> {
         Input {
             state: &self.state,
             as_of: self.as_of,
@@ -322,13 +322,13 @@ impl World {
     }
 
     /// Runs and keeps what it leads to; the changes in words.
-    pub(super) fn settle(&mut self) -> Vec<String> {
+    pub(crate) fn settle(&mut self) -> Vec<String> {
         let outcome = self.run();
         self.keep(&outcome);
         words(&outcome)
     }
 
-    pub(super) fn keep(&mut self, outcome: &Allocation) {
+    pub(crate) fn keep(&mut self, outcome: &Allocation) {
         for change in &outcome.changes {
             let key = (change.product.clone(), change.user.clone());
             if let SeatAction::Released { reason, .. } = change.action {
@@ -342,19 +342,19 @@ impl World {
     }
 
     /// Settles, and tells holders as `user@pool`.
-    pub(super) fn holders(&mut self) -> Vec<String> {
+    pub(crate) fn holders(&mut self) -> Vec<String> {
         self.settle();
         self.seats.values().map(|it| format!("{}@{}", it.user, it.pool)).collect()
     }
 
     /// The line, first first.
-    pub(super) fn line(&self) -> Vec<String> {
+    pub(crate) fn line(&self) -> Vec<String> {
         let mut line: Vec<_> = self.waiting.values().collect();
         line.sort_by_key(|it| it.position);
         line.iter().map(|it| it.user.to_string()).collect()
     }
 
-    pub(super) fn baseline(&self) -> Baseline {
+    pub(crate) fn baseline(&self) -> Baseline {
         Baseline {
             state: self.state.clone(),
             roster: self.roster.clone(),
@@ -386,7 +386,7 @@ impl World {
 }
 
 /// Changes as short words, products other than `reading` named.
-pub(super) fn words(outcome: &Allocation) -> Vec<String> {
+pub(crate) fn words(outcome: &Allocation) -> Vec<String> {
     let changes = outcome.changes.iter().map(|it| {
         let what = match &it.action {
             SeatAction::Released { reason, .. } => format!("released {reason:?}"),

@@ -7,8 +7,9 @@ use serde::Deserialize;
 use crate::alert;
 use crate::http::App;
 use crate::http::api::Page;
+use crate::http::api::by_hand::not_too_long;
 use crate::http::auth::Caller;
-use crate::http::body::Asked;
+use crate::http::body::{Asked, Body};
 use crate::http::problem::Problem;
 use crate::manual::{self, NotSeen};
 use crate::model::{Alert, AlertId, DistrictId};
@@ -36,19 +37,29 @@ pub(crate) async fn list(
     Ok(Json(Page { items: alert::in_order(store.alerts(&id, all).await?), next_cursor: None }))
 }
 
+/// The body of an acknowledgement.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seen {
+    reason: Option<String>,
+}
+
 /// `POST /v1/districts/{d}/alerts/{id}/ack`: answers with the alert, which stays open.
 pub(crate) async fn acknowledge(
     State(app): State<App>,
     caller: Caller,
     Path((district, id)): Path<(String, String)>,
+    Body(Seen { reason }): Body<Seen>,
 ) -> Result<Json<Alert>, Problem> {
     let (district, id) = (DistrictId::new(district), AlertId::new(id));
     caller.check(&district)?;
+    not_too_long(reason.as_deref())?;
     let office = app.desk.office();
     // One of another district is not there.
     let known = office.store.alert(&id).await?.is_some_and(|alert| alert.district == district);
     if !known {
         return Err(NotSeen::Unknown(id).into());
     }
-    Ok(Json(manual::acknowledge(&office.store, &id, &caller.actor(), office.clock.now()).await?))
+    let (actor, now) = (caller.actor(), office.clock.now());
+    Ok(Json(manual::acknowledge(&office.store, &id, &actor, reason.as_deref(), now).await?))
 }

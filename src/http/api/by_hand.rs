@@ -77,6 +77,15 @@ pub(crate) struct MoveSeats {
     reason: Option<String>,
 }
 
+/// The body of a `threshold`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Threshold {
+    subscription: SubscriptionId,
+    remaining: u32,
+    reason: String,
+}
+
 /// The body of `PUT …/access`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -160,6 +169,17 @@ pub(crate) async fn move_seats(
 ) -> Result<Accepted, Problem> {
     let verb = Verb::MoveSeats { subscription, from, to, seats };
     by_hand(&app, &caller, DistrictId::new(district), &verb, reason).await
+}
+
+/// How many seats of a subscription are left when the district is told (S4.1, S4.6).
+pub(crate) async fn threshold(
+    State(app): State<App>,
+    caller: Caller,
+    Path(district): Path<String>,
+    Body(Threshold { subscription, remaining, reason }): Body<Threshold>,
+) -> Result<Accepted, Problem> {
+    let verb = Verb::Threshold { subscription, remaining };
+    by_hand(&app, &caller, DistrictId::new(district), &verb, Some(reason)).await
 }
 
 /// The CSV of `rosterd seats import` as the body. With `plan=true`, or where no row fits, the match report (200); else the run

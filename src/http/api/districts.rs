@@ -11,8 +11,8 @@ use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
 use crate::inquiry;
-use crate::model::{Date, DistrictId, ProductCode};
-use crate::report::SeatList;
+use crate::model::{Audience, Date, DistrictId, ProductCode};
+use crate::report::{By, SeatList};
 use crate::reports::Then;
 use crate::schedule::standing::{self, Standing};
 
@@ -86,6 +86,10 @@ pub(super) fn known_product(known: bool) -> Result<(), Problem> {
 pub(crate) struct When {
     /// At the end of that day, from the audit.
     at: Option<Date>,
+    #[serde(default)]
+    sort: By,
+    /// Of one audience only.
+    audience: Option<Audience>,
 }
 
 /// `GET /v1/districts/{d}/products/{p}/seats`.
@@ -104,5 +108,9 @@ pub(crate) async fn seats(
         Some(day) => on_day(&app, &id, day).await?.seats(&product),
         None => store.seats(&id, &product).await?,
     };
-    Ok(Json(SeatList::new(seats, waiting)))
+    let mut list = SeatList::new(seats, waiting).sorted(asked.sort);
+    if let Some(audience) = asked.audience {
+        list = list.of(audience, &store.baseline(&id).await?.roster.users);
+    }
+    Ok(Json(list))
 }

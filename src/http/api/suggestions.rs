@@ -31,7 +31,8 @@ pub(crate) async fn list(
     caller.check(&id)?;
     let office = app.desk.office();
     let baseline = office.store.baseline(&id).await?;
-    let wanted = Wanted { product: of.product.map(ProductCode::new), school: of.school.map(SourceId::new) };
+    let by_hand = office.known.get(&id).is_some_and(crate::district::District::is_by_hand);
+    let wanted = Wanted { product: of.product.map(ProductCode::new), school: of.school.map(SourceId::new), by_hand };
     if let Some(product) = &wanted.product {
         known_product(baseline.catalog.products.contains_key(product))?;
     }

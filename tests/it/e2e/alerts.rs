@@ -38,8 +38,8 @@ async fn few_seats_left_are_told_seen_and_over_once_the_threshold_is_another() {
         assert_eq!((&run["status"], &run["alerts"]["open"]), (&json!("unchanged"), &json!(1)), "nothing new to tell");
 
         let id = raised["id"].as_str().unwrap();
-        for _ in 0..2 {
-            let seen = site.at(NIGHT_2, &["alerts", "ack", id, "--json"]).await.exits(0).json();
+        for reason in ["two classes more in spring", "again"] {
+            let seen = site.at(NIGHT_2, &["alerts", "ack", id, "--reason", reason, "--json"]).await.exits(0).json();
             assert_eq!(seen["acknowledged"], json!({ "by": "cli:tester", "at": NIGHT_2 }));
         }
         site.verified().await;
@@ -48,6 +48,7 @@ async fn few_seats_left_are_told_seen_and_over_once_the_threshold_is_another() {
             (&entry["category"], &entry["actor"], &entry["id"]),
             (&json!("administrative"), &json!("cli:tester"), &json!(id))
         );
+        assert_eq!(entry["reason"], "low_seats of devices: two classes more in spring");
         site.at(NIGHT_2, &["alerts", "ack", "0123456789abcdef"]).await.exits(2);
         assert_eq!(one(site, "low_seats").await["cleared_at"], Value::Null, "acknowledging is not resolving");
 

@@ -140,6 +140,36 @@ async fn reports_tell_claims_history_use_and_compliance_in_three_formats() {
     it.site.at(NOON, &["report", "gossip", "--district", DISTRICT]).await.exits(2);
 }
 
+/// S0.6: who has a seat and needs it least stands first, and each audience can be looked at alone.
+#[tokio::test]
+async fn holders_are_listed_by_last_use_and_by_audience() {
+    let it = Installed::on(Backend::Sqlite).await.unwrap();
+    let report = [
+        opened("PB-U-007", "practice", "2025-10-06T14:00:00.000Z", "2025-10-06T15:00:00.000Z"),
+        opened("PB-U-008", "practice", "2025-10-06T13:00:00.000Z", "2025-10-06T13:30:00.000Z"),
+    ];
+    it.used(NOON, &report).await.exits(0);
+    let listed = async |more: &[&str]| -> Vec<String> {
+        let words = [&["seats", "--district", DISTRICT, "--product", "practice", "--json"], more].concat();
+        let list = it.site.run(&words).await.exits(0).json();
+        list["holders"].as_array().unwrap().iter().map(|it| it["user"].as_str().unwrap().to_owned()).collect()
+    };
+    let by_id = listed(&[]).await;
+    assert!(by_id.is_sorted() && by_id.len() == 40);
+    let by_use = listed(&["--sort", "last_use"]).await;
+    assert_eq!(by_use[38..], ["PB-U-008", "PB-U-007"], "the latest use last");
+    assert!(by_use[..38].is_sorted(), "never used first");
+    assert_eq!(listed(&["--sort", "since"]).await.len(), 40);
+    assert_eq!(listed(&["--audience", "student"]).await, by_id);
+    assert_eq!(listed(&["--audience", "educator"]).await, Vec::<String>::new());
+    it.site.run(&["seats", "--district", DISTRICT, "--product", "practice", "--sort", "luck"]).await.exits(2);
+    it.site
+        .run(&["seats", "--district", DISTRICT, "--product", "practice"])
+        .await
+        .exits(0)
+        .says(&["LAST USE", "2025-10-06T15:00"]);
+}
+
 /// S3.6: three disjoint groups.
 #[tokio::test]
 async fn the_groups_of_a_combined_license_are_disjoint_and_whole() {

@@ -179,12 +179,24 @@ async fn a_subscription_that_vanished_keeps_its_state_and_is_told_until_it_is_ba
         assert_eq!((&plan["districts"], &plan["vanished"]), (&json!([]), &json!(["WP-1001"])));
         let look = it.refresh(NIGHT_2).await;
         let vanished = json!([{ "district": DISTRICT, "subscription": "WP-1001", "vanished_since": NIGHT_2 }]);
-        assert_eq!((&look["vanished"], &look["runs"]), (&vanished, &json!([])));
-        assert_eq!(it.refresh(NIGHT_3).await["vanished"], vanished, "since the first time");
+        assert_eq!((&look["vanished"], look["runs"].as_array().unwrap().len()), (&vanished, 1));
+        let mismatch = async || {
+            let all = it.site.run(&["alerts", "--json"]).await.exits(0).json();
+            let of = |it: &&Value| it["kind"] == "contract_mismatch" && it["product"] == "devices";
+            all.as_array()
+                .unwrap()
+                .iter()
+                .find(of)
+                .map(|it| (it["raised_at"].clone(), it["numbers"]["vanished"].clone()))
+        };
+        assert_eq!(mismatch().await, Some((json!(NIGHT_2), json!(1))), "told at once, and not only by the next night");
+        let again = it.refresh(NIGHT_3).await;
+        assert_eq!((&again["vanished"], &again["runs"]), (&vanished, &json!([])), "since the first time");
         it.site.run(&["doctor", "--offline"]).await.says(&["WP-1001", "keeps its last state"]);
         assert_eq!(it.numbers().await, (38, 38, 0, 2));
         std::fs::write(it.path(), text).unwrap();
         assert_eq!(it.refresh(NIGHT_3).await["vanished"], json!([]));
+        assert_eq!(mismatch().await, None, "and over when it is back");
         it.site.discard().await;
     })
     .await;

@@ -186,6 +186,54 @@ async fn an_accepted_remap_passes_the_seats_and_is_held_no_more() {
     .await;
 }
 
+/// S4.35, S3.27, P46: everyone has a seat and fewer are at school: `doctor` says of whom the rest are, `suggest` what to do, and a
+/// suggestion carried out seats who waits. Staff are in none of it.
+#[tokio::test]
+async fn graduates_old_classes_and_test_accounts_are_found_and_their_seats_serve_who_waits() {
+    on_both(async |backend| {
+        // 49 students in classes; of those with a seat one has graduated, two are in last year's class alone, one is a test account.
+        let files = [("users.csv", "tansy.dovecote9", "test.account9"), ("users.csv", "PB00010,", "PB00010,")];
+        let by_account =
+            [("basis = \"enrolled\"\neducator_access = true", "basis = \"active\""), ("seats = 40", "seats = 44")];
+        let Some(it) = Installed::on(backend, &files, &by_account).await else { return };
+        let seats = it.run(NIGHT_1, "seats --district site-license --product practice").await.exits(0).json();
+        let tested = seats["holders"].as_array().unwrap().iter().any(|it| it["user"] == "PB-U-009");
+        let doctor = it.run(NIGHT_1, "doctor --offline").await.exits(0).json();
+        let told: Vec<&str> = doctor
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| it["check"] == "licenses")
+            .map(|it| it["message"].as_str().unwrap())
+            .collect();
+        assert_eq!(told.len(), 1, "{doctor}");
+        assert!(
+            told[0].contains("of test accounts") && told[0].contains("rosterd suggest --district site-license"),
+            "{told:?}"
+        );
+        let found = it.run(NIGHT_1, "suggest --district site-license").await.exits(0).json();
+        let all: Vec<&Value> =
+            found.as_array().unwrap().iter().flat_map(|it| it["suggestions"].as_array().unwrap()).collect();
+        let of = |kind: &str| all.iter().find(|it| it["kind"] == kind).copied();
+        let test = of("test_accounts").filter(|_| tested).expect("the test account has a seat");
+        assert_eq!(test["users"], serde_json::json!(["PB-U-009"]));
+        let command = test["command"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("rosterd ")
+            .replace("'test accounts'", "test-accounts");
+        let run = it.run(NIGHT_2, &command).await.exits(0).json();
+        assert_eq!((&run["seats"]["released"], &run["seats"]["granted"]), (&test["frees"], &test["seats"]));
+        let staff = it.site.roster(DISTRICT, "users").await;
+        let staff: Vec<Value> = staff.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for user in staff.iter().filter(|it| it["roles"][0]["role"] != "student") {
+            let id = user["id"].as_str().unwrap();
+            assert!(all.iter().all(|it| !it["users"].to_string().contains(id)), "{id}");
+        }
+    })
+    .await;
+}
+
 /// S2.1 to S2.7, S0.12, S3.33, S4.33: what a suggestion says is what its command does.
 #[tokio::test]
 async fn carrying_out_a_suggestion_frees_and_seats_exactly_what_it_said() {

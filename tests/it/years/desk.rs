@@ -150,7 +150,7 @@ impl Desk {
         self.office.clock = Clock::Fixed(at);
         let look = catalog::look(&self.office).await.unwrap().unwrap();
         assert_eq!(look.error, None);
-        for _ in catalog::due(&self.office).await.unwrap() {
+        for _ in catalog::due(&self.office, &look).await.unwrap() {
             self.carry_out(Self::request(catalog::TAKE_UP, Trigger::Catalog, at)).await;
         }
     }
