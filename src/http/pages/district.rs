@@ -211,7 +211,7 @@ pub(crate) async fn sync(
 ) -> Result<Redirect, Problem> {
     let id = DistrictId::new(id);
     caller.check(&id)?;
-    if app.desk.office().known.get(&id).is_none_or(|it| it.is_by_hand()) {
+    if app.desk.office().known.get(&id).is_none_or(crate::district::District::is_by_hand) {
         return Err(Problem::unprocessable("this district has no feed to sync"));
     }
     let request = NewRequest {

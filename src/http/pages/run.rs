@@ -57,6 +57,7 @@ struct Line {
 
 #[derive(Template)]
 #[template(path = "run.html")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of the template")]
 struct Run {
     frame: Frame,
     headline: String,
@@ -249,7 +250,7 @@ fn holds(run: &RunRecord) -> Vec<Hold> {
             .decision
             .as_ref()
             .map(|it| {
-                [Some(it.decision.to_string()), it.by.as_ref().map(|by| format!("by {by}"))]
+                [Some(it.decision.clone()), it.by.as_ref().map(|by| format!("by {by}"))]
                     .into_iter()
                     .flatten()
                     .collect::<Vec<_>>()
