@@ -53,7 +53,7 @@ impl<'a> Browser<'a> {
         let page = browser.post("/sign-in", &[("token", token), ("to", "/")]).await;
         assert_eq!((page.status, page.location.as_str()), (StatusCode::SEE_OTHER, "/"));
         assert!(page.cookie.contains("HttpOnly") && page.cookie.contains("SameSite=Lax"), "{}", page.cookie);
-        browser.cookie = page.cookie.split(';').next().unwrap().to_owned();
+        page.cookie.split(';').next().unwrap().clone_into(&mut browser.cookie);
         browser
     }
 
@@ -218,10 +218,7 @@ async fn hostile_names_leave_the_skeleton_of_the_pages_unchanged() {
         for path in ["", "/users?q=ezra", "/reports/claims"] {
             let page = browser.get(&format!("/districts/{DISTRICT}{path}")).await;
             assert_eq!(page.status, 200);
-            let names = page.html.split('<').skip(1).map(|tag| {
-                let end = tag.find(['>', ' ', '\n']).unwrap_or(tag.len());
-                tag[..end].to_owned()
-            });
+            let names = page.html.split('<').skip(1).map(|tag| tag.split(['>', ' ', '\n']).next().unwrap().to_owned());
             tags.push(names.collect::<Vec<_>>());
             assert!(!page.html.contains("<script>") && !page.html.contains("onerror=alert(1)>"), "{}", page.html);
         }

@@ -74,8 +74,8 @@ impl Twins {
     async fn told(&self, now: &str) -> String {
         let said = self.at(now, 0, &["licenses", "--district", MULBERRY]).await.out;
         // A sync that changes nothing still pulled the roster anew.
-        let mut text: String =
-            said.lines().filter(|line| !line.starts_with("as of ")).map(|line| format!("{line}\n")).collect();
+        let kept: Vec<&str> = said.lines().filter(|line| !line.starts_with("as of ")).collect();
+        let mut text = kept.join("\n") + "\n";
         self.at(now, 0, &["licenses", "--district", MULBERRY, "--by-school", "--json"]).await;
         for product in PRODUCTS {
             let words = ["seats", "--district", MULBERRY, "--product", product, "--json"];
