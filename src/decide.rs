@@ -169,7 +169,13 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     let shown = held_run.snapshot.as_ref().and_then(|snapshot| snapshot.source.clone());
     let source = shown.filter(|_| first_sync && ask.approve);
-    Box::pin(world.apply(job, record, &cleared, &baseline, decided, source)).await
+    let (by, at, reason) = (author.actor, record.as_of, record.reason.clone());
+    let done = Box::pin(world.apply(job, record, &cleared, &baseline, decided, source)).await?;
+    if ask.approve && groups.iter().any(|group| group == guard::FLEET) {
+        // Who approves it has looked at it; the entry of the approval says so.
+        world.store.acknowledge_fleet((&by, reason.as_deref()), at, Vec::new()).await?;
+    }
+    Ok(done)
 }
 
 fn same_version(a: &HeldChange, b: &HeldChange) -> bool {

@@ -146,6 +146,7 @@ async fn on_one_revision(
         snapshot: Some(snapshot),
         review_first_sync: job.district.first_sync == FirstSync::Review,
         keep: allowed.unwrap_or_default(),
+        fleet: Some(world.store.fleet(record.as_of).await?),
     };
     let cleared = guard::review(plan, &baseline, world.limits, circumstances)?; //    guard
     world.note(record, &cleared, &baseline, snapshot);

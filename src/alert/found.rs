@@ -215,10 +215,13 @@ fn stale(facts: &Facts<'_>) -> Option<Found> {
 
 fn held(facts: &Facts<'_>) -> Option<Found> {
     let held = u64::try_from(facts.held).unwrap_or(u64::MAX);
-    let text = format!(
+    let mut text = format!(
         "{held} {} for a person: `rosterd runs list --status held` names the run.",
         plural(held, "change waits", "changes wait")
     );
+    if let Some(it) = facts.proposal {
+        text = format!("{text} Note: {}; if so, set `{}`.", it.why, it.command(facts.district));
+    }
     let found = Found::new(AlertKind::Held, Level::Yellow, text).numbers([("changes", held)]);
     (held > 0).then_some(found)
 }

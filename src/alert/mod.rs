@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use crate::allocate::{License, Outlook};
 use crate::model::{
     Acknowledged, Alert, AlertCounts, AlertId, AlertKind, Catalog, Date, Disconnection, DistrictId, Level, ProductCode,
-    SourceId, SourceMark, SubscriptionId, Timestamp,
+    Proposal, SourceId, SourceMark, SubscriptionId, Timestamp,
 };
 
 pub use age::Pause;
@@ -55,6 +55,8 @@ pub struct Facts<'a> {
     pub disconnected: Option<&'a Disconnection>,
     /// Changes that wait for a person.
     pub held: usize,
+    /// What they look like, and the mode that would see the district through it.
+    pub proposal: Option<&'a Proposal>,
     /// Seats in use by day.
     pub daily: &'a History,
 }

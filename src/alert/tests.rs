@@ -131,6 +131,7 @@ impl District {
             source: self.source.as_ref(),
             pauses: &self.pauses,
             disconnected: None,
+            proposal: None,
             held: self.held,
             daily: &self.daily,
         };

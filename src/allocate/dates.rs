@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{Datelike, Days};
 
-use crate::model::{Class, Date, EndDates, Enrollment, Period, Session, SourceId, View};
+use crate::model::{Class, Date, EndDates, Enrollment, Period, Roster, Session, SourceId, View};
 
 /// Longest gap before the next session of the same school year that does not end demand (winter break).
 const LONGEST_BREAK: i64 = 30;
@@ -225,6 +225,39 @@ impl<'a> Calendar<'a> {
             Some(over) if over <= ended => Standing::YearOver(ended),
             _ => Standing::Ended,
         }
+    }
+}
+
+/// Which classes and enrollments of a roster have not ended by a day, by what is known of their dates: their own, their
+/// sessions', the school year's. One that has not begun has not ended.
+#[derive(Debug)]
+pub struct Lasting<'a> {
+    calendar: Calendar<'a>,
+    spans: BTreeMap<&'a SourceId, Span>,
+}
+
+impl<'a> Lasting<'a> {
+    /// Reads a roster for one day.
+    pub fn on(roster: &'a Roster, end_dates: EndDates, today: Date) -> Self {
+        let calendar = Calendar::new(&[View::from(roster)], end_dates, today);
+        let spans = roster.classes.values().map(|class| (&class.id, calendar.span(class))).collect();
+        Self { calendar, spans }
+    }
+
+    /// Whether an enrollment has not ended. Of a class that the roster has not, its own dates alone tell.
+    pub fn enrollment(&self, enrollment: &Enrollment) -> bool {
+        let standing = match self.spans.get(&enrollment.class) {
+            Some(span) => self.calendar.standing(enrollment, span),
+            None if enrollment.periods.is_empty() => Standing::Running,
+            None => self.calendar.standing_of(&enrollment.periods, &Span::default()),
+        };
+        matches!(standing, Standing::Running | Standing::NotBegun)
+    }
+
+    /// Whether the sessions of a class have not all passed.
+    pub fn class(&self, class: &Class) -> bool {
+        let span = self.spans.get(&class.id);
+        span.and_then(|span| span.bounds.until).is_none_or(|until| self.calendar.today < until)
     }
 }
 

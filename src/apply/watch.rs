@@ -49,6 +49,11 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
         source,
         pauses: &pauses,
         disconnected: baseline.disconnected.as_ref(),
+        proposal: if plan.pull.is_some() {
+            cleared.proposal()
+        } else {
+            baseline.review.as_ref().and_then(|review| review.proposal.as_ref())
+        },
         held: cleared.in_review().count() + plan.pending.len(),
         daily: &baseline.daily,
     };

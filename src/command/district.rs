@@ -196,6 +196,9 @@ async fn show(session: &Session, id: &DistrictId) -> Result<u8, CommandError> {
     for entry in &it.modes_to_come {
         line("", &format!("also set: {entry}"))?;
     }
+    if let Some(proposal) = &it.proposal {
+        line("proposed", &format!("{}; if so: `{}`", proposal.why, proposal.command(&it.id)))?;
+    }
     if it.kept_back > 0 {
         line("kept back", &format!("{} changes, until a sync may apply them", it.kept_back))?;
     }

@@ -13,6 +13,7 @@ mod doctor;
 mod enroll;
 mod explain;
 mod find;
+mod fleet;
 mod identity;
 mod import;
 mod licenses;
@@ -140,6 +141,8 @@ enum Command {
     /// Districts: list, show, mode, purge
     #[command(subcommand)]
     District(district::District),
+    /// What all districts together release: show, acknowledge
+    Fleet(fleet::Fleet),
     /// Enroll users in a class of a district that is kept by hand
     Enroll(enroll::Enroll),
     /// End enrollments in a class of a district that is kept by hand
@@ -398,6 +401,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         | Command::Swap(_)
         | Command::MoveSeats(_)
         | Command::District(_)
+        | Command::Fleet(_)
         | Command::Enroll(_)
         | Command::Unenroll(_)
         | Command::Role(_)
@@ -432,6 +436,7 @@ async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError
         Command::Swap(it) => it.run(&session).await,
         Command::MoveSeats(it) => it.run(&session).await,
         Command::District(it) => it.run(&session).await,
+        Command::Fleet(it) => it.run(&session).await,
         Command::Enroll(it) => it.run(&session).await,
         Command::Unenroll(it) => it.run(&session).await,
         Command::Role(it) => it.run(&session).await,

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::guard::losses::{Loss, Losses, Schools};
+use crate::allocate::Lasting;
+use crate::guard::losses::{self, Loss, Losses, Schools};
 use crate::guard::window::{self, Window};
-use crate::guard::{Limit, Settings};
+use crate::guard::{FLEET, Fleet, Limit, Settings, season};
 use crate::model::{Baseline, Kind, Personal, ProductCode, Record, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 use crate::snapshot::{Presence, Snapshot};
@@ -20,6 +21,9 @@ pub(super) struct Group {
     pub(super) limit: String,
     pub(super) members: BTreeSet<usize>,
 }
+
+/// How the name of a school ends that is shared no more.
+pub(super) const UNSHARED: &str = "/unshared";
 
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -44,17 +48,30 @@ impl Group {
     }
 }
 
+/// What is to be known beside plan, store and limits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Around<'a> {
+    /// The snapshot behind the plan.
+    pub(super) snapshot: &'a Snapshot,
+    /// Whether it is the first of its feed.
+    pub(super) first: bool,
+    /// What a mode keeps back and nobody is asked about.
+    pub(super) kept: &'a BTreeSet<usize>,
+    /// What all districts together released lately.
+    pub(super) fleet: Option<Fleet>,
+}
+
 /// All groups that trip, in no particular order.
-pub(super) fn tripped(
-    plan: &Plan,
-    baseline: &Baseline,
-    settings: &Settings,
-    snapshot: &Snapshot,
-    first: bool,
-    kept: &BTreeSet<usize>,
-) -> Vec<Group> {
+pub(super) fn tripped(plan: &Plan, baseline: &Baseline, settings: &Settings, around: Around<'_>) -> Vec<Group> {
+    let Around { snapshot, first, kept, fleet } = around;
     if let Some(group) = strangers(plan, baseline, settings, snapshot) {
         return vec![group];
+    }
+    let lasting = losses::lasting(plan, baseline);
+    let mut losses = Losses::of(plan, &plan.seats, baseline, &lasting);
+    if !kept.is_empty() {
+        // With what is kept back nothing that is left ends a seat.
+        losses.released.clear();
     }
     let aside = plan.approved.union(kept).copied().collect();
     let mut watch = Watch {
@@ -63,8 +80,9 @@ pub(super) fn tripped(
         baseline,
         settings,
         schools: Schools::new(baseline),
-        losses: Losses::of(plan, &plan.seats, baseline),
-        window: Window::before(plan, baseline),
+        losses,
+        window: Window::before(plan, baseline, &lasting),
+        lasting,
         groups: Vec::new(),
     };
     watch.users_removed();
@@ -72,9 +90,12 @@ pub(super) fn tripped(
     watch.enrollments_removed();
     watch.classes_removed();
     watch.released();
+    watch.fleet(fleet);
+    watch.unshared();
     watch.changed();
     watch.classes_to_zero();
-    if !first {
+    let rollover = baseline.modes.is_rollover(plan.as_of, baseline.state.time_zone);
+    if !first && !rollover {
         watch.users_added();
     }
     watch.rekeyed();
@@ -108,6 +129,7 @@ struct Watch<'a> {
     settings: &'a Settings,
     schools: Schools<'a>,
     losses: Losses,
+    lasting: Lasting<'a>,
     window: Window,
     groups: Vec<Group>,
 }
@@ -129,6 +151,12 @@ impl Tally {
 impl Watch<'_> {
     fn removals(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
         self.of(kind, |verb| verb == Verb::Removed)
+    }
+
+    /// Removals that were not announced by dates that had passed.
+    fn losses_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
+        let counts = |it: &Change| it.before.as_ref().is_some_and(|before| losses::is_loss(before, &self.lasting));
+        self.removals(kind).filter(move |(_, it)| counts(it))
     }
 
     fn of(&self, kind: Kind, wanted: fn(Verb) -> bool) -> impl Iterator<Item = (usize, &Change)> {
@@ -263,14 +291,14 @@ impl Watch<'_> {
 
     fn enrollments_removed(&mut self) {
         let limit = self.settings.district_enrollments_removed;
-        let tally = Self::all(self.removals(Kind::Enrollments));
+        let tally = Self::all(self.losses_of(Kind::Enrollments));
         let of = number(self.baseline.count(Kind::Enrollments));
         self.weigh("district", window::ENROLLMENTS_REMOVED, tally, of, limit, false);
     }
 
     fn classes_removed(&mut self) {
         let (district, school) = (self.settings.district_classes_removed, self.settings.school_classes_removed);
-        let tally = Self::all(self.removals(Kind::Classes));
+        let tally = Self::all(self.losses_of(Kind::Classes));
         self.weigh(
             "district",
             window::CLASSES_REMOVED,
@@ -279,7 +307,7 @@ impl Watch<'_> {
             district,
             false,
         );
-        let (tallies, of) = (self.by_school(self.removals(Kind::Classes)), self.rows_of_schools(Kind::Classes));
+        let (tallies, of) = (self.by_school(self.losses_of(Kind::Classes)), self.rows_of_schools(Kind::Classes));
         self.weigh_schools(window::CLASSES_REMOVED, tallies, &of, school, false);
     }
 
@@ -313,6 +341,38 @@ impl Watch<'_> {
             let mine = of_school.iter().filter(|((code, _), _)| **code == product);
             let of = mine.map(|((_, school), n)| (school.clone(), *n)).collect();
             self.weigh_schools(&what, schools, &of, per_school, false);
+        }
+    }
+
+    /// Releases in all districts together: held here as everywhere, until somebody acknowledges it.
+    fn fleet(&mut self, fleet: Option<Fleet>) {
+        let causes = self.losses.released.values().map(|loss| loss.causes.difference(&self.aside).copied());
+        let mut tally = Tally::default();
+        for causes in causes.map(BTreeSet::from_iter).filter(|it: &BTreeSet<usize>| !it.is_empty()) {
+            tally.add(&causes);
+        }
+        let Some(fleet) = fleet.filter(|it| it.trips(tally.count, self.settings)) else { return };
+        let (count, of) = (fleet.released + tally.count, fleet.usual);
+        self.groups.push(Group {
+            name: FLEET.to_owned(),
+            count,
+            of,
+            limit: Fleet::words(self.settings),
+            members: tally.members,
+        });
+    }
+
+    /// A school all of whose users are gone while others stay: the source shares less than before (P14, P15).
+    fn unshared(&mut self) {
+        for (school, mut members) in season::unshared(self.plan, self.baseline, self.settings.zero_from) {
+            members.retain(|index| !self.aside.contains(index));
+            if members.is_empty() {
+                continue;
+            }
+            let count = number(members.len());
+            let name = format!("{}{UNSHARED}", school_scope(&school));
+            let limit = "the source no longer shares this school".to_owned();
+            self.groups.push(Group { name, count, of: count, limit, members });
         }
     }
 

@@ -77,6 +77,10 @@ pub struct Settings {
     pub common_from: u32,
     /// Percent of users removed and added under strong keys that match (P16).
     pub rekeyed_percent: u32,
+    /// Releases of 24 hours in all districts over so many times the usual …
+    pub fleet_times: u32,
+    /// … and over so many are held everywhere until acknowledged.
+    pub fleet_floor: u32,
 }
 
 impl Default for Settings {
@@ -101,6 +105,8 @@ impl Default for Settings {
             common_percent: 50,
             common_from: 50,
             rekeyed_percent: 5,
+            fleet_times: 3,
+            fleet_floor: 1000,
         }
     }
 }

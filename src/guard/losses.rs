@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::allocate::{Allocation, SeatKey};
-use crate::model::{Baseline, Class, Date, Enrollment, Record, RosterRecord, SourceId, User, Verb};
+use crate::allocate::{Allocation, Lasting, SeatKey};
+use crate::model::{Baseline, Class, Record, RosterRecord, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 
 /// A loss of one user and the changes that cause it.
@@ -69,40 +69,49 @@ impl<'a> Schools<'a> {
 
 impl Losses {
     /// `seats`: those of the plan, or of what of it applies.
-    pub(super) fn of(plan: &Plan, seats: &Allocation, baseline: &Baseline) -> Self {
-        let today = plan.as_of.date_in(baseline.state.time_zone);
+    pub(super) fn of(plan: &Plan, seats: &Allocation, baseline: &Baseline, lasting: &Lasting<'_>) -> Self {
         let by_user = causes_by_user(&plan.changes, baseline);
         Self {
-            unenrolled: unenrolled(plan, baseline, today),
+            unenrolled: unenrolled(plan, baseline, lasting),
             released: released(seats, baseline, &by_user),
-            classes: classes(plan, baseline, today),
+            classes: classes(plan, baseline, lasting),
         }
     }
 }
 
-pub(super) fn active(enrollment: &Enrollment, baseline: &Baseline, today: Date) -> bool {
-    let runs = |end: Option<Date>| end.is_none_or(|end| baseline.state.end_dates.covers(end, today));
-    enrollment.periods.is_empty() || enrollment.periods.iter().any(|period| runs(period.end))
+/// What has not ended by the day of a plan, as the last snapshot announced it.
+pub(super) fn lasting<'a>(plan: &Plan, baseline: &'a Baseline) -> Lasting<'a> {
+    let today = plan.as_of.date_in(baseline.state.time_zone);
+    Lasting::on(&baseline.roster, baseline.state.end_dates, today)
 }
 
-fn unenrolled(plan: &Plan, baseline: &Baseline, today: Date) -> Vec<Loss> {
+/// Whether the removal of a record counts: that of a class or an enrollment whose dates had passed was announced.
+pub(super) fn is_loss(before: &Record, lasting: &Lasting<'_>) -> bool {
+    match before {
+        Record::Class(class) => lasting.class(class),
+        Record::Enrollment(enrollment) => lasting.enrollment(enrollment),
+        Record::School(_) | Record::Session(_) | Record::Course(_) | Record::User(_) => true,
+    }
+}
+
+fn unenrolled(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Vec<Loss> {
     let mut gone: BTreeMap<&SourceId, BTreeSet<usize>> = BTreeMap::new();
     let mut kept: BTreeSet<&SourceId> = BTreeSet::new();
     let mut touched = BTreeSet::new();
     for (index, change) in plan.changes.iter().enumerate() {
         match (&change.before, &change.after) {
-            (Some(Record::Enrollment(before)), None) if active(before, baseline, today) => {
+            (Some(Record::Enrollment(before)), None) if lasting.enrollment(before) => {
                 touched.insert(before.key());
                 gone.entry(&before.user).or_default().insert(index);
             }
-            (_, Some(Record::Enrollment(after))) if active(after, baseline, today) => {
+            (_, Some(Record::Enrollment(after))) if lasting.enrollment(after) => {
                 kept.insert(&after.user);
             }
             _ => {}
         }
     }
     for (key, enrollment) in &baseline.roster.enrollments {
-        if gone.contains_key(&key.user) && !touched.contains(key) && active(enrollment, baseline, today) {
+        if gone.contains_key(&key.user) && !touched.contains(key) && lasting.enrollment(enrollment) {
             kept.insert(&enrollment.user);
         }
     }
@@ -222,11 +231,11 @@ fn released(
     released
 }
 
-fn classes(plan: &Plan, baseline: &Baseline, today: Date) -> BTreeMap<SourceId, (u64, BTreeSet<usize>)> {
+fn classes(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> BTreeMap<SourceId, (u64, BTreeSet<usize>)> {
     let mut classes: BTreeMap<SourceId, (u64, BTreeSet<usize>)> = BTreeMap::new();
     for (index, change) in plan.changes.iter().enumerate() {
         match (&change.before, &change.after) {
-            (Some(Record::Enrollment(before)), None) if active(before, baseline, today) => {
+            (Some(Record::Enrollment(before)), None) if lasting.enrollment(before) => {
                 classes.entry(before.class.clone()).or_default().1.insert(index);
             }
             _ => {}
@@ -234,7 +243,7 @@ fn classes(plan: &Plan, baseline: &Baseline, today: Date) -> BTreeMap<SourceId, 
     }
     for (key, enrollment) in &baseline.roster.enrollments {
         if let Some((before, _)) = classes.get_mut(&key.class)
-            && active(enrollment, baseline, today)
+            && lasting.enrollment(enrollment)
         {
             *before += 1;
         }

@@ -5,10 +5,12 @@
 //! the only maker of [`Cleared`], and apply takes nothing else.
 
 mod closure;
+mod fleet;
 mod groups;
 mod keep;
 mod limits;
 mod losses;
+mod season;
 mod window;
 
 #[cfg(test)]
@@ -16,12 +18,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use fleet::{FLEET, Fleet};
 pub use keep::Keep;
 pub use limits::{Limit, Settings};
 
 use crate::allocate::{self, Allocation};
 use crate::model::{
-    Baseline, Counts, HoldRecord, Kind, Need, PlanView, RecentLoss, SeatCounts, SourceId, SourceMark, Verb,
+    Baseline, Counts, HoldRecord, Kind, Need, PlanView, Proposal, RecentLoss, SeatCounts, SourceId, SourceMark, Verb,
 };
 use crate::plan::{self, Change, Plan};
 use crate::snapshot::Snapshot;
@@ -41,6 +44,8 @@ pub struct Circumstances<'a> {
     pub review_first_sync: bool,
     /// What the district's mode or its quiet hours keep back of a sync.
     pub keep: Keep,
+    /// What all districts together released lately; none where nobody looks.
+    pub fleet: Option<Fleet>,
 }
 
 /// A plan that may be applied: what applies, what waits, and the seats that follow. Only [`review`] makes one.
@@ -53,6 +58,7 @@ pub struct Cleared {
     seats: Allocation,
     hash: String,
     losses: Vec<RecentLoss>,
+    proposal: Option<Proposal>,
 }
 
 /// Looks at the consequences of a plan and clears it, with what must wait held back.
@@ -71,10 +77,13 @@ pub fn review(
         kept.extend(keep::endings(&plan, baseline, &kept));
     }
     let mut tripped = Vec::new();
+    let mut unshared = 0;
     if in_review {
         tripped.push(groups::Group::everything(FIRST_SYNC, &plan, "the first sync is reviewed by a person"));
     } else if let Some(snapshot) = circumstances.snapshot.filter(|_| settings.enabled) {
-        tripped = groups::tripped(&plan, baseline, settings, snapshot, first, &kept);
+        let around = groups::Around { snapshot, first, kept: &kept, fleet: circumstances.fleet };
+        tripped = groups::tripped(&plan, baseline, settings, around);
+        unshared = tripped.iter().filter(|group| group.name.ends_with(groups::UNSHARED)).count();
     }
     let mut held: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let mut holds = Vec::new();
@@ -111,7 +120,8 @@ pub fn review(
     // Only a sync goes unattended; a decision of a person, and what dates bring about, count in no sum.
     let sync = circumstances.snapshot.is_some();
     let losses = if sync { window::unattended(&plan, baseline, &held, &seats) } else { Vec::new() };
-    Ok(Cleared { plan, held, holds, seats, hash, losses })
+    let proposal = if sync && !first { season::proposal(&plan, baseline, unshared) } else { None };
+    Ok(Cleared { plan, held, holds, seats, hash, losses, proposal })
 }
 
 /// A district without an applied snapshot, or one whose feed is another one now (safety.md, First sync).
@@ -165,6 +175,11 @@ impl Cleared {
     pub fn kept_back(&self) -> impl Iterator<Item = &Change> {
         let kept = self.held().filter(|(_, groups)| groups.is_empty()).map(|(change, _)| change);
         kept.chain(&self.plan.kept_back)
+    }
+
+    /// The mode that would see the district through what this plan looks like.
+    pub fn proposal(&self) -> Option<&Proposal> {
+        self.proposal.as_ref()
     }
 
     /// Roster changes by kind, as a run shows them.

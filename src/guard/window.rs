@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Days;
 
-use crate::allocate::Allocation;
+use crate::allocate::{Allocation, Lasting};
 use crate::guard::groups::{encoded, school_scope};
-use crate::guard::losses::{Loss, Losses, Schools, active};
+use crate::guard::losses::{Loss, Losses, Schools, is_loss, lasting};
 use crate::model::{Baseline, EnrollmentKey, Kind, ProductCode, RecentLoss, Record, SourceId, Verb};
 use crate::plan::{Change, Plan};
 
@@ -30,11 +30,11 @@ pub(super) fn released(product: &ProductCode) -> String {
 pub(super) struct Window(BTreeMap<String, BTreeMap<String, u64>>);
 
 impl Window {
-    pub(super) fn before(plan: &Plan, baseline: &Baseline) -> Self {
+    pub(super) fn before(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Self {
         let today = plan.as_of.date_in(baseline.state.time_zone);
         let oldest = today.checked_sub_days(DAYS).unwrap_or(today);
         let recent = baseline.recent.iter().filter(|it| it.on >= oldest);
-        let here = Here::of(plan, baseline);
+        let here = Here::of(plan, baseline, lasting);
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
         for loss in recent.filter(|it| !here.has(it)) {
             let scopes = loss.schools.iter().map(school_scope).chain(["district".to_owned()]);
@@ -60,8 +60,7 @@ struct Here<'a> {
 }
 
 impl<'a> Here<'a> {
-    fn of(plan: &'a Plan, baseline: &'a Baseline) -> Self {
-        let today = plan.as_of.date_in(baseline.state.time_zone);
+    fn of(plan: &'a Plan, baseline: &'a Baseline, lasting: &Lasting<'_>) -> Self {
         let arrive = plan.changes.iter().filter(|change| change.after.is_some());
         let coming = arrive.clone().map(|change| (change.kind, change.id.as_str())).collect();
         let mut enrolled = BTreeSet::new();
@@ -71,7 +70,7 @@ impl<'a> Here<'a> {
                 _ => None,
             });
             let all = baseline.roster.enrollments.values().chain(tonight);
-            enrolled.extend(all.filter(|it| active(it, baseline, today)).map(|it| &it.user));
+            enrolled.extend(all.filter(|it| lasting.enrollment(it)).map(|it| &it.user));
         }
         Self { plan, baseline, coming, enrolled }
     }
@@ -108,18 +107,18 @@ pub(super) fn unattended<T>(
     seats: &Allocation,
 ) -> Vec<RecentLoss> {
     let on = plan.as_of.date_in(baseline.state.time_zone);
-    let schools = Schools::new(baseline);
+    let (schools, lasting) = (Schools::new(baseline), lasting(plan, baseline));
     let mut lost: BTreeMap<(String, String), BTreeSet<SourceId>> = BTreeMap::new();
     let applies = |index: &usize| !held.contains_key(index);
     let counts = |index: &usize| applies(index) && !plan.approved.contains(index);
     for (index, change) in plan.changes.iter().enumerate() {
         if counts(&index)
-            && let Some((what, schools)) = removal(change, &schools)
+            && let Some((what, schools)) = removal(change, &schools, &lasting)
         {
             lost.insert((what.to_owned(), change.id.clone()), schools);
         }
     }
-    let losses = Losses::of(plan, seats, baseline);
+    let losses = Losses::of(plan, seats, baseline, &lasting);
     let of_user = |Loss { user, .. }: &Loss| (user.to_string(), schools.of_user_id(user));
     for loss in losses.unenrolled.iter().filter(|it| it.causes.iter().all(applies) && it.causes.iter().any(counts)) {
         let (user, schools) = of_user(loss);
@@ -132,8 +131,15 @@ pub(super) fn unattended<T>(
     lost.into_iter().map(|((what, id), schools)| RecentLoss { what, id, on, schools }).collect()
 }
 
-fn removal(change: &Change, schools: &Schools<'_>) -> Option<(&'static str, BTreeSet<SourceId>)> {
+fn removal(
+    change: &Change,
+    schools: &Schools<'_>,
+    lasting: &Lasting<'_>,
+) -> Option<(&'static str, BTreeSet<SourceId>)> {
     let before = change.before.as_ref().filter(|_| change.verb == Verb::Removed)?;
+    if !is_loss(before, lasting) {
+        return None;
+    }
     match change.kind {
         Kind::Users => Some((USERS_REMOVED, schools.of(before))),
         Kind::Classes => Some((CLASSES_REMOVED, schools.of(before))),

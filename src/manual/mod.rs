@@ -5,6 +5,7 @@
 
 mod assign;
 mod effect;
+mod fleet;
 mod identity;
 mod import;
 mod mode;
@@ -34,6 +35,7 @@ use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, WriteError};
 
 use effect::Effect;
+pub use fleet::acknowledge_fleet;
 pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
 pub use mode::{ModeAsk, ModeRefused, set_mode};
 pub use permit::{MATRIX, Who};

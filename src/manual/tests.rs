@@ -133,7 +133,12 @@ fn in_review(roster: &Roster) -> PendingReview {
         after: Some(record.body().unwrap()),
         tombstone: false,
     };
-    PendingReview { run: "01RUN".into(), first_sync: true, changes: roster.records().map(held).collect() }
+    PendingReview {
+        run: "01RUN".into(),
+        first_sync: true,
+        proposal: None,
+        changes: roster.records().map(held).collect(),
+    }
 }
 
 pub(super) fn worked(baseline: &Baseline, verb: &Verb, fed: bool, as_of: Timestamp) -> Result<Worked, Refused> {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{
     Alert, AlertId, Assignment, Catalog, ContractChange, DailyKey, Date, Disconnection, DistrictId, EducatorAccess,
-    EndDates, Ended, Fingerprint, Kind, LinkDecision, Modes, Override, ProductCode, RecentLoss, Record, Remembered,
-    Roster, RunId, Seat, SourceId, SubscriptionId, Target, Terms, Timestamp, Waiting,
+    EndDates, Ended, Fingerprint, Kind, LinkDecision, Modes, Override, ProductCode, Proposal, RecentLoss, Record,
+    Remembered, Roster, RunId, Seat, SourceId, SubscriptionId, Target, Terms, Timestamp, Waiting,
 };
 
 /// The standing facts of a district that are not its roster.
@@ -92,6 +92,8 @@ pub struct PendingReview {
     pub run: RunId,
     /// Whether it is the first sync of the district or of a new feed.
     pub first_sync: bool,
+    /// The mode that would see the district through what it looks like.
+    pub proposal: Option<Proposal>,
     /// Undecided changes.
     pub changes: Vec<HeldChange>,
 }

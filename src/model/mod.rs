@@ -41,7 +41,7 @@ pub use id::{AlertId, DistrictId, InvalidDistrictId, ProductCode, RunId, SourceI
 pub use identity::{LinkDecision, LinkKind, LinkVerdict};
 pub use kind::{Kind, Verb};
 pub use loss::RecentLoss;
-pub use mode::{Disconnection, DistrictMode, ModeEntry, Modes};
+pub use mode::{Disconnection, DistrictMode, ModeEntry, Modes, Proposal};
 pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub use roster::Roster;

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
 use super::run::words;
-use crate::model::{Date, Timestamp};
+use crate::model::{Date, DistrictId, Timestamp};
 
 words! {
     /// What syncs of a district may do. What a person decides by hand happens in every mode.
@@ -104,6 +104,11 @@ impl Modes {
         self.0.iter().filter(move |it| it.is_open(at, zone))
     }
 
+    /// Whether a rollover was declared: `no_removals` for a range of days that counts now (safety.md, Guard: users added).
+    pub fn is_rollover(&self, at: Timestamp, zone: Tz) -> bool {
+        self.at(at, zone).is_some_and(|it| it.mode == DistrictMode::NoRemovals && it.until.is_some())
+    }
+
     /// When a mode was in force before `until`: from one instant to the one before the other, in order.
     pub fn spans(&self, mode: DistrictMode, until: Timestamp, zone: Tz) -> Vec<(Timestamp, Timestamp)> {
         let ends = self.0.iter().filter_map(|it| it.ends(zone));
@@ -114,6 +119,27 @@ impl Modes {
         edges.dedup();
         let pairs = edges.iter().zip(edges.iter().skip(1));
         pairs.filter(|(from, _)| self.mode(**from, zone) == mode).map(|(from, until)| (*from, *until)).collect()
+    }
+}
+
+/// A mode that would see a district through what its source looks like (P12 to P15). A person sets it, or does not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// The mode.
+    pub mode: DistrictMode,
+    /// First local day.
+    pub from: Date,
+    /// Last local day, inclusive; null: until it is ended.
+    pub until: Option<Date>,
+    /// What it looks like.
+    pub why: String,
+}
+
+impl Proposal {
+    /// The command that sets it.
+    pub fn command(&self, district: &DistrictId) -> String {
+        let until = self.until.map(|day| format!(" --until {day}")).unwrap_or_default();
+        format!("rosterd district mode {district} {} --from {}{until}", self.mode, self.from)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DistrictId, Kind, ModeEntry, ProductCode, RunId, SourceMark, Timestamp};
+use crate::model::{DistrictId, Kind, ModeEntry, ProductCode, Proposal, RunId, SourceMark, Timestamp};
 
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
@@ -289,6 +289,9 @@ pub struct RunRecord {
     pub alerts: AlertCounts,
     /// Held groups.
     pub holds: Vec<HoldRecord>,
+    /// The mode that would see the district through what this pull looks like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposal: Option<Proposal>,
     /// Of a first sync in review: seats needed against bought.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<Need>,
@@ -331,6 +334,7 @@ impl RunRecord {
             seats: SeatCounts::default(),
             alerts: AlertCounts::default(),
             holds: Vec::new(),
+            proposal: None,
             needs: Vec::new(),
             plan: None,
             revert: None,

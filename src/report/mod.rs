@@ -61,6 +61,9 @@ pub fn text(run: &RunRecord) -> String {
     for hold in &run.holds {
         line(format!("  {}", hold_line(hold)));
     }
+    if let Some(it) = &run.proposal {
+        line(format!("  proposal     {}; if so: `{}`", it.why, it.command(&run.district)));
+    }
     for need in &run.needs {
         let bought = need.bought.map_or_else(|| "unlimited".to_owned(), |n| n.to_string());
         line(format!("  needs        {} seats of {}, {bought} bought", need.needed, need.product));

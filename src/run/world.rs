@@ -62,6 +62,7 @@ impl World<'_> {
         record.changes = cleared.counts();
         record.seats = cleared.seat_counts();
         record.holds = cleared.holds().to_vec();
+        record.proposal = cleared.proposal().cloned();
         if record.holds.iter().any(|hold| hold.group == guard::FIRST_SYNC) {
             record.needs = cleared.needs(baseline);
         }

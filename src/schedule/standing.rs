@@ -4,10 +4,13 @@
 use serde::Serialize;
 
 use crate::district::District;
-use crate::model::{Date, DistrictId, DistrictMode, DistrictState, ModeEntry, RunId, RunRecord, Timestamp};
+use crate::model::{Date, DistrictId, DistrictMode, DistrictState, ModeEntry, Proposal, RunId, RunRecord, Timestamp};
 use crate::schedule::due::{self, Nightly};
 use crate::schedule::worker::Office;
 use crate::store::{RunFilter, StoreError};
+
+/// So many runs are looked through for the last pull.
+const RECENT: u32 = 20;
 
 /// Whether the source shares the district.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,6 +71,8 @@ pub struct Standing {
     pub in_review: Vec<RunId>,
     /// Open alerts.
     pub alerts: usize,
+    /// The mode that would see the district through what its last pull looked like; null while one is set.
+    pub proposal: Option<Proposal>,
 }
 
 /// One district; none if the store does not know it.
@@ -97,7 +102,10 @@ async fn standing(office: &Office, state: DistrictState) -> Result<Standing, Sto
     let current = modes.at(now, zone);
     let to_come = modes.open(now, zone).filter(|it| current.is_none_or(|current| current.number != it.number));
     let gone = store.disconnected(&id).await?;
-    let filter = RunFilter { district: Some(id.clone()), limit: Some(1), ..RunFilter::default() };
+    let filter = RunFilter { district: Some(id.clone()), limit: Some(RECENT), ..RunFilter::default() };
+    let runs = store.runs(&filter).await?;
+    let is_set = modes.open(now, zone).any(|it| it.mode != DistrictMode::Normal);
+    let pulled = runs.iter().find(|run| run.snapshot.is_some()).filter(|_| !is_set);
     let fed = known.is_some_and(|it| !it.is_by_hand());
     Ok(Standing {
         name: known.map_or_else(|| id.to_string(), |it| it.name().to_owned()),
@@ -119,7 +127,8 @@ async fn standing(office: &Office, state: DistrictState) -> Result<Standing, Sto
         mode_set_at: current.map(|it| it.at),
         modes_to_come: to_come.cloned().collect(),
         kept_back: store.kept_back(&id).await?,
-        last_run: store.runs(&filter).await?.into_iter().next(),
+        proposal: pulled.and_then(|run| run.proposal.clone()),
+        last_run: runs.into_iter().next(),
         last_good_sync: source.as_ref().map(|it| it.pulled_at),
         roster_of: source.and_then(|it| it.uploaded_at),
         next_night: known.and_then(|it| next_night(office, it, now)),

@@ -287,6 +287,7 @@ pub(super) async fn read_review(tx: &mut Tx, district: &DistrictId) -> Result<Op
     let undecided = changes.into_iter().filter(|(_, decision)| decision.is_none());
     Ok(Some(PendingReview {
         first_sync: run.holds.iter().any(|hold| hold.group == FIRST_SYNC),
+        proposal: run.proposal,
         changes: undecided.map(|(change, _)| change).collect(),
         run: run.run,
     }))

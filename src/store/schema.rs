@@ -53,6 +53,7 @@ const STEPS: &[Step] = &[
     step!(Store, 8, "0008_guard"),
     step!(Store, 9, "0009_history"),
     step!(Store, 10, "0010_mode"),
+    step!(Store, 11, "0011_fleet"),
     step!(Store, 16, "0016_change"),
 ];
 

@@ -2,8 +2,8 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, access, activity, alerts, audit, catalog, change, district, erase, hand, history, identity, lease,
-    loss, manual, mode, night, numbers, queue, records, runs, seats, threshold, token,
+    StoreError, access, activity, alerts, audit, catalog, change, district, erase, fleet, hand, history, identity,
+    lease, loss, manual, mode, night, numbers, queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -17,6 +17,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     change::STATEMENTS,
     district::STATEMENTS,
     erase::STATEMENTS,
+    fleet::STATEMENTS,
     hand::STATEMENTS,
     history::STATEMENTS,
     identity::STATEMENTS,

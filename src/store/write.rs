@@ -9,8 +9,8 @@ use crate::model::{
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, history, loss, mode, records, runs,
-    seats,
+    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, loss, mode,
+    records, runs, seats,
 };
 
 /// Rows a statement.
@@ -249,6 +249,7 @@ impl Store {
             locked.set_remembered(tx_ref, remembered).await?;
         }
         loss::put(tx_ref, &district, &writes.losses, writes.allocated_at).await?;
+        fleet::put(tx_ref, &run, &writes.losses).await?;
         if let Some(source) = &writes.source {
             locked.set_source(tx_ref, source).await?;
         }

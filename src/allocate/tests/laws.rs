@@ -20,7 +20,8 @@ fn violations(it: &World) -> Vec<String> {
         after: None,
         tombstone: false,
     });
-    baseline.review = Some(PendingReview { run: "run".into(), first_sync: false, changes: held.collect() });
+    baseline.review =
+        Some(PendingReview { run: "run".into(), first_sync: false, proposal: None, changes: held.collect() });
     check(&baseline, it.as_of).iter().map(ToString::to_string).collect()
 }
 

@@ -125,6 +125,11 @@ impl Upload {
         self.drop_where("users", "sourcedId", user).drop_where("enrollments", "userSourcedId", user)
     }
 
+    /// Every file from its last row to its first.
+    pub(crate) fn reverse(&mut self) {
+        self.files.values_mut().for_each(|rows| rows.reverse());
+    }
+
     /// Writes the whole upload.
     pub(crate) fn write(&self) {
         let mut manifest = String::from("propertyName,value\nmanifest.version,1.0\noneroster.version,1.1\n");

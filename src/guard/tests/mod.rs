@@ -1,4 +1,6 @@
-//! The sum of seven days over a school made here, night after night (P10).
+//! The sum of seven days over a school made here, night after night (P10); and each row of the guard's table ([`table`]).
+
+mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -67,9 +69,56 @@ fn feed(at: Timestamp, missing: impl Fn(usize) -> bool) -> Snapshot {
     builder.finish(source(at))
 }
 
+/// A feed of these records.
+fn feed_of(records: impl IntoIterator<Item = Record>, at: Timestamp) -> Snapshot {
+    let mut builder = Builder::new();
+    records.into_iter().for_each(|record| builder.add(record, ""));
+    builder.finish(source(at))
+}
+
 fn night(number: usize) -> Timestamp {
     let days = TimeDelta::days(i64::try_from(number).unwrap());
     Timestamp::parse("2025-10-06T07:00:00Z").unwrap().plus(days)
+}
+
+/// A district with this roster and nothing else.
+fn blank(roster: Roster) -> Baseline {
+    Baseline {
+        state: DistrictState {
+            id: "oak".into(),
+            time_zone: chrono_tz::America::Chicago,
+            end_dates: EndDates::Exclusive,
+            revision: 1,
+            audit_seq: 0,
+            audit_head: String::new(),
+            source: Some(source(night(0))),
+            allocated_at: None,
+        },
+        roster,
+        archived: BTreeSet::new(),
+        departed: Roster::default(),
+        catalog: Catalog::default(),
+        terms: crate::model::Terms::default(),
+        seats: BTreeMap::new(),
+        waiting: BTreeMap::new(),
+        ended: BTreeMap::new(),
+        overrides: BTreeMap::new(),
+        educator_access: BTreeMap::new(),
+        assignments: BTreeMap::new(),
+        opened: BTreeMap::new(),
+        persons: BTreeMap::new(),
+        identity: BTreeMap::new(),
+        remembered: Remembered::default(),
+        decisions: BTreeMap::new(),
+        review: None,
+        kept_back: Vec::new(),
+        modes: crate::model::Modes::default(),
+        disconnected: None,
+        recent: Vec::new(),
+        alerts: BTreeMap::new(),
+        daily: BTreeMap::new(),
+        vanished: BTreeMap::new(),
+    }
 }
 
 struct School(Baseline);
@@ -80,42 +129,7 @@ impl School {
         for record in standing().into_iter().chain((0..STUDENTS).flat_map(student)) {
             roster.put(record);
         }
-        Self(Baseline {
-            state: DistrictState {
-                id: "oak".into(),
-                time_zone: chrono_tz::America::Chicago,
-                end_dates: EndDates::Exclusive,
-                revision: 1,
-                audit_seq: 0,
-                audit_head: String::new(),
-                source: Some(source(night(0))),
-                allocated_at: None,
-            },
-            roster,
-            archived: BTreeSet::new(),
-            departed: Roster::default(),
-            catalog: Catalog::default(),
-            terms: crate::model::Terms::default(),
-            seats: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            ended: BTreeMap::new(),
-            overrides: BTreeMap::new(),
-            educator_access: BTreeMap::new(),
-            assignments: BTreeMap::new(),
-            opened: BTreeMap::new(),
-            persons: BTreeMap::new(),
-            identity: BTreeMap::new(),
-            remembered: Remembered::default(),
-            decisions: BTreeMap::new(),
-            review: None,
-            kept_back: Vec::new(),
-            modes: crate::model::Modes::default(),
-            disconnected: None,
-            recent: Vec::new(),
-            alerts: BTreeMap::new(),
-            daily: BTreeMap::new(),
-            vanished: BTreeMap::new(),
-        })
+        Self(blank(roster))
     }
 
     /// A night's sync without these students; the groups it holds, with their counts.
