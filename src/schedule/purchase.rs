@@ -88,15 +88,22 @@ fn district_of(text: &str) -> Option<DistrictId> {
 
 async fn settled(office: &Office, subscription: Subscription, by: String) -> Result<Weighed, NotTaken> {
     let (id, district) = (subscription.id.clone(), subscription.district.clone());
-    let offer = office.store.offer(&district).await?;
-    let over = offer.subscriptions.get(&id).map(|it| it.subscription.clone());
-    let purchase = Purchase { subscription, over, by, reason: None };
     let open = office.queue.list(true).await?;
     let of_this = open.into_iter().filter(|it| it.mode == PURCHASE && it.district == district).filter_map(|it| {
         let queued: Purchase = serde_json::from_str(it.payload.as_deref()?).ok()?;
         (queued.subscription.id == id).then_some((it.run, queued))
     });
-    if let Some((run, queued)) = of_this.last() {
+    let mut waiting = of_this.last();
+    // The store has the run before the queue lets go of it; what it put in force is asked below.
+    if let Some((run, _)) = &waiting
+        && office.store.run(run).await?.is_some()
+    {
+        waiting = None;
+    }
+    let offer = office.store.offer(&district).await?;
+    let over = offer.subscriptions.get(&id).map(|it| it.subscription.clone());
+    let purchase = Purchase { subscription, over, by, reason: None };
+    if let Some((run, queued)) = waiting {
         let same = queued.subscription == purchase.subscription && queued.over == purchase.over;
         return Ok(if same { Weighed::Queued(purchase, run) } else { Weighed::New(purchase) });
     }
