@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use rosterd::allocate::{Allocation, Input, Pull, allocate};
 use rosterd::model::{
-    Allotment, Audience, Basis, Catalog, Class, CountBy, DistrictState, EndDates, Enrollment, LastDay, Overage,
-    Product, Record, Remembered, Role, RoleName, Roster, Seat, Seats, Session, Shrink, Subscription,
-    SubscriptionStatus, Timestamp, User, Waiting,
+    Catalog, Class, DistrictState, EndDates, Enrollment, Product, Record, Remembered, Role, RoleName, Roster, Seat,
+    Seats, Session, Subscription, Timestamp, User, Waiting,
 };
 use sha2::{Digest, Sha256};
 
@@ -51,47 +50,19 @@ struct District {
     remembered: Remembered,
 }
 
-fn product(code: &str) -> Product {
-    Product {
-        code: code.into(),
-        name: code.to_owned(),
-        audience: Audience::Student,
-        basis: Basis::Enrolled,
-        count_by: CountBy::Account,
-        roles: Vec::new(),
-        grades: Vec::new(),
-        schools: Vec::new(),
-        subjects: Vec::new(),
-        courses: Vec::new(),
-        educator_access: false,
-        bundle: Vec::new(),
-        leaving_grace_days: 1,
-        after_last_day: LastDay::Keep,
-        order: Vec::new(),
-    }
-}
-
-fn subscription(code: &str, seats: u32, schools: &[String]) -> Subscription {
-    let share = Seats::Count(seats / 2 / u32::try_from(schools.len()).unwrap());
-    let allotment = |school: &String| Allotment { school: school.clone(), seats: share, locked: false };
-    Subscription {
-        id: code.into(),
-        district: "bench".into(),
-        product: code.into(),
-        seats: Seats::Count(seats),
-        starts_on: "2026-07-01".parse().unwrap(),
-        expires_on: "2027-06-30".parse().unwrap(),
-        grace_days: 0,
-        renews: None,
-        status: SubscriptionStatus::Active,
-        licensed_to: None,
-        created_on: None,
-        overage: Overage::Block,
-        on_shrink: Shrink::Keep,
-        remediate_days: 30,
-        alert_remaining: None,
-        allotments: schools.iter().map(allotment).collect(),
-    }
+/// Half of the seats are allotted evenly to the schools.
+fn bought(code: &str, seats: u32, schools: &[String]) -> (Product, Subscription) {
+    let share = seats / 2 / u32::try_from(schools.len()).unwrap();
+    let allotments: Vec<String> =
+        schools.iter().map(|school| format!("{{ school = \"{school}\", seats = {share} }}")).collect();
+    let text = format!(
+        "[[product]]\ncode = \"{code}\"\nname = \"{code}\"\naudience = \"student\"\nbasis = \"enrolled\"\n\n\
+         [[subscription]]\nid = \"{code}\"\ndistrict = \"bench\"\nproduct = \"{code}\"\nseats = {seats}\n\
+         starts_on = 2026-07-01\nexpires_on = 2027-06-30\ngrace_days = 0\nallotments = [{}]\n",
+        allotments.join(", ")
+    );
+    let Catalog { products, subscriptions, .. } = rosterd::catalog::parse(&text).unwrap();
+    (products.into_values().next().unwrap(), subscriptions.into_values().next().unwrap())
 }
 
 impl District {
@@ -100,8 +71,9 @@ impl District {
         let count = |share: usize| u32::try_from(students * share / 100).unwrap();
         let mut catalog = Catalog::default();
         for (code, share) in PRODUCTS.into_iter().zip([90, 100, 10]) {
-            catalog.products.insert(code.into(), product(code));
-            catalog.subscriptions.insert(code.into(), subscription(code, count(share), &schools));
+            let (product, subscription) = bought(code, count(share), &schools);
+            catalog.products.insert(code.into(), product);
+            catalog.subscriptions.insert(code.into(), subscription);
         }
         let mut roster = Roster::default();
         roster.put(Record::Session(Session {

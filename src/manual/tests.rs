@@ -1,6 +1,6 @@
 //! Rules of the verbs over districts made here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -9,8 +9,8 @@ use crate::apply::Shown;
 use crate::guard;
 use crate::model::{
     Audience, Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, HeldChange, Org, OverrideKind,
-    PendingReview, Personal, Product, Record, Remembered, Role, RoleName, Roster, RosterRecord, SeatState,
-    Subscription, Terms, Timestamp, User,
+    PendingReview, Personal, Product, Record, Role, RoleName, Roster, RosterRecord, SeatState, Subscription, Timestamp,
+    User,
 };
 use crate::plan::{self, Cause};
 
@@ -85,42 +85,17 @@ pub(super) fn baseline(roster: Roster, bought: Vec<(Product, Subscription)>) -> 
         catalog.products.insert(product.code.clone(), product);
         catalog.subscriptions.insert(subscription.id.clone(), subscription);
     }
-    Baseline {
-        state: DistrictState {
-            id: "oak".into(),
-            time_zone: chrono_tz::America::Chicago,
-            end_dates: EndDates::Exclusive,
-            revision: 1,
-            audit_seq: 0,
-            audit_head: String::new(),
-            source: None,
-            allocated_at: None,
-        },
-        roster,
-        archived: BTreeSet::new(),
-        departed: Roster::default(),
-        catalog,
-        terms: Terms::default(),
-        seats: BTreeMap::new(),
-        waiting: BTreeMap::new(),
-        ended: BTreeMap::new(),
-        overrides: BTreeMap::new(),
-        educator_access: BTreeMap::new(),
-        assignments: BTreeMap::new(),
-        opened: BTreeMap::new(),
-        persons: BTreeMap::new(),
-        identity: BTreeMap::new(),
-        remembered: Remembered::default(),
-        decisions: BTreeMap::new(),
-        review: None,
-        kept_back: Vec::new(),
-        modes: crate::model::Modes::default(),
-        disconnected: None,
-        recent: Vec::new(),
-        alerts: BTreeMap::new(),
-        daily: BTreeMap::new(),
-        vanished: BTreeMap::new(),
-    }
+    let state = DistrictState {
+        id: "oak".into(),
+        time_zone: chrono_tz::America::Chicago,
+        end_dates: EndDates::Exclusive,
+        revision: 1,
+        audit_seq: 0,
+        audit_head: String::new(),
+        source: None,
+        allocated_at: None,
+    };
+    Baseline { roster, catalog, ..Baseline::new(state) }
 }
 
 /// The roster as a first sync that is in review.

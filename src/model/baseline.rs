@@ -178,6 +178,37 @@ pub struct Baseline {
 }
 
 impl Baseline {
+    /// A district of which nothing is known yet.
+    pub fn new(state: DistrictState) -> Self {
+        Self {
+            state,
+            roster: Roster::default(),
+            archived: BTreeSet::new(),
+            departed: Roster::default(),
+            catalog: Catalog::default(),
+            terms: Terms::default(),
+            seats: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            ended: BTreeMap::new(),
+            overrides: BTreeMap::new(),
+            educator_access: BTreeMap::new(),
+            assignments: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            persons: BTreeMap::new(),
+            identity: BTreeMap::new(),
+            remembered: Remembered::default(),
+            decisions: BTreeMap::new(),
+            review: None,
+            kept_back: Vec::new(),
+            modes: Modes::default(),
+            disconnected: None,
+            recent: Vec::new(),
+            alerts: BTreeMap::new(),
+            daily: BTreeMap::new(),
+            vanished: BTreeMap::new(),
+        }
+    }
+
     /// The district with what the catalog says now in force: whatever is planned on it is written together with that.
     #[must_use]
     pub fn taking_up(mut self) -> Self {

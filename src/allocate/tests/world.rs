@@ -7,7 +7,7 @@ use crate::model::{
     Allotment, Assignment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState, EducatorAccess,
     EndDates, Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind, Period, Product, ProductCode, Record,
     Remembered, Role, RoleName, Roster, Seat, Seats, Session, Shrink, SourceId, Subscription, SubscriptionStatus,
-    Target, Terms, Timestamp, User, Waiting,
+    Target, Timestamp, User, Waiting,
 };
 
 /// No change.
@@ -356,12 +356,9 @@ impl World {
 
     pub(crate) fn baseline(&self) -> Baseline {
         Baseline {
-            state: self.state.clone(),
             roster: self.roster.clone(),
-            archived: BTreeSet::new(),
             departed: self.departed.clone(),
             catalog: self.catalog.clone(),
-            terms: Terms::default(),
             seats: self.seats.clone(),
             waiting: self.waiting.clone(),
             ended: self.ended.clone(),
@@ -370,17 +367,8 @@ impl World {
             assignments: self.assignments.clone(),
             opened: self.opened.clone(),
             persons: self.persons.clone(),
-            identity: BTreeMap::new(),
             remembered: self.remembered.clone(),
-            decisions: BTreeMap::new(),
-            review: None,
-            kept_back: Vec::new(),
-            modes: crate::model::Modes::default(),
-            disconnected: None,
-            recent: Vec::new(),
-            alerts: BTreeMap::new(),
-            daily: BTreeMap::new(),
-            vanished: BTreeMap::new(),
+            ..Baseline::new(self.state.clone())
         }
     }
 }

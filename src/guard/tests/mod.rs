@@ -2,15 +2,15 @@
 
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use chrono::TimeDelta;
 
 use super::{Circumstances, Settings, review};
 use crate::model::{
-    Baseline, Catalog, Class, DistrictState, EndDates, Enrollment, Kind, Leaving, Org, Pool, ProductCode, Record,
-    Remembered, Role, RoleName, Roster, Seat, SeatState, SourceId, SourceMark, Timestamp, User,
+    Baseline, Class, DistrictState, EndDates, Enrollment, Kind, Leaving, Org, Pool, ProductCode, Record, Role,
+    RoleName, Roster, Seat, SeatState, SourceId, SourceMark, Timestamp, User,
 };
 use crate::plan::{self, Cause};
 use crate::snapshot::{Builder, Snapshot};
@@ -83,42 +83,17 @@ fn night(number: usize) -> Timestamp {
 
 /// A district with this roster and nothing else.
 fn blank(roster: Roster) -> Baseline {
-    Baseline {
-        state: DistrictState {
-            id: "oak".into(),
-            time_zone: chrono_tz::America::Chicago,
-            end_dates: EndDates::Exclusive,
-            revision: 1,
-            audit_seq: 0,
-            audit_head: String::new(),
-            source: Some(source(night(0))),
-            allocated_at: None,
-        },
-        roster,
-        archived: BTreeSet::new(),
-        departed: Roster::default(),
-        catalog: Catalog::default(),
-        terms: crate::model::Terms::default(),
-        seats: BTreeMap::new(),
-        waiting: BTreeMap::new(),
-        ended: BTreeMap::new(),
-        overrides: BTreeMap::new(),
-        educator_access: BTreeMap::new(),
-        assignments: BTreeMap::new(),
-        opened: BTreeMap::new(),
-        persons: BTreeMap::new(),
-        identity: BTreeMap::new(),
-        remembered: Remembered::default(),
-        decisions: BTreeMap::new(),
-        review: None,
-        kept_back: Vec::new(),
-        modes: crate::model::Modes::default(),
-        disconnected: None,
-        recent: Vec::new(),
-        alerts: BTreeMap::new(),
-        daily: BTreeMap::new(),
-        vanished: BTreeMap::new(),
-    }
+    let state = DistrictState {
+        id: "oak".into(),
+        time_zone: chrono_tz::America::Chicago,
+        end_dates: EndDates::Exclusive,
+        revision: 1,
+        audit_seq: 0,
+        audit_head: String::new(),
+        source: Some(source(night(0))),
+        allocated_at: None,
+    };
+    Baseline { roster, ..Baseline::new(state) }
 }
 
 struct School(Baseline);
