@@ -1,6 +1,6 @@
 //! `rosterd audit tail`: the latest entries, and those to come.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use clap::Args;
@@ -53,17 +53,7 @@ impl Tail {
     async fn latest(&self, session: &Session, filter: &AuditFilter, seen: &Seen) -> Result<Vec<Entry>, CommandError> {
         let mut all: Vec<Entry> = Vec::new();
         for (district, last) in seen {
-            let mut of_district: VecDeque<Entry> = VecDeque::new();
-            let mut stream = session
-                .store()
-                .audit_stream(AuditFilter { district: Some(district.clone()), ..filter.clone() })
-                .await?;
-            while let Some(page) = stream.next_page().await? {
-                of_district.extend(page.into_iter().filter(|it| it.seq <= *last));
-                let surplus = of_district.len().saturating_sub(self.lines);
-                of_district.drain(..surplus);
-            }
-            all.extend(of_district);
+            all.extend(session.store().latest_entries(district, filter, *last, self.lines).await?);
         }
         in_order(&mut all);
         let surplus = all.len().saturating_sub(self.lines);

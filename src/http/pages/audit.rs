@@ -7,13 +7,13 @@ use serde::Deserialize;
 
 use crate::audit::Entry;
 use crate::http::App;
+use crate::http::api::audit::export::{self, Format};
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
-use crate::http::pages::{Frame, csv_file, page, when};
+use crate::http::pages::{Frame, page, when};
 use crate::http::problem::Problem;
 use crate::model::{DistrictId, RunId, SourceId, Timestamp};
-use crate::report;
-use crate::store::AuditFilter;
+use crate::store::{AuditFilter, Store};
 
 /// Entries on the page.
 const SHOWN: usize = 200;
@@ -99,9 +99,18 @@ pub(crate) async fn export(
     Asked(asked): Asked<Search>,
 ) -> Result<Response, Problem> {
     let wrong = |name| Problem::bad_request(format!("`{name}` must be an RFC 3339 instant"));
-    let entries = read(&app, &caller, filter(&asked).map_err(wrong)?).await?;
-    let lines = entries.iter().map(report::entry_line);
-    Ok(csv_file("audit.csv", [report::entry_header()].into_iter().chain(lines)))
+    let filter = filter(&asked).map_err(wrong)?;
+    let store = app.desk.office().store;
+    let district = named(&store, &caller, &filter).await?;
+    Ok(export::streamed(store, filter, vec![district], Format::Sheet))
+}
+
+/// The district that is asked about.
+async fn named(store: &Store, caller: &Caller, filter: &AuditFilter) -> Result<DistrictId, Problem> {
+    let id = filter.district.clone().ok_or_else(|| Problem::bad_request("name a `district`"))?;
+    caller.check(&id)?;
+    store.district(&id).await?;
+    Ok(id)
 }
 
 fn filter(asked: &Search) -> Result<AuditFilter, &'static str> {
@@ -121,21 +130,12 @@ fn filter(asked: &Search) -> Result<AuditFilter, &'static str> {
     })
 }
 
+/// The latest entries that pass, one more than are shown.
 async fn read(app: &App, caller: &Caller, filter: AuditFilter) -> Result<Vec<Entry>, Problem> {
     let store = app.desk.office().store;
-    let id = filter.district.clone().ok_or_else(|| Problem::bad_request("name a `district`"))?;
-    caller.check(&id)?;
-    let head = store.audit_head(&id).await?.size;
-    // Without any other condition the latest are the last ones.
-    let open = AuditFilter { district: Some(id), ..AuditFilter::default() };
-    let last = i64::try_from(SHOWN).unwrap_or(i64::MAX);
-    let after_seq = (filter == open).then(|| head.saturating_sub(last + 1));
-    let mut stream = store.audit_stream(AuditFilter { after_seq, ..filter }).await?;
-    let mut entries = Vec::new();
-    while let Some(page) = stream.next_page().await? {
-        entries.extend(page);
-    }
-    Ok(entries)
+    let id = named(&store, caller, &filter).await?;
+    let end = store.audit_head(&id).await?.size;
+    Ok(store.latest_entries(&id, &filter, end, SHOWN + 1).await?)
 }
 
 fn row(it: Entry) -> Row {

@@ -23,6 +23,26 @@ pub(crate) enum Format {
     #[default]
     Jsonl,
     Csv,
+    /// CSV with the ends of lines that spreadsheets write.
+    #[serde(skip)]
+    Sheet,
+}
+
+impl Format {
+    fn line(self, entry: &Entry) -> String {
+        match self {
+            Self::Jsonl => serde_json::to_string(entry).unwrap_or_default(),
+            Self::Csv | Self::Sheet => report::entry_line(entry),
+        }
+    }
+
+    fn header(self) -> Option<String> {
+        (self != Self::Jsonl).then(report::entry_header)
+    }
+
+    fn end(self) -> &'static str {
+        if self == Self::Sheet { "\r\n" } else { "\n" }
+    }
 }
 
 /// The filters of the list, and how to write them.
@@ -49,16 +69,21 @@ pub(crate) async fn export(
     let Wanted { format, district, run, user, action, category, since, until } = asked;
     let filters = Filters { district, run, user, action, category, since, until, cursor: None, limit: None };
     let store = app.desk.office().store;
-    let mut districts = seen(&store, &caller, filters.district.as_deref()).await?;
+    let districts = seen(&store, &caller, filters.district.as_deref()).await?;
+    Ok(streamed(store, filter(&filters)?, districts, format))
+}
+
+/// The entries of some districts as a file.
+pub(crate) fn streamed(store: Store, filter: AuditFilter, mut districts: Vec<DistrictId>, format: Format) -> Response {
     districts.reverse();
-    let reading = Reading { store, filter: filter(&filters)?, districts, after: 0, format, begun: false };
+    let reading = Reading { store, filter, districts, after: 0, format, begun: false };
     let body = Body::from_stream(stream::try_unfold(reading, next));
     let (media, name) = match format {
         Format::Jsonl => ("application/x-ndjson", "audit.jsonl"),
-        Format::Csv => ("text/csv; charset=utf-8", "audit.csv"),
+        Format::Csv | Format::Sheet => ("text/csv; charset=utf-8", "audit.csv"),
     };
     let disposition = format!("attachment; filename=\"{name}\"");
-    Ok(([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response())
+    ([(header::CONTENT_TYPE, media.to_owned()), (header::CONTENT_DISPOSITION, disposition)], body).into_response()
 }
 
 /// How far the export has come.
@@ -75,8 +100,8 @@ struct Reading {
 /// The next page as text.
 async fn next(mut reading: Reading) -> Result<Option<(Bytes, Reading)>, crate::store::StoreError> {
     let mut text = String::new();
-    if !reading.begun && reading.format == Format::Csv {
-        text = report::entry_header() + "\n";
+    if let Some(header) = reading.format.header().filter(|_| !reading.begun) {
+        text = header + reading.format.end();
     }
     reading.begun = true;
     while let Some(district) = reading.districts.last() {
@@ -90,17 +115,10 @@ async fn next(mut reading: Reading) -> Result<Option<(Bytes, Reading)>, crate::s
         };
         reading.after = page.last().map_or(reading.after, |it| it.seq);
         for entry in &page {
-            text.push_str(&line(entry, reading.format));
-            text.push('\n');
+            text.push_str(&reading.format.line(entry));
+            text.push_str(reading.format.end());
         }
         return Ok(Some((Bytes::from(text), reading)));
     }
     Ok((!text.is_empty()).then(|| (Bytes::from(text), reading)))
-}
-
-fn line(entry: &Entry, format: Format) -> String {
-    match format {
-        Format::Jsonl => serde_json::to_string(entry).unwrap_or_default(),
-        Format::Csv => report::entry_line(entry),
-    }
 }
