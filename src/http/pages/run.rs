@@ -97,12 +97,14 @@ pub(crate) async fn show(
     let undecided = run.status == RunStatus::Held && run.holds.iter().any(|it| it.decision.is_none());
     let may_decide = caller.form_key().is_some() && caller.has(Scope::Approve);
     let applied = matches!(run.status, RunStatus::Applied | RunStatus::Held) && run.audit.is_some();
-    let (lines_title, mut lines) = match &run.plan {
-        Some(plan) => ("What it would do", plan.lines.iter().map(|it| line(it.clone())).collect()),
-        None => ("What it did", changed(&app, &run).await?),
+    let (lines_title, lines, all) = if let Some(plan) = &run.plan {
+        let lines = plan.lines.iter().take(SHOWN).map(|it| line(it.clone())).collect();
+        ("What it would do", lines, plan.lines.len())
+    } else {
+        let entries = run.audit.as_ref().map_or(0, |it| it.last_seq - it.first_seq + 1);
+        ("What it did", changed(&app, &run).await?, usize::try_from(entries).unwrap_or(0))
     };
-    let lines_more = lines.len().saturating_sub(SHOWN);
-    lines.truncate(SHOWN);
+    let lines_more = all.saturating_sub(lines.len());
     let open = !matches!(
         run.status,
         RunStatus::Applied | RunStatus::Unchanged | RunStatus::Held | RunStatus::Failed | RunStatus::Cancelled
@@ -160,15 +162,17 @@ fn line(text: String) -> Line {
     Line { text, tone }
 }
 
-/// What the run changed, as the audit tells it.
+/// The first of what the run changed, as the audit tells it.
 async fn changed(app: &App, run: &RunRecord) -> Result<Vec<Line>, Problem> {
     let filter =
         AuditFilter { district: Some(run.district.clone()), run: Some(run.run.clone()), ..AuditFilter::default() };
     let store = app.desk.office().store;
     let mut stream = store.audit_stream(filter).await?;
     let mut lines = Vec::new();
-    while let Some(entries) = stream.next_page().await? {
-        for it in entries {
+    while lines.len() < SHOWN
+        && let Some(entries) = stream.next_page().await?
+    {
+        for it in entries.into_iter().take(SHOWN - lines.len()) {
             let verb = it.action.split_once('.').map_or("", |(_, verb)| verb);
             let sign = match verb {
                 "added" | "granted" | "set" | "raised" => '+',
