@@ -11,7 +11,7 @@ use super::Input;
 use super::capacity::{Coverage, LAPSE_DAYS, of_district};
 
 /// What a subscription gives on `today` by its own dates; a renewal may still void its grace.
-pub(super) fn access(it: &Subscription, today: Date) -> Access {
+pub fn access(it: &Subscription, today: Date) -> Access {
     if it.status == SubscriptionStatus::Inactive {
         Access::None
     } else if today < it.starts_on {

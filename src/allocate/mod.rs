@@ -44,6 +44,7 @@ use product::{Desk, Sheets};
 
 pub use capacity::{Coverage, coverage, grace};
 pub use check::{Violation, check};
+pub use contract::access as access_on;
 pub use dates::Lasting;
 pub use demand::{Demand, counts_for};
 pub use difference::{Difference, Keyed};

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::allocate::{self, Input, License};
 use crate::audit::{Entry, Fold};
 use crate::model::{
-    Baseline, Date, Leaving, Pool, ProductCode, Remembered, Seat, SourceId, Subscription, SubscriptionId, Timestamp,
-    Waiting,
+    Access, Baseline, Date, Leaving, Pool, ProductCode, Remembered, Seat, SourceId, Subscription, SubscriptionId,
+    Timestamp, Waiting,
 };
 
 /// A district on its way through its audit.
@@ -98,11 +98,13 @@ impl Rewound {
     /// second found.
     fn remember_grace(&mut self, at: Timestamp) {
         let day = at.date_in(self.then.state.time_zone);
-        let ended = |it: &Subscription| it.expires_on < day;
-        if self.then.catalog.subscriptions.values().any(ended) {
-            self.settle(at);
-            self.then.remembered.grace = allocate::grace(Input::of(&self.then, at));
+        let in_grace = |it: &Subscription| allocate::access_on(it, day) == Access::Grace;
+        if !self.then.catalog.subscriptions.values().any(in_grace) {
+            self.then.remembered.grace.clear();
+            return;
         }
+        self.settle(at);
+        self.then.remembered.grace = allocate::grace(Input::of(&self.then, at));
     }
 
     /// Puts what the fold knows into the rows of the store.
