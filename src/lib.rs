@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod keyed;
 pub mod metrics;
 pub mod secret;
 

@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 
 use chrono::Days;
-use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
-use sha2::Sha256;
 
 use crate::allocate::Ground;
+use crate::keyed::keyed_hex;
 use crate::model::{Date, DistrictId, ProductCode, Timestamp};
 
 use super::answer::Verdict;
@@ -123,7 +122,5 @@ fn verdict(ground: Ground) -> Verdict {
 
 /// The two lines of a file.
 pub fn sign(document: &str, key: &[u8]) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    mac.update(document.as_bytes());
-    format!("{document}\n{}\n", hex::encode(mac.finalize().into_bytes()))
+    format!("{document}\n{}\n", keyed_hex(key, document.as_bytes()))
 }

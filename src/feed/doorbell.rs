@@ -1,16 +1,15 @@
 //! The doorbell of `GET /v1/changes`: a signed POST that says that there is more, and nothing else. Whoever hears it asks for
 //! the changes, so one that is lost, repeated or forged does no harm.
 
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sha2::Sha256;
 
 use crate::clock;
 use crate::feed::FeedError;
 use crate::feed::error::Place;
 use crate::feed::http::{Ask, Http};
 use crate::feed::settings::{Transport, checked_url};
+use crate::keyed::keyed_hex;
 use crate::secret::{Environment, Secret};
 
 /// Requests a second, at most.
@@ -68,7 +67,6 @@ impl Doorbell {
 
 /// `t=…,v1=…`.
 fn signed(secret: &SecretString, seconds: i64, form: &str) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else { return String::new() };
-    mac.update(format!("{seconds}.{form}").as_bytes());
-    format!("t={seconds},v1={}", hex::encode(mac.finalize().into_bytes()))
+    let hash = keyed_hex(secret.expose_secret().as_bytes(), format!("{seconds}.{form}").as_bytes());
+    format!("t={seconds},v1={hash}")
 }

@@ -3,9 +3,8 @@
 
 use axum::http::header;
 use axum::http::{HeaderMap, HeaderValue};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
+use crate::keyed::{keyed_hex, same};
 use crate::model::Timestamp;
 
 /// The cookie's name.
@@ -20,16 +19,11 @@ pub(crate) struct Signer<'a>(pub(crate) &'a [u8]);
 
 impl Signer<'_> {
     fn mac(self, purpose: &str, text: &str) -> String {
-        // HMAC takes a key of any length.
-        let Ok(mac) = Hmac::<Sha256>::new_from_slice(self.0) else { return String::new() };
-        let signed = mac.chain_update(purpose).chain_update([0]).chain_update(text);
-        hex::encode(signed.finalize().into_bytes())
+        keyed_hex(self.0, format!("{purpose}\0{text}").as_bytes())
     }
 
     fn is(self, purpose: &str, text: &str, mac: &str) -> bool {
-        let Ok(given) = hex::decode(mac) else { return false };
-        let Ok(expected) = Hmac::<Sha256>::new_from_slice(self.0) else { return false };
-        expected.chain_update(purpose).chain_update([0]).chain_update(text).verify_slice(&given).is_ok()
+        same(&self.mac(purpose, text), mac)
     }
 
     /// The value of the cookie for a token, by its hash.

@@ -5,11 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::Sha256;
-use subtle::ConstantTimeEq;
 
 use crate::http::App;
 use crate::http::api;
@@ -17,6 +14,7 @@ use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
 use crate::http::tokens::Scope;
+use crate::keyed::{keyed_hex, same};
 use crate::model::{DistrictId, Kind, Record, is_personal};
 use crate::store::{Change, Lost, Place, SEAT_CHANGES, Told};
 
@@ -122,10 +120,7 @@ fn value(record: &Record, people: bool) -> Result<Value, Problem> {
 const SIGNED: usize = 32;
 
 fn signature(key: &[u8], text: &str) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    mac.update(b"changes\n");
-    mac.update(text.as_bytes());
-    hex::encode(mac.finalize().into_bytes()).chars().take(SIGNED).collect()
+    keyed_hex(key, format!("changes\n{text}").as_bytes()).chars().take(SIGNED).collect()
 }
 
 fn seal(key: &[u8], cursor: &Cursor) -> Result<String, Problem> {
@@ -135,8 +130,8 @@ fn seal(key: &[u8], cursor: &Cursor) -> Result<String, Problem> {
 
 fn open(key: &[u8], sealed: &str) -> Option<Cursor> {
     let (text, signed) = sealed.split_once('.')?;
-    let same = bool::from(signature(key, text).as_bytes().ct_eq(signed.as_bytes()));
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|_| same)?;
+    let ours = same(&signature(key, text), signed);
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().filter(|_| ours)?;
     serde_json::from_slice(&bytes).ok()
 }
 
