@@ -29,11 +29,7 @@ impl Session {
         reason: Option<&str>,
     ) -> Result<u8, CommandError> {
         let record = self.carry_out_by_hand(district, verb, reason).await?;
-        if self.output.json {
-            self.output.document(&record)?;
-        } else {
-            self.report(&record)?;
-        }
+        self.tell(&record)?;
         Ok(u8::from(record.status == RunStatus::Failed))
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::catalog::{self, Source, unknown_schools};
 use crate::command::output::{Output, Tone};
 use crate::command::{CommandError, Session, sync};
-use crate::model::{Catalog, Purchase, RunStatus, Seats, SubscriptionId, Terms, Trigger};
+use crate::model::{Catalog, Purchase, Seats, SubscriptionId, Terms, Trigger};
 use crate::run::{Foreseen, foresee};
 use crate::schedule::catalog::{self as office, FiledRun, Look, LookError, Outcome};
 use crate::schedule::purchase::{self, NotTaken, Unchanged, Weighed};
@@ -299,13 +299,7 @@ async fn put(session: &Session, file: &std::path::Path, reason: Option<String>) 
         Weighed::Queued(purchase, _) | Weighed::New(purchase) => Purchase { reason: reason.clone(), ..purchase },
     };
     let request = asked(session, purchase.subscription.district.clone(), office::PURCHASE);
-    let record = session.carried_out(purchase::request(NewRequest { reason, ..request }, &purchase)?).await?;
-    if session.output.json {
-        session.output.document(&record)?;
-    } else {
-        session.report(&record)?;
-    }
-    Ok(u8::from(record.status == RunStatus::Failed))
+    session.carry_out_and_tell(purchase::request(NewRequest { reason, ..request }, &purchase)?).await
 }
 
 fn refused(error: NotTaken) -> CommandError {

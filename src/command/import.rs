@@ -52,11 +52,7 @@ impl Import {
             idempotency_key: None,
         };
         let record = session.carried_out(request).await?;
-        if session.output.json {
-            session.output.document(&record)?;
-        } else {
-            session.report(&record)?;
-        }
+        session.tell(&record)?;
         Ok(sync::exit_status(&[record], false))
     }
 }

@@ -96,6 +96,25 @@ enum Command {
     Demo(demo::Demo),
     /// The daemon: nightly syncs, requests, HTTP
     Run(run::Run),
+    #[command(flatten)]
+    Asked(Box<Asked>),
+    /// Checks an installation, each finding with its remedy
+    Doctor(doctor::Doctor),
+    /// Brings the database up to this version
+    Migrate,
+    /// Completions for a shell
+    Completions(shell::Completions),
+    /// Manual pages
+    Man(shell::Man),
+    /// The OpenAPI document of the HTTP interface
+    Openapi,
+    /// The simulated Clever and OneRoster servers alone
+    SimulateFeed(simulate::SimulateFeed),
+}
+
+/// What is asked of a store.
+#[derive(Debug, Subcommand)]
+enum Asked {
     /// A sync now, and its report
     Sync(sync::Sync),
     /// Upload a roster into a district that is kept by hand, and its report
@@ -166,23 +185,11 @@ enum Command {
     Audit(audit::Audit),
     /// Checks audit chain, fold and invariants
     Verify(verify::Verify),
-    /// Checks an installation, each finding with its remedy
-    Doctor(doctor::Doctor),
     /// Bearer tokens of the HTTP side
     #[command(subcommand)]
     Token(token::Token),
-    /// Brings the database up to this version
-    Migrate,
     /// A consistent copy of the store, also while the daemon works
     Backup(backup::Backup),
-    /// Completions for a shell
-    Completions(shell::Completions),
-    /// Manual pages
-    Man(shell::Man),
-    /// The OpenAPI document of the HTTP interface
-    Openapi,
-    /// The simulated Clever and OneRoster servers alone
-    SimulateFeed(simulate::SimulateFeed),
 }
 
 /// Why a command did not do what was asked, with its exit status.
@@ -372,93 +379,63 @@ async fn main(signals: Option<Signals>) -> ExitCode {
 async fn dispatch(cli: Cli, signals: Option<Signals>) -> Result<u8, CommandError> {
     let Cli { common, command } = cli;
     match command {
-        Command::Demo(demo) => return demo.run(&common).await,
-        Command::Run(run) => return run.run(&common, signals).await,
-        Command::SimulateFeed(simulate) => return simulate.run().await,
-        Command::Doctor(doctor) => return doctor.run(&common).await,
-        Command::Migrate => return migrate::run(&common).await,
-        Command::Completions(it) => return it.run(Output::new(common.json)),
-        Command::Man(it) => return it.run(),
-        Command::Openapi => return shell::openapi(Output::new(common.json)),
-        Command::Catalog(catalog::CatalogCommand::Check { file }) => {
-            return catalog::CatalogCommand::check(&file, Output::new(common.json));
-        }
-        Command::Sync(_)
-        | Command::Import(_)
-        | Command::Runs(_)
-        | Command::Licenses(_)
-        | Command::Seats(_)
-        | Command::Roster(_)
-        | Command::Find(_)
-        | Command::Explain(_)
-        | Command::Report(_)
-        | Command::Activity(_)
-        | Command::Override(_)
-        | Command::Access(_)
-        | Command::Assign(_)
-        | Command::Unassign(_)
-        | Command::Reassign(_)
-        | Command::Swap(_)
-        | Command::MoveSeats(_)
-        | Command::District(_)
-        | Command::Fleet(_)
-        | Command::Enroll(_)
-        | Command::Unenroll(_)
-        | Command::Role(_)
-        | Command::User(_)
-        | Command::Suggest(_)
-        | Command::Identity(_)
-        | Command::Threshold(_)
-        | Command::Alerts(_)
-        | Command::Audit(_)
-        | Command::Catalog(_)
-        | Command::Verify(_)
-        | Command::Backup(_)
-        | Command::Token(_) => {}
+        Command::Demo(demo) => demo.run(&common).await,
+        Command::Run(run) => run.run(&common, signals).await,
+        Command::SimulateFeed(simulate) => simulate.run().await,
+        Command::Doctor(doctor) => doctor.run(&common).await,
+        Command::Migrate => migrate::run(&common).await,
+        Command::Completions(it) => it.run(Output::new(common.json)),
+        Command::Man(it) => it.run(),
+        Command::Openapi => shell::openapi(Output::new(common.json)),
+        Command::Asked(asked) => match *asked {
+            Asked::Catalog(catalog::CatalogCommand::Check { file }) => {
+                catalog::CatalogCommand::check(&file, Output::new(common.json))
+            }
+            asked => {
+                let session = Session::open(&common).await?;
+                let outcome = asked.run(&session).await;
+                session.close().await;
+                outcome
+            }
+        },
     }
-    let session = Session::open(&common).await?;
-    let outcome = match command {
-        Command::Sync(it) => it.run(&session).await,
-        Command::Import(it) => it.run(&session).await,
-        Command::Runs(it) => it.run(&session).await,
-        Command::Licenses(it) => it.run(&session).await,
-        Command::Seats(it) => it.run(&session).await,
-        Command::Roster(it) => it.run(&session).await,
-        Command::Find(it) => it.run(&session).await,
-        Command::Explain(it) => it.run(&session).await,
-        Command::Report(it) => it.run(&session).await,
-        Command::Activity(it) => it.run(&session).await,
-        Command::Override(it) => it.run(&session).await,
-        Command::Access(it) => it.run(&session).await,
-        Command::Assign(it) => it.run(&session, true).await,
-        Command::Unassign(it) => it.run(&session, false).await,
-        Command::Reassign(it) => it.run(&session).await,
-        Command::Swap(it) => it.run(&session).await,
-        Command::MoveSeats(it) => it.run(&session).await,
-        Command::District(it) => it.run(&session).await,
-        Command::Fleet(it) => it.run(&session).await,
-        Command::Enroll(it) => it.run(&session).await,
-        Command::Unenroll(it) => it.run(&session).await,
-        Command::Role(it) => it.run(&session).await,
-        Command::User(it) => it.run(&session).await,
-        Command::Suggest(it) => it.run(&session).await,
-        Command::Identity(it) => it.run(&session).await,
-        Command::Threshold(it) => it.run(&session).await,
-        Command::Alerts(it) => it.run(&session).await,
-        Command::Audit(it) => it.run(&session).await,
-        Command::Catalog(it) => it.run(&session).await,
-        Command::Verify(it) => it.run(&session).await,
-        Command::Backup(it) => it.run(&session).await,
-        Command::Token(it) => it.run(&session).await,
-        Command::Demo(_)
-        | Command::Run(_)
-        | Command::SimulateFeed(_)
-        | Command::Doctor(_)
-        | Command::Migrate
-        | Command::Completions(_)
-        | Command::Man(_)
-        | Command::Openapi => Ok(0),
-    };
-    session.close().await;
-    outcome
+}
+
+impl Asked {
+    async fn run(self, session: &Session) -> Result<u8, CommandError> {
+        match self {
+            Self::Sync(it) => it.run(session).await,
+            Self::Import(it) => it.run(session).await,
+            Self::Runs(it) => it.run(session).await,
+            Self::Licenses(it) => it.run(session).await,
+            Self::Seats(it) => it.run(session).await,
+            Self::Roster(it) => it.run(session).await,
+            Self::Find(it) => it.run(session).await,
+            Self::Explain(it) => it.run(session).await,
+            Self::Report(it) => it.run(session).await,
+            Self::Activity(it) => it.run(session).await,
+            Self::Override(it) => it.run(session).await,
+            Self::Access(it) => it.run(session).await,
+            Self::Assign(it) => it.run(session, true).await,
+            Self::Unassign(it) => it.run(session, false).await,
+            Self::Reassign(it) => it.run(session).await,
+            Self::Swap(it) => it.run(session).await,
+            Self::MoveSeats(it) => it.run(session).await,
+            Self::District(it) => it.run(session).await,
+            Self::Fleet(it) => it.run(session).await,
+            Self::Enroll(it) => it.run(session).await,
+            Self::Unenroll(it) => it.run(session).await,
+            Self::Role(it) => it.run(session).await,
+            Self::User(it) => it.run(session).await,
+            Self::Suggest(it) => it.run(session).await,
+            Self::Identity(it) => it.run(session).await,
+            Self::Threshold(it) => it.run(session).await,
+            Self::Alerts(it) => it.run(session).await,
+            Self::Audit(it) => it.run(session).await,
+            Self::Catalog(it) => it.run(session).await,
+            Self::Verify(it) => it.run(session).await,
+            Self::Backup(it) => it.run(session).await,
+            Self::Token(it) => it.run(session).await,
+        }
+    }
 }

@@ -268,10 +268,6 @@ async fn cancel(session: &Session, run: &str) -> Result<u8, CommandError> {
     }
     let record = RunRecord { status: RunStatus::Cancelled, finished_at: Some(session.as_of()), ..record };
     session.store().finish_run(&record).await?;
-    if session.output.json {
-        session.output.document(&record)?;
-    } else {
-        session.report(&record)?;
-    }
+    session.tell(&record)?;
     Ok(0)
 }

@@ -144,12 +144,13 @@ impl Session {
     /// The same, told; the exit status of a run that a person asked for by name.
     pub(super) async fn carry_out_and_tell(&self, request: NewRequest) -> Result<u8, CommandError> {
         let record = self.carried_out(request).await?;
-        if self.output.json {
-            self.output.document(&record)?;
-        } else {
-            self.report(&record)?;
-        }
+        self.tell(&record)?;
         Ok(u8::from(record.status == RunStatus::Failed))
+    }
+
+    /// A run that has ended, as JSON or as its report.
+    pub(super) fn tell(&self, record: &RunRecord) -> Result<(), CommandError> {
+        if self.output.json { self.output.document(record) } else { self.report(record) }
     }
 
     /// Files a request and returns the run when it is done: carried out here if no one else works on this store.
