@@ -16,16 +16,6 @@ impl Place {
         let shown = self.site.at(now, &[&["district", "mode", OAK], &words[..], &["--json"]].concat()).await;
         shown.exits(0).json()
     }
-
-    async fn shown(&self, now: &str) -> Value {
-        self.site.at(now, &["district", "show", OAK, "--json"]).await.exits(0).json()
-    }
-
-    /// A catalog in which the product has exactly so many seats.
-    fn sells(&self, seats: u32) {
-        let text = CATALOG.replace("seats = 100", &format!("seats = {seats}"));
-        std::fs::write(self.site.folder().join("catalog.toml"), text).unwrap();
-    }
 }
 
 /// P12, safety.md, Modes: the summer. What leaves is kept back and bridged, who is new is served beside it, nobody is asked,
@@ -64,21 +54,7 @@ async fn p12_no_removals_keeps_back_what_ends_demand_and_serves_who_is_new() {
         );
 
         // What people do by hand in between leaves the bridges where they are.
-        let words = [
-            "override",
-            "set",
-            "--district",
-            OAK,
-            "--user",
-            "b-001",
-            "--product",
-            "reading",
-            "--exclude",
-            "--reason",
-            "x",
-            "--json",
-        ];
-        let run = it.site.at(NIGHT_2, &words).await.exits(0).json();
+        let run = it.decide(NIGHT_2, "b-001", "--exclude", "x").await;
         assert_eq!((&run["seats"]["bridged"], &run["seats"]["released"]), (&json!(20), &json!(1)));
 
         let before = it.site.state(OAK).await;
@@ -157,21 +133,7 @@ async fn a_plan_that_would_hold_is_no_review() {
             .exits(1)
             .says(&["holds nothing"]);
         // A person's decision happens in every mode, and what goes on by hand leaves the bridges alone.
-        let words = [
-            "override",
-            "set",
-            "--district",
-            OAK,
-            "--user",
-            "b-002",
-            "--product",
-            "reading",
-            "--exclude",
-            "--reason",
-            "x",
-            "--json",
-        ];
-        let run = it.site.at(NIGHT_3, &words).await.exits(0).json();
+        let run = it.decide(NIGHT_3, "b-002", "--exclude", "x").await;
         assert_eq!(run["seats"]["bridged"], 20, "{run:#}");
         let run =
             it.site.at(NIGHT_3, &["runs", "approve", held["run"].as_str().unwrap(), "--json"]).await.exits(0).json();
@@ -216,21 +178,7 @@ async fn p39_a_paused_district_is_not_fetched_and_its_contract_goes_on() {
         let kinds: Vec<&str> = alerts.as_array().unwrap().iter().map(|it| it["kind"].as_str().unwrap()).collect();
         assert!(kinds.contains(&"expired") && !kinds.contains(&"stale_roster"), "{kinds:?}");
         it.mode("2026-01-15T08:00:00.000Z", "normal").await;
-        let words = [
-            "override",
-            "set",
-            "--district",
-            OAK,
-            "--user",
-            "b-001",
-            "--product",
-            "reading",
-            "--exclude",
-            "--reason",
-            "x",
-            "--json",
-        ];
-        it.site.at("2026-01-22T07:00:00.000Z", &words).await.exits(0);
+        it.decide("2026-01-22T07:00:00.000Z", "b-001", "--exclude", "x").await;
         let alerts = it.site.run(&["alerts", "--district", OAK, "--json"]).await.exits(0).json();
         assert!(alerts.to_string().contains("stale_roster"), "{alerts:#}");
         it.site.verified().await;

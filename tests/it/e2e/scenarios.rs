@@ -163,20 +163,7 @@ async fn p29_the_feed_removes_nothing_that_it_does_not_own() {
     on_both("", async |mut it| {
         it.upload.user("a-099", "student", "s1");
         it.sync(NIGHT_1, 0).await;
-        let words = [
-            "override",
-            "set",
-            "--district",
-            OAK,
-            "--user",
-            "a-099",
-            "--product",
-            "reading",
-            "--pin",
-            "--reason",
-            "pilot",
-        ];
-        it.site.at(NIGHT_1, &words).await.exits(0);
+        it.decide(NIGHT_1, "a-099", "--pin", "pilot").await;
         it.upload.leaves("b-001");
         for night in [NIGHT_2, NIGHT_3] {
             it.sync(night, 0).await;

@@ -37,10 +37,6 @@ impl Place {
             }
         }
     }
-
-    async fn show(&self, now: &str) -> Value {
-        self.site.at(now, &["district", "show", OAK, "--json"]).await.exits(0).json()
-    }
 }
 
 /// P13, P12: in May the source is a year ahead. Nobody loses a seat for it: it is held, named as what it looks like, and one
@@ -61,7 +57,7 @@ async fn p13_a_rollover_is_held_and_the_mode_for_the_summer_proposed() {
             (&json!("no_removals"), &json!("2026-05-20"), &json!("2026-08-17"))
         );
         assert!(proposal["why"].as_str().unwrap().contains("rollover"), "{proposal}");
-        assert_eq!(&it.show(may_20).await["proposal"], proposal);
+        assert_eq!(&it.shown(may_20).await["proposal"], proposal);
         let command = "district mode oak no_removals --from 2026-05-20 --until 2026-08-17";
         it.site.at(may_20, &["runs", "show", run["run"].as_str().unwrap()]).await.exits(0).says(&[command]);
         it.site.run(&["alerts", "--district", OAK]).await.exits(0).says(&[command]);
@@ -73,7 +69,7 @@ async fn p13_a_rollover_is_held_and_the_mode_for_the_summer_proposed() {
             (&json!([]), &Value::Null, &json!(60)),
             "{run:#}"
         );
-        assert_eq!(it.show(may_21).await["proposal"], Value::Null);
+        assert_eq!(it.shown(may_21).await["proposal"], Value::Null);
         it.ends("2026-05-22T07:00:00.000Z").await;
     })
     .await;

@@ -2,26 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::place::{CATALOG, OAK, Place, groups, on_both};
+use crate::support::place::{OAK, Place, groups, on_both};
 use crate::support::upload::Upload;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4};
-
-impl Place {
-    async fn json(&self, now: &str, words: &[&str]) -> Value {
-        self.site.at(now, &[words, &["--json"]].concat()).await.exits(0).json()
-    }
-
-    fn sells_so_many(&self, seats: u32) {
-        let text = CATALOG.replace("seats = 100", &format!("seats = {seats}"));
-        std::fs::write(self.site.folder().join("catalog.toml"), text).unwrap();
-    }
-}
 
 /// P46, S4.35: test accounts in the roster are told with the seats that they take, and taken out for good with one word each.
 #[tokio::test]
 async fn p46_test_accounts_are_told_and_stay_out_once_they_are_taken_out() {
     on_both("", async |mut it| {
-        it.sells_so_many(60);
+        it.sells(60);
         it.upload.user("z-1", "student", "s1").enroll("z-1", "c1", "s1", "student");
         it.upload.set("users", "z-1", "givenName", "Test").set("users", "z-1", "familyName", "Student");
         let run = it.sync(NIGHT_1, 0).await;
@@ -33,20 +22,7 @@ async fn p46_test_accounts_are_told_and_stay_out_once_they_are_taken_out() {
         if waits != "z-1" {
             assert!(told.contains("test_accounts") && told.contains("z-1"), "{told}");
         }
-        let words = [
-            "override",
-            "set",
-            "--district",
-            OAK,
-            "--user",
-            "z-1",
-            "--product",
-            "reading",
-            "--exclude",
-            "--reason",
-            "test account",
-        ];
-        it.site.at(NIGHT_1, &words).await.exits(0);
+        it.decide(NIGHT_1, "z-1", "--exclude", "test account").await;
         for night in [NIGHT_2, NIGHT_3] {
             it.sync(night, 0).await;
             assert_eq!((it.seat("reading", "z-1").await, it.holders("reading").await.len()), (None, 60), "{night}");
@@ -119,7 +95,7 @@ async fn u4_one_bad_feed_freezes_no_other_district() {
 #[tokio::test]
 async fn u25_a_limit_is_enforced_and_explained() {
     on_both("", async |mut it| {
-        it.sells_so_many(50);
+        it.sells(50);
         let run = it.sync(NIGHT_1, 0).await;
         assert_eq!((&run["seats"]["granted"], &run["seats"]["waiting"]), (&json!(52), &json!(10)), "{run:#}");
         let line = it.json(NIGHT_1, &["seats", "--district", OAK, "--product", "reading"]).await["waitlist"].clone();

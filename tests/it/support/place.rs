@@ -73,6 +73,28 @@ impl Place {
         run
     }
 
+    /// A command's answer at an instant.
+    pub(crate) async fn json(&self, now: &str, words: &[&str]) -> Value {
+        self.site.at(now, &[words, &["--json"]].concat()).await.exits(0).json()
+    }
+
+    /// How the district stands.
+    pub(crate) async fn shown(&self, now: &str) -> Value {
+        self.json(now, &["district", "show", OAK]).await
+    }
+
+    /// A person's decision on a user and the reading product, `--pin` or `--exclude`.
+    pub(crate) async fn decide(&self, now: &str, user: &str, kind: &str, reason: &str) -> Value {
+        let whom = ["override", "set", "--district", OAK, "--user", user, "--product", "reading"];
+        self.json(now, &[&whom[..], &[kind, "--reason", reason]].concat()).await
+    }
+
+    /// A catalog in which the product has exactly so many seats.
+    pub(crate) fn sells(&self, seats: u32) {
+        let text = CATALOG.replace("seats = 100", &format!("seats = {seats}"));
+        std::fs::write(self.site.folder().join("catalog.toml"), text).unwrap();
+    }
+
     pub(crate) async fn holders(&self, product: &str) -> Vec<(String, String, String)> {
         let seats = self.site.run(&["seats", "--district", OAK, "--product", product, "--json"]).await.exits(0).json();
         let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
