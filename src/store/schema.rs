@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -182,8 +183,9 @@ fn cannot_open(settings: &Settings, code: String, remedy: &'static str) -> Store
     StoreError::Open { store: settings.shown(), code, remedy }
 }
 
+const CHECK_FOLDER: &str = "check that its folder exists and can be written";
+
 async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db, StoreError> {
-    const CHECK_FOLDER: &str = "check that its folder exists and can be written";
     if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)
             .map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))?;
@@ -202,6 +204,8 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
         StoreError::Unreachable { code, .. } => cannot_open(settings, code, CHECK_FOLDER),
         named => named,
     };
+    // SQLite does not wait for a lock when it turns a file to WAL: of two that try at once, one is told "busy" at once
+    let mut held = if in_wal(path) { None } else { Some(lock_beside(settings, path).await?) };
     // a writer of this process waits for the one before it, however large that one's district
     let one = SqlitePoolOptions::new()
         .max_connections(1)
@@ -221,19 +225,33 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
     let Applied { latest: found, whole } = applied(&db, Some(part)).await?;
     refuse_newer(found, known)?;
     if !whole {
-        let lock = beside(path, "migrating");
-        let held = tokio::task::spawn_blocking(move || -> std::io::Result<File> {
-            let file = File::create(lock)?;
-            file.lock()?;
-            Ok(file)
-        });
-        let held = held.await.map_err(|_| StoreError::Migrate { code: "lock".to_owned() })?;
-        let held = held.map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))?;
+        if held.is_none() {
+            held = Some(lock_beside(settings, path).await?);
+        }
         let run = migrator(Some(part), |step| step.sqlite).run(&writer).await;
-        drop(held);
         run.map_err(|error| migrate_error(&error))?;
     }
+    drop(held);
     Ok(db)
+}
+
+/// Whether the file's header says that it is kept with a write-ahead log (SQLite file format, 1.3: bytes 18 and 19 are 2).
+fn in_wal(path: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18..] == [2, 2]
+}
+
+/// The lock under which a file is made, turned to WAL and migrated; it ends with the returned file.
+async fn lock_beside(settings: &Settings, path: &Path) -> Result<File, StoreError> {
+    let lock = beside(path, "migrating");
+    let taken = tokio::task::spawn_blocking(move || -> std::io::Result<File> {
+        let file = File::create(lock)?;
+        file.lock()?;
+        Ok(file)
+    });
+    let taken = taken.await.map_err(|_| StoreError::Migrate { code: "lock".to_owned() })?;
+    taken.map_err(|error| cannot_open(settings, error.kind().to_string(), CHECK_FOLDER))
 }
 
 /// Version and settings are asked back: a build or a file system may have taken others.
