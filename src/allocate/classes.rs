@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::model::{Class, Enrollment, RoleName, SourceId, View};
 
 use super::dates::{Calendar, Span, Standing};
-use super::roll::Roll;
+use super::roll::{Roles, Roll};
 use super::shared::Shared;
 
 /// An active teacher of a class.
@@ -108,7 +108,8 @@ impl<'a> Classes<'a> {
     }
 }
 
-/// The roster's enrollments, user by user.
+/// The roster's enrollments, user by user; where that is all a product can ask, those of a user of whose every role one runs
+/// are told by [`Fact::running`](super::roll::Fact) alone.
 #[derive(Debug, Default)]
 pub(super) struct Register<'a> {
     all: Vec<Attendance<'a>>,
@@ -119,8 +120,14 @@ pub(super) struct Register<'a> {
 }
 
 impl<'a> Register<'a> {
-    /// Reads all enrollments of `roster`, and notes on the roll which run.
-    pub(super) fn read(roster: View<'a>, roll: &mut Roll<'a>, classes: &Classes<'a>, calendar: &Calendar<'a>) -> Self {
+    /// Reads all enrollments of `roster`, and notes on the roll which run. `whole`: none is left out.
+    pub(super) fn read(
+        roster: View<'a>,
+        roll: &mut Roll<'a>,
+        classes: &Classes<'a>,
+        calendar: &Calendar<'a>,
+        whole: bool,
+    ) -> Self {
         // What an enrollment without dates of its own asks of its class, close together.
         let usual: Vec<(Standing, bool)> = classes.entries.iter().map(|it| (it.span.undated(), it.present)).collect();
         let mut known = Shared::default();
@@ -128,6 +135,8 @@ impl<'a> Register<'a> {
         let mut it = Self { all: Vec::with_capacity(enrollments.at_most()), ..Self::default() };
         it.ends.reserve(roll.facts().len());
         let mut at = 0;
+        // Where those of the user at hand begin, and of which roles they are.
+        let (mut begin, mut asked) = (0, Roles::default());
         for enrollment in enrollments.values() {
             let class = known.number(&enrollment.class, || classes.find(&enrollment.class));
             let (undated, present) =
@@ -140,21 +149,39 @@ impl<'a> Register<'a> {
             };
             match roll.find(&enrollment.user, at) {
                 Ok(index) => {
-                    it.ends.resize(index, it.all.len());
+                    if index != at || it.ends.len() < index {
+                        it.close(roll, at, begin, asked, whole);
+                        it.ends.resize(index, it.all.len());
+                        (begin, asked) = (it.all.len(), Roles::default());
+                    }
                     it.all.push(attendance);
+                    asked = asked.with(attendance.role);
                     at = index;
                     if present && attendance.standing == Standing::Running {
                         roll.runs(index, attendance.role);
                     }
                 }
                 Err(gap) => {
+                    if gap != at {
+                        it.close(roll, at, begin, asked, whole);
+                        (begin, asked) = (it.all.len(), Roles::default());
+                    }
                     it.strays.push(attendance);
                     at = gap;
                 }
             }
         }
+        it.close(roll, at, begin, asked, whole);
         it.ends.resize(roll.facts().len(), it.all.len());
         it
+    }
+
+    /// Ends the user at `index`, whose enrollments begin at `begin` and are of the roles `asked`.
+    fn close(&mut self, roll: &Roll<'a>, index: usize, begin: usize, asked: Roles, whole: bool) {
+        let told = roll.facts().get(index).is_some_and(|fact| fact.running.cover(asked));
+        if !whole && asked.any() && told {
+            self.all.truncate(begin);
+        }
     }
 
     /// Those of the user at `index` on the roll.

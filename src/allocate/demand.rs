@@ -270,6 +270,10 @@ impl<'a, 'b> Rule<'a, 'b> {
         if self.classes.is_none() && subject.running.meet(self.audience) {
             return Demand::Wanted;
         }
+        // The register left them out, since one of every role they have runs: all are of roles that do not count.
+        if self.classes.is_none() && subject.running.any() && subject.enrollments.is_empty() {
+            return Demand::None(ReleaseReason::Conditions);
+        }
         let mut lasts = false;
         let mut lost = ReleaseReason::Tombstone;
         for attendance in subject.enrollments {
@@ -317,7 +321,7 @@ impl<'a, 'b> Rule<'a, 'b> {
 
     fn judge_classes(&self) -> Option<ClassVerdicts> {
         let product = self.product;
-        if !by_educators(product) && product.subjects.is_empty() && product.courses.is_empty() {
+        if !judges_classes(product) {
             return None;
         }
         let judge = |view: View| -> Vec<Option<ReleaseReason>> {
@@ -353,6 +357,11 @@ impl<'a, 'b> Rule<'a, 'b> {
         }
         None
     }
+}
+
+/// Whether it matters to a product which classes its users are in.
+pub(super) fn judges_classes(product: &Product) -> bool {
+    by_educators(product) || !product.subjects.is_empty() || !product.courses.is_empty()
 }
 
 /// The reason that says more: conditions and dates before a record that is not there.

@@ -10,9 +10,10 @@ use crate::model::{
 use super::classes::{Attendance, ClassEntry, Classes, Register};
 use super::dates::Calendar;
 use super::demand::names_school;
+use super::index::Index;
 use super::roll::{Fact, Roles, Roll};
 use super::shared::Shared;
-use super::{Input, asks_for_enrollments, capacity, contract};
+use super::{Input, asks_for_enrollments, asks_which, capacity, contract};
 
 /// A district on one day.
 #[derive(Debug)]
@@ -43,7 +44,8 @@ impl<'a> District<'a> {
         let classes = Classes::new(input.roster, input.departed, &calendar);
         let (mut roll, circles) = roll(input.roster);
         let register = if asks_for_enrollments(input) {
-            Register::read(input.roster, &mut roll, &classes, &calendar)
+            let whole = asks_which(input) || classes.entries().iter().any(|it| it.span.unbounded());
+            Register::read(input.roster, &mut roll, &classes, &calendar, whole)
         } else {
             Register::default()
         };
@@ -178,6 +180,7 @@ fn roll(roster: View<'_>) -> (Roll<'_>, Vec<Vec<&SourceId>>) {
         if circle == next {
             circles.push(schools_of(&[user]));
         }
+        let circle = Index::of(circle);
         roll.push(Fact { user, circle, active: user.active, roles: Roles::of(user), running: Roles::default() });
     }
     (roll, circles)

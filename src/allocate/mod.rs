@@ -14,6 +14,7 @@ mod difference;
 mod district;
 mod examine;
 mod gives;
+mod index;
 mod licenses;
 mod order;
 mod outcome;
@@ -36,8 +37,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    Assignment, Baseline, Basis, Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, ProductCode,
-    ReleaseReason, Remembered, Seat, SourceId, SubscriptionStatus, Target, Timestamp, View, Waiting, Warning,
+    Assignment, Baseline, Basis, Catalog, Date, DistrictState, EducatorAccess, Ended, Override, Pool, Product,
+    ProductCode, ReleaseReason, Remembered, Seat, SourceId, SubscriptionStatus, Target, Timestamp, View, Waiting,
+    Warning,
 };
 
 use product::{Desk, Sheets};
@@ -316,7 +318,16 @@ fn inactive(input: Input<'_>, today: Date) -> BTreeMap<crate::model::Subscriptio
 
 /// Whether enrollments of a product's users are asked for at all.
 fn asks_for_enrollments(input: Input<'_>) -> bool {
-    let basis = |it: &crate::model::Product| matches!(it.basis, Basis::Enrolled | Basis::Assigned);
-    let of_class = || input.assignments.keys().any(|(_, target)| matches!(target, Target::Class(_)));
-    input.catalog.products.values().any(basis) || of_class()
+    let basis = |it: &Product| matches!(it.basis, Basis::Enrolled | Basis::Assigned);
+    input.catalog.products.values().any(basis) || decides_on_classes(input)
+}
+
+/// Whether it matters which class an enrollment is in, and not only whether one runs.
+fn asks_which(input: Input<'_>) -> bool {
+    let judges = |it: &Product| demand::judges_classes(it);
+    input.catalog.products.values().any(judges) || decides_on_classes(input)
+}
+
+fn decides_on_classes(input: Input<'_>) -> bool {
+    input.assignments.keys().any(|(_, target)| matches!(target, Target::Class(_)))
 }

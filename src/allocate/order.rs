@@ -6,10 +6,14 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use sha2::{Digest, Sha256};
 
-use crate::model::{DistrictId, Ended, Product, SourceId, Timestamp, User};
+use crate::model::{DistrictId, Ended, Product, Timestamp, User};
 
 use super::capacity::LAPSE_DAYS;
 use super::district::District;
+use super::index::Index;
+
+/// How many ids are fetched before they are hashed: memory is waited for once for several of them.
+const GATHERED: usize = 64;
 
 /// A place in the order before the shuffle; the smallest is served first.
 pub(super) type Tier = (Reverse<bool>, Reverse<bool>, Timestamp, u32);
@@ -19,16 +23,24 @@ pub(super) type Tier = (Reverse<bool>, Reverse<bool>, Timestamp, u32);
 pub(super) struct Equal {
     /// The first bytes of their hash, which nearly always tell two apart.
     head: u64,
-    /// Which candidate.
-    pub(super) candidate: usize,
-    /// The pools they may be seated in.
-    pub(super) sort: usize,
+    candidate: Index,
+    sort: Index,
 }
 
 impl Equal {
     /// Not yet shuffled.
     pub(super) fn new(candidate: usize, sort: usize) -> Self {
-        Self { head: 0, candidate, sort }
+        Self { head: 0, candidate: Index::of(candidate), sort: Index::of(sort) }
+    }
+
+    /// Which candidate.
+    pub(super) fn candidate(self) -> usize {
+        self.candidate.get()
+    }
+
+    /// The pools they may be seated in.
+    pub(super) fn sort(self) -> usize {
+        self.sort.get()
     }
 }
 
@@ -50,7 +62,8 @@ pub(super) struct Claim<'a, 'b> {
 pub(super) struct Order<'a> {
     /// Each entry of `product.order`: the words that mean it as a grade, the ids that it means as a school.
     entries: Vec<(BTreeSet<&'a str>, BTreeSet<&'a str>)>,
-    shuffle: Sha256,
+    /// What every hash begins with.
+    prefix: String,
     as_of: Timestamp,
 }
 
@@ -61,8 +74,8 @@ impl<'a> Order<'a> {
             let one = std::slice::from_ref(it);
             (district.grade_words(one), district.schools_named(one))
         };
-        let shuffle = Sha256::new().chain_update(format!("{id}/{}/", product.code));
-        Self { entries: product.order.iter().map(entry).collect(), shuffle, as_of }
+        let prefix = format!("{id}/{}/", product.code);
+        Self { entries: product.order.iter().map(entry).collect(), prefix, as_of }
     }
 
     /// The place before the shuffle.
@@ -89,27 +102,32 @@ impl<'a> Order<'a> {
         listed.and_then(|index| u32::try_from(index).ok()).unwrap_or(u32::MAX)
     }
 
-    /// The place of a user among equals. Bytes of a hash order as its hex does.
-    pub(super) fn shuffled(&self, user: &SourceId) -> [u8; 32] {
-        let mut hash = self.shuffle.clone();
-        hash.update(user.as_str());
-        hash.finalize_reset().into()
-    }
-
-    /// Shuffles equals into the order of their hashes.
-    pub(super) fn shuffle(&self, equals: &mut [Equal], user: impl Fn(usize) -> Option<&'a SourceId>) {
+    /// Shuffles equals into the order of the hashes of district, product and user. Bytes of a hash order as its hex does.
+    pub(super) fn shuffle(&self, equals: &mut [Equal], user: impl Fn(usize) -> &'a str) {
         if equals.len() < 2 {
             return;
         }
-        let hash = |it: &Equal| user(it.candidate).map(|id| self.shuffled(id)).unwrap_or_default();
-        for it in &mut *equals {
-            let mut head = [0; 8];
-            head.iter_mut().zip(hash(it)).for_each(|(to, from)| *to = from);
-            it.head = u64::from_be_bytes(head);
+        let mut texts: Vec<u8> = Vec::new();
+        let mut ends = Vec::new();
+        for some in equals.chunks_mut(GATHERED) {
+            texts.clear();
+            ends.clear();
+            for it in &*some {
+                texts.extend_from_slice(self.prefix.as_bytes());
+                texts.extend_from_slice(user(it.candidate()).as_bytes());
+                ends.push(texts.len());
+            }
+            let mut start = 0;
+            for (it, end) in some.iter_mut().zip(&ends) {
+                let hash = Sha256::digest(texts.get(start..*end).unwrap_or_default());
+                it.head = hash.iter().take(8).fold(0, |head, byte| head << 8 | u64::from(*byte));
+                start = *end;
+            }
         }
-        equals.sort_unstable_by(|one, other| {
-            let whole = || hash(one).cmp(&hash(other)).then(one.candidate.cmp(&other.candidate));
-            one.head.cmp(&other.head).then_with(whole)
-        });
+        equals.sort_unstable_by_key(|it| it.head);
+        let whole = |it: &Equal| Sha256::digest(format!("{}{}", self.prefix, user(it.candidate())));
+        for alike in equals.chunk_by_mut(|one, other| one.head == other.head).filter(|it| it.len() > 1) {
+            alike.sort_by_cached_key(|it| (whole(it), it.candidate()));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::model::{Pool, Seat, SeatState, SourceId, Waiting};
 
 use super::capacity::Coverage;
+use super::index::Index;
 use super::product::{Candidate, Desk, Keeper, Seating, Sheets};
 use super::{Allocation, SeatAction, SeatChange};
 
@@ -60,7 +61,7 @@ impl<'a> Desk<'a, '_> {
         all.seats.sort_from(seats_before);
         all.waiting.sort_from(waiting_before);
         all.bridged += count(self.kept.iter().filter(|it| it.bridged).count());
-        all.in_line += count(seating.positions.iter().filter(|position| **position > 0).count());
+        all.in_line += u64::from(seating.in_line);
         let code = &self.product.code;
         all.remembered.over.extend(seating.spell.map(|spell| (code.clone(), spell)));
         let holders = if wants_holders { self.holders(seating) } else { Vec::new() };
@@ -88,7 +89,7 @@ impl<'a> Desk<'a, '_> {
         let mut altered = Vec::new();
         for (index, keeper) in self.kept.iter().enumerate() {
             let pool = self.pool_of_kept(seating, index, keeper);
-            if !(keeper.as_it_was && (pool.is_none() || pool == keeper.home)) {
+            if !(keeper.as_it_was && (pool.is_none() || pool == keeper.home.map(Index::get))) {
                 let pool = pool.and_then(|pool| self.sorts.pool(pool)).unwrap_or(&keeper.seat.pool);
                 altered.push(Altered { keeper, pool });
             }
@@ -142,8 +143,15 @@ impl<'a> Desk<'a, '_> {
         self.candidates.iter().zip(&seating.positions).enumerate().map(|(index, (it, position))| (index, it, *position))
     }
 
+    /// Candidates who have a seat now.
+    fn seated<'b>(&'b self, seating: &'b Seating) -> impl Iterator<Item = (usize, &'b Candidate<'a>)> {
+        let all_wait = count(self.candidates.len()) == u64::from(seating.in_line);
+        let candidates = (!all_wait).then(|| self.positioned(seating)).into_iter().flatten();
+        candidates.filter(|(.., position)| *position == 0).map(|(index, it, _)| (index, it))
+    }
+
     fn grant(&self, seating: &Seating, all: &mut Allocation) {
-        for (index, it, _) in self.positioned(seating).filter(|(.., position)| *position == 0) {
+        for (index, it) in self.seated(seating) {
             let pool = self.pool_of_new(seating, index, it).and_then(|pool| self.sorts.pool(pool));
             let pool = pool.unwrap_or(&Pool::District);
             let user = &it.user.id;
@@ -171,7 +179,8 @@ impl<'a> Desk<'a, '_> {
 
     fn wait(&self, seating: &Seating, all: &mut Allocation) {
         for (_, it, position) in self.positioned(seating).filter(|(.., position)| *position > 0) {
-            let short_of = self.sorts.first(it.sort).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
+            let short_of =
+                self.sorts.first(it.sort.get()).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
             let user = &it.user.id;
             if it.place.is_none() {
                 all.changes.push(self.change(user, SeatAction::Waiting { short_of: short_of.clone() }));
@@ -190,8 +199,8 @@ impl<'a> Desk<'a, '_> {
 
     /// Ends places in line, with a seat or without.
     fn leave(&self, seating: &Seating, all: &mut Allocation) {
-        let seated = self.positioned(seating).filter(|(_, it, position)| *position == 0 && it.place.is_some());
-        for user in seated.map(|(_, it, _)| &it.user.id).chain(self.left.iter().copied()) {
+        let seated = self.seated(seating).filter(|(_, it)| it.place.is_some());
+        for user in seated.map(|(_, it)| &it.user.id).chain(self.left.iter().copied()) {
             all.changes.push(self.change(user, SeatAction::WaitingEnded));
         }
         for user in &self.left {

@@ -9,6 +9,7 @@ use crate::model::{Date, Ended, ReleaseReason, Seats, Spell, Timestamp};
 
 use super::capacity::of_product;
 use super::demand::Demand;
+use super::index::Index;
 use super::product::{Desk, Keeper};
 
 /// Days back in which some use shows that activity is being reported.
@@ -80,7 +81,7 @@ impl Desk<'_, '_> {
     }
 
     fn takes_room(&self, it: &Keeper<'_>) -> bool {
-        let pool = it.home.or_else(|| self.sorts.first(it.sort));
+        let pool = it.home.map(Index::get).or_else(|| self.sorts.first(it.sort.get()));
         pool.is_none_or(|pool| self.sorts.counted(pool))
     }
 
@@ -93,7 +94,7 @@ impl Desk<'_, '_> {
     fn take_back(&mut self, count: usize) {
         let counted = |index: &usize| self.kept.get(*index).is_some_and(|it| !it.bridged && self.takes_room(it));
         let all: Vec<usize> = (0..self.kept.len()).filter(counted).collect();
-        let to_site = |index: &&usize| self.kept.get(**index).is_some_and(|it| self.sorts.has_site(it.sort));
+        let to_site = |index: &&usize| self.kept.get(**index).is_some_and(|it| self.sorts.has_site(it.sort.get()));
         let count = count.saturating_sub(all.iter().filter(to_site).count());
         let mut turn: Vec<_> = all
             .iter()
@@ -112,7 +113,7 @@ impl Desk<'_, '_> {
         for (index, keeper) in std::mem::take(&mut self.kept).into_iter().enumerate() {
             if taken.contains(&index) {
                 self.released.push((keeper.seat, ReleaseReason::Reclaimed));
-                self.line_up_again(keeper.account, keeper.demand, &ended, keeper.sort);
+                self.line_up_again(keeper.account, keeper.demand, &ended, keeper.sort.get());
             } else {
                 self.kept.push(keeper);
             }

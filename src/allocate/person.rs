@@ -11,7 +11,7 @@ use super::Input;
 use super::capacity::Coverage;
 use super::demand::{Demand, Subject, View};
 use super::district::schools_of;
-use super::product::{Desk, Stay};
+use super::product::{Desk, Newcomer, Stay};
 
 /// One account and what it has.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +154,9 @@ impl<'a> Desk<'a, '_> {
             .collect();
         self.left.extend(accounts.iter().filter(|it| it.place.is_some() && it.id != first).map(|it| it.id));
         let own = accounts.iter().find(|it| it.id == first).and_then(|it| it.place);
-        self.line_up(&users, demand, own.or(place), ended.or(last), sort);
+        let ended = ended.or(last);
+        let newcomer = Newcomer { accounts: &users, id: first.as_str(), demand, place, own: false, ended, sort };
+        self.line_up(Newcomer { place: own.or(place), own: own.is_some(), ..newcomer });
         if let (Some(candidate), Some(place)) = (self.candidates.last_mut(), place) {
             candidate.position =
                 candidate.position.filter(|_| candidate.place.is_some_and(|own| own.since == place.since));
@@ -177,13 +179,16 @@ impl<'a> Desk<'a, '_> {
                 others.push(user);
             }
         }
-        if demand.waits(false) && !users.is_empty() {
+        // Not the demand of the account that had the seat decides, but whether any of them wants one.
+        if !users.is_empty() {
             users.extend(others);
             // A place that another account had until the link was accepted goes on under the seat that is taken back.
             let key = users.first().map(|user| (self.product.code.clone(), user.id.clone()));
             let place = key.and_then(|key| self.input.waiting.get(&key));
             self.left.retain(|id| place.is_none_or(|place| place.user != **id));
-            self.line_up(&users, demand, place, Some(ended), sort);
+            let id = users.first().map_or("", |user| user.id.as_str());
+            let ended = Some(ended);
+            self.line_up(Newcomer { accounts: &users, id, demand, place, own: place.is_some(), ended, sort });
             if let Some(candidate) = self.candidates.last_mut() {
                 candidate.tier.2 = self.input.as_of;
                 candidate.position = None;

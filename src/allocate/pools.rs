@@ -7,6 +7,8 @@
 
 use std::collections::BTreeSet;
 
+use super::index::Index;
+
 /// A pool as the graph sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot {
@@ -19,19 +21,37 @@ pub(super) struct Slot {
 /// The pools a sort of user may draw from, first choice first, as indexes of slots.
 pub(super) type Choice = Vec<usize>;
 
-/// Occupants of one pool of one sort, last in first out. Those granted in this run move before those who had a seat.
+/// Occupants of one pool of one sort. Those granted in this run move before those who had a seat.
 #[derive(Debug)]
 struct Crowd {
     sort: usize,
     pool: usize,
-    kept: Vec<usize>,
-    granted: Vec<usize>,
+    kept: Stack,
+    granted: Stack,
 }
 
 impl Crowd {
-    fn is_empty(&self) -> bool {
-        self.kept.is_empty() && self.granted.is_empty()
+    fn stack(&mut self, kept: bool) -> &mut Stack {
+        if kept { &mut self.kept } else { &mut self.granted }
     }
+
+    fn is_empty(&self) -> bool {
+        self.kept.count == 0 && self.granted.count == 0
+    }
+}
+
+/// Who may be moved, last in first out. They are counted at once; who they are is written down when first one must move.
+#[derive(Debug, Default)]
+struct Stack {
+    count: usize,
+    occupants: Vec<Index>,
+}
+
+/// One who entered before anyone had to move.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    occupant: Index,
+    crowd: Index,
 }
 
 /// How a search reached a node.
@@ -62,12 +82,16 @@ pub(super) struct Placement {
     /// Seats that count in the total.
     counted: usize,
     closed: Vec<bool>,
-    places: Vec<Option<u32>>,
+    places: Vec<Option<Index>>,
+    /// Everyone in the order in which they entered, until the first must move; none from then on.
+    log: Option<Vec<Entry>>,
+    /// How many of the log had their seat before.
+    kept: usize,
 }
 
 impl Placement {
-    /// Empty pools. `choices` are the sorts of users.
-    pub(super) fn new(slots: Vec<Slot>, choices: Vec<Choice>) -> Self {
+    /// Empty pools. `choices` are the sorts of users, of whom there are `people`.
+    pub(super) fn new(slots: Vec<Slot>, choices: Vec<Choice>, people: usize) -> Self {
         let pools = slots.len();
         let (mut crowds, mut begins, mut of_pool) = (Vec::new(), Vec::new(), vec![Vec::new(); pools]);
         for (sort, choice) in choices.iter().enumerate() {
@@ -76,7 +100,7 @@ impl Placement {
                 if let Some(of_pool) = of_pool.get_mut(*pool) {
                     of_pool.push(crowds.len());
                 }
-                crowds.push(Crowd { sort, pool: *pool, kept: Vec::new(), granted: Vec::new() });
+                crowds.push(Crowd { sort, pool: *pool, kept: Stack::default(), granted: Stack::default() });
             }
         }
         Self {
@@ -89,7 +113,9 @@ impl Placement {
             total: None,
             counted: 0,
             closed: vec![false; pools + 1],
-            places: Vec::new(),
+            places: vec![None; people],
+            log: Some(Vec::with_capacity(people)),
+            kept: 0,
         }
     }
 
@@ -165,12 +191,11 @@ impl Placement {
 
     /// Where an occupant sits; none if they were not placed.
     pub(super) fn place(&self, occupant: usize) -> Option<usize> {
-        usize::try_from(self.places.get(occupant).copied().flatten()?).ok()
+        self.places.get(occupant).copied().flatten().map(Index::get)
     }
 
-    fn crowd(&mut self, sort: usize, pool: usize) -> Option<&mut Crowd> {
-        let index = self.begins.get(sort)? + self.choices.get(sort)?.iter().position(|it| *it == pool)?;
-        self.crowds.get_mut(index)
+    fn crowd(&self, sort: usize, pool: usize) -> Option<usize> {
+        Some(self.begins.get(sort)? + self.choices.get(sort)?.iter().position(|it| *it == pool)?)
     }
 
     fn slot(&self, pool: usize) -> Slot {
@@ -187,32 +212,45 @@ impl Placement {
     }
 
     fn enter(&mut self, occupant: usize, sort: usize, pool: usize, kept: bool) {
-        if let Some(crowd) = self.crowd(sort, pool) {
-            let stack = if kept { &mut crowd.kept } else { &mut crowd.granted };
-            stack.push(occupant);
-            if let Some(used) = self.used.get_mut(pool) {
-                *used += 1;
+        let Some(index) = self.crowd(sort, pool) else { return };
+        let Some(crowd) = self.crowds.get_mut(index) else { return };
+        let stack = crowd.stack(kept);
+        stack.count += 1;
+        match &mut self.log {
+            Some(log) => {
+                log.push(Entry { occupant: Index::of(occupant), crowd: Index::of(index) });
+                self.kept += usize::from(kept);
             }
-            if self.places.len() <= occupant {
-                self.places.resize(occupant + 1, None);
-            }
-            if let Some(place) = self.places.get_mut(occupant) {
-                *place = u32::try_from(pool).ok();
-            }
-            self.counted += usize::from(self.slot(pool).counted);
+            None => stack.occupants.push(Index::of(occupant)),
         }
+        if let Some(used) = self.used.get_mut(pool) {
+            *used += 1;
+        }
+        if let Some(place) = self.places.get_mut(occupant) {
+            *place = Some(Index::of(pool));
+        }
+        self.counted += usize::from(self.slot(pool).counted);
     }
 
     /// Takes out the occupant who moves first, and whether they had their seat before.
     fn leave(&mut self, pool: usize, sort: usize) -> Option<(usize, bool)> {
-        let crowd = self.crowd(sort, pool)?;
-        let granted = crowd.granted.pop().map(|occupant| (occupant, false));
-        let leaver = granted.or_else(|| crowd.kept.pop().map(|occupant| (occupant, true)))?;
+        let index = self.crowd(sort, pool)?;
+        for (place, entry) in self.log.take().into_iter().flatten().enumerate() {
+            // Nobody is granted a seat before all who had one are placed.
+            if let Some(crowd) = self.crowds.get_mut(entry.crowd.get()) {
+                crowd.stack(place < self.kept).occupants.push(entry.occupant);
+            }
+        }
+        let crowd = self.crowds.get_mut(index)?;
+        let kept = crowd.granted.count == 0;
+        let stack = crowd.stack(kept);
+        let leaver = stack.occupants.pop()?;
+        stack.count -= 1;
         if let Some(used) = self.used.get_mut(pool) {
             *used -= 1;
         }
         self.counted -= usize::from(self.slot(pool).counted);
-        Some(leaver)
+        Some((leaver.get(), kept))
     }
 
     /// The cheapest path from the pools of `sort` to room: the last pool, and the search that knows the way back; else
@@ -240,7 +278,7 @@ impl Placement {
             }
             let crowds = self.of_pool.get(node).into_iter().flatten().filter_map(|index| self.crowds.get(*index));
             for crowd in crowds.filter(|crowd| !crowd.is_empty()) {
-                let cost = cost + usize::from(crowd.granted.is_empty());
+                let cost = cost + usize::from(crowd.granted.count == 0);
                 for pool in self.choices.get(crowd.sort).into_iter().flatten() {
                     search.reach(*pool, cost, Step::From(crowd.pool, crowd.sort));
                 }

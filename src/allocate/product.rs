@@ -11,6 +11,7 @@ use super::Input;
 use super::capacity::{self, Capacity, Coverage, range};
 use super::demand::{Demand, Rule, Subject, View};
 use super::district::{District, schools_of};
+use super::index::Index;
 use super::order::{Claim, Equal, Order, Tier};
 use super::over::Excess;
 use super::person::{Account, joined};
@@ -29,11 +30,11 @@ pub(super) struct Keeper<'a> {
     pub(super) leaving: Option<Box<Leaving>>,
     pub(super) bridged: bool,
     pub(super) demand: Demand,
-    pub(super) sort: usize,
+    pub(super) sort: Index,
     /// When the seat began.
     pub(super) since: Timestamp,
     /// The pool the seat is in, if its user may still draw from it.
-    pub(super) home: Option<usize>,
+    pub(super) home: Option<Index>,
     /// Whether the row stays as it is unless the pool changes.
     pub(super) as_it_was: bool,
 }
@@ -53,15 +54,34 @@ pub(super) struct Stay<'a> {
 #[derive(Debug)]
 pub(super) struct Candidate<'a> {
     pub(super) user: &'a User,
+    /// The user's id, beside it.
+    pub(super) id: &'a str,
     /// Their place in line, of this account.
     pub(super) place: Option<&'a Waiting>,
     /// The position they had, if nothing else of the place changes.
     pub(super) position: Option<u32>,
     pub(super) tier: Tier,
     pub(super) held: bool,
-    pub(super) sort: usize,
+    pub(super) sort: Index,
     /// The product whose seat is carried over.
     pub(super) carried: Option<&'a ProductCode>,
+}
+
+/// Someone who comes to stand in line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Newcomer<'a, 'b> {
+    /// The accounts; the first is the one that would have the seat.
+    pub(super) accounts: &'b [&'a User],
+    /// The id of the first.
+    pub(super) id: &'a str,
+    pub(super) demand: Demand,
+    /// The place in line so far.
+    pub(super) place: Option<&'a Waiting>,
+    /// Whether that place is of the first account.
+    pub(super) own: bool,
+    /// The last seat.
+    pub(super) ended: Option<&'b Ended>,
+    pub(super) sort: usize,
 }
 
 /// What is written down of each user, taken over from product to product so that its memory is asked for once.
@@ -100,6 +120,8 @@ pub(super) struct Seating {
     placement: Option<Placement>,
     /// Positions in line of candidates; 0 for who has a seat.
     pub(super) positions: Vec<u32>,
+    /// How many candidates have one.
+    pub(super) in_line: u32,
     /// The spell over the total it leaves.
     pub(super) spell: Option<Spell>,
     /// Whether seats were taken back, so that not everyone stands in order of user.
@@ -182,7 +204,7 @@ impl<'a> Desk<'a, '_> {
             let account = Account { id: &user.id, user: Some(user), demand, seat, place, ended: last };
             match self.joined.get(&user.id).copied() {
                 Some(person) => persons.entry(person).or_default().push(account),
-                None => self.settle(account, circle),
+                None => self.settle(account, district.roll.id(index), circle.get()),
             }
         }
         orphans.extend(seats.map(|it| (it.id, it.entry)));
@@ -233,7 +255,7 @@ impl<'a> Desk<'a, '_> {
     }
 
     /// One account that stands for itself, and its user's circle.
-    fn settle(&mut self, account: Account<'a>, circle: usize) {
+    fn settle(&mut self, account: Account<'a>, id: &'a str, circle: usize) {
         let Account { user, demand, seat, place, ended, .. } = account;
         let Some(user) = user else { return };
         let wants = match seat {
@@ -246,10 +268,11 @@ impl<'a> Desk<'a, '_> {
             self.left.extend(place.map(|_| &user.id));
             if self.judge(seat, demand, sort) {
                 let ended = Ended { at: self.input.as_of, reason: ReleaseReason::Expired };
-                self.line_up(&[user], demand, None, Some(&ended), sort);
+                let (place, ended) = (None, Some(&ended));
+                self.line_up(Newcomer { accounts: &[user], id, demand, place, own: true, ended, sort });
             }
         } else if wants {
-            self.line_up(&[user], demand, place, ended, sort);
+            self.line_up(Newcomer { accounts: &[user], id, demand, place, own: true, ended, sort });
         } else {
             self.left.extend(place.map(|_| &user.id));
         }
@@ -296,9 +319,9 @@ impl<'a> Desk<'a, '_> {
         let state = self.state_of(bridged, leaving.is_some());
         let as_it_was =
             (&seat.leaving, seat.bridged, seat.state) == (&leaving, bridged, state) && *account == seat.user;
-        let home = self.sorts.home(sort, &seat.pool);
-        let leaving = leaving.map(Box::new);
-        self.kept.push(Keeper { seat, account, leaving, bridged, demand, sort, since: seat.since, home, as_it_was });
+        let home = self.sorts.home(sort, &seat.pool).map(Index::of);
+        let (leaving, sort, since) = (leaving.map(Box::new), Index::of(sort), seat.since);
+        self.kept.push(Keeper { seat, account, leaving, bridged, demand, sort, since, home, as_it_was });
     }
 
     /// Demand with what is merely absent put back. Where that changes nothing, it says why demand ended.
@@ -310,24 +333,19 @@ impl<'a> Desk<'a, '_> {
         self.demand(Subject::new(user, &enrollments, View::PutBack))
     }
 
-    /// Enters someone in demand without a seat; the first of `accounts` is the one that would have it.
-    pub(super) fn line_up(
-        &mut self,
-        accounts: &[&'a User],
-        demand: Demand,
-        place: Option<&'a Waiting>,
-        ended: Option<&Ended>,
-        sort: usize,
-    ) {
+    /// Enters someone in demand without a seat.
+    pub(super) fn line_up(&mut self, newcomer: Newcomer<'a, '_>) {
+        let Newcomer { accounts, id, demand, place, own, ended, sort } = newcomer;
         let Some(user) = accounts.first().copied() else { return };
         let since = place.map_or(self.input.as_of, |place| place.since);
-        let held = accounts.iter().any(|it| self.input.held_users.contains(&it.id));
+        let anyone_held = !self.input.held_users.is_empty();
+        let held = anyone_held && accounts.iter().any(|it| self.input.held_users.contains(&it.id));
         let tier = self.order.tier(Claim { accounts, pinned: demand == Demand::Pinned, ended, since });
         let carried = if held { None } else { self.carried(accounts) };
-        let place = place.filter(|it| it.user == user.id);
+        let place = place.filter(|_| own);
         let short_of = || self.sorts.first(sort).and_then(|pool| self.sorts.pool(pool));
         let position = place.filter(|it| it.since == since && Some(&it.short_of) == short_of()).map(|it| it.position);
-        self.candidates.push(Candidate { user, place, position, tier, held, sort, carried });
+        self.candidates.push(Candidate { user, id, place, position, tier, held, sort: Index::of(sort), carried });
     }
 
     /// The product whose seat one of the accounts had when the renewal of it began, unless this one's was taken since.
@@ -363,19 +381,20 @@ impl<'a> Desk<'a, '_> {
             if let Some(placement) = &mut placement
                 && self.seat_without_contest(placement, &equals, nobody)
             {
-                equals.retain(|it| it.sort == nobody);
+                equals.retain(|it| it.sort() == nobody);
             }
-            self.order.shuffle(&mut equals, |index| self.candidates.get(index).map(|it| &it.user.id));
+            self.order.shuffle(&mut equals, |index| self.candidates.get(index).map_or("", |it| it.id));
             for it in equals {
-                let seated = placement.as_mut().is_some_and(|all| all.seat(self.kept.len() + it.candidate, it.sort));
-                if !seated && let Some(position) = positions.get_mut(it.candidate) {
+                let seated =
+                    placement.as_mut().is_some_and(|all| all.seat(self.kept.len() + it.candidate(), it.sort()));
+                if !seated && let Some(position) = positions.get_mut(it.candidate()) {
                     last = last.saturating_add(1);
                     *position = last;
                 }
             }
         }
         let spell = placement.as_ref().and_then(|it| excess.spell(it.in_use()));
-        Seating { placement, positions, spell, reclaimed: excess.reclaimed }
+        Seating { placement, positions, in_line: last, spell, reclaimed: excess.reclaimed }
     }
 
     /// Who is to be seated, in the published order before the shuffle.
@@ -383,7 +402,7 @@ impl<'a> Desk<'a, '_> {
         let mut line: BTreeMap<Tier, Vec<Equal>> = BTreeMap::new();
         for (index, it) in self.candidates.iter().enumerate() {
             if !(covered && it.carried.is_some()) {
-                let sort = if it.held { nobody } else { it.sort };
+                let sort = if it.held { nobody } else { it.sort.get() };
                 line.entry(it.tier).or_default().push(Equal::new(index, sort));
             }
         }
@@ -392,11 +411,11 @@ impl<'a> Desk<'a, '_> {
 
     /// Seats equals where the first pool of each has room for all, so that nobody needs to be shuffled. False if not.
     fn seat_without_contest(&self, placement: &mut Placement, equals: &[Equal], nobody: usize) -> bool {
-        let free = || equals.iter().filter(|it| it.sort != nobody);
-        let fits = placement.fits(free().map(|it| it.sort));
+        let free = || equals.iter().filter(|it| it.sort() != nobody);
+        let fits = placement.fits(free().map(|it| it.sort()));
         if fits {
             for it in free() {
-                placement.seat(self.kept.len() + it.candidate, it.sort);
+                placement.seat(self.kept.len() + it.candidate(), it.sort());
             }
         }
         fits
@@ -405,7 +424,8 @@ impl<'a> Desk<'a, '_> {
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some, then those
     /// carried over. The rest, and bridged seats, which take no room, stay where they are.
     fn keep(&self, excess: &Excess) -> Placement {
-        let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices());
+        let people = self.kept.len() + self.candidates.len();
+        let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices(), people);
         let mut restless = Vec::new();
         let mut turn: Vec<(Timestamp, usize)> = Vec::new();
         if !self.kept.is_sorted_by_key(|it| it.since) {
@@ -415,12 +435,16 @@ impl<'a> Desk<'a, '_> {
         for place in 0..self.kept.len() {
             let index = turn.get(place).map_or(place, |(_, index)| *index);
             let Some(keeper) = self.kept.get(index).filter(|it| !it.bridged) else { continue };
-            if !keeper.home.is_some_and(|pool| placement.stay(index, keeper.sort, pool)) {
-                restless.push((index, keeper.sort, keeper.home.or_else(|| self.sorts.first(keeper.sort))));
+            let (sort, home) = (keeper.sort.get(), keeper.home.map(Index::get));
+            if !home.is_some_and(|pool| placement.stay(index, sort, pool)) {
+                restless.push((index, sort, home.or_else(|| self.sorts.first(sort))));
             }
         }
         let carried = self.candidates.iter().enumerate().filter(|(_, it)| it.carried.is_some());
-        restless.extend(carried.map(|(index, it)| (self.kept.len() + index, it.sort, self.sorts.first(it.sort))));
+        restless.extend(carried.map(|(index, it)| {
+            let sort = it.sort.get();
+            (self.kept.len() + index, sort, self.sorts.first(sort))
+        }));
         for (index, sort, _) in &restless {
             placement.seat(*index, *sort);
         }
@@ -433,12 +457,12 @@ impl<'a> Desk<'a, '_> {
     /// The pool a kept seat is in from now on; none if nothing is placed.
     pub(super) fn pool_of_kept(&self, seating: &Seating, index: usize, it: &Keeper<'_>) -> Option<usize> {
         let placed = seating.placement.as_ref()?.place(index);
-        placed.or(it.home).or_else(|| self.sorts.first(it.sort))
+        placed.or(it.home.map(Index::get)).or_else(|| self.sorts.first(it.sort.get()))
     }
 
     /// The pool a new seat is drawn from.
     pub(super) fn pool_of_new(&self, seating: &Seating, index: usize, it: &Candidate<'_>) -> Option<usize> {
         let placed = seating.placement.as_ref()?.place(self.kept.len() + index);
-        placed.or_else(|| it.carried.and(self.sorts.first(it.sort)))
+        placed.or_else(|| it.carried.and(self.sorts.first(it.sort.get())))
     }
 }

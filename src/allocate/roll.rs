@@ -6,6 +6,8 @@
 
 use crate::model::{RoleName, SourceId, User};
 
+use super::index::Index;
+
 /// How far ahead an id is looked for by where its text is kept.
 const NEAR: usize = 64;
 
@@ -45,6 +47,16 @@ impl Roles {
         Self(self.0 | bit)
     }
 
+    /// Whether there is any.
+    pub(super) fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether every role of `other` is here too.
+    pub(super) fn cover(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
     /// Whether some role is in both.
     pub(super) fn meet(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -57,7 +69,7 @@ pub(super) struct Fact<'a> {
     /// The user.
     pub(super) user: &'a User,
     /// Their circle (`District::circles`).
-    pub(super) circle: usize,
+    pub(super) circle: Index,
     /// Whether the account is active.
     pub(super) active: bool,
     /// Their roles.
@@ -70,25 +82,30 @@ pub(super) struct Fact<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Roll<'a> {
     facts: Vec<Fact<'a>>,
-    /// Where the text of each one's id is kept.
-    addresses: Vec<usize>,
+    /// The id of each one; where its text is kept tells it from any other.
+    ids: Vec<&'a str>,
 }
 
 impl<'a> Roll<'a> {
     /// An empty one with room for so many.
     pub(super) fn with_capacity(users: usize) -> Self {
-        Self { facts: Vec::with_capacity(users), addresses: Vec::with_capacity(users) }
+        Self { facts: Vec::with_capacity(users), ids: Vec::with_capacity(users) }
     }
 
     /// Adds the next one by id.
     pub(super) fn push(&mut self, fact: Fact<'a>) {
-        self.addresses.push(fact.user.id.address());
+        self.ids.push(fact.user.id.as_str());
         self.facts.push(fact);
     }
 
     /// All, by id.
     pub(super) fn facts(&self) -> &[Fact<'a>] {
         &self.facts
+    }
+
+    /// The id of the one at `index`, without going to the user for it.
+    pub(super) fn id(&self, index: usize) -> &'a str {
+        self.ids.get(index).copied().unwrap_or_default()
     }
 
     /// Notes an enrollment that runs.
@@ -101,18 +118,18 @@ impl<'a> Roll<'a> {
     /// The place of an id among those from `from` on; else the place before which it would stand.
     pub(super) fn find(&self, id: &SourceId, from: usize) -> Result<usize, usize> {
         let address = id.address();
-        let near = self.addresses.get(from..).unwrap_or_default().iter().take(NEAR);
-        if let Some(steps) = near.enumerate().find_map(|(steps, it)| (*it == address).then_some(steps)) {
+        let later = self.ids.get(from..).unwrap_or_default();
+        let mut near = later.iter().take(NEAR);
+        if let Some(steps) = near.position(|it| it.as_ptr().addr() == address) {
             return Ok(from + steps);
         }
-        let later = self.facts.get(from..).unwrap_or_default();
         // Most are not far ahead.
-        let mut span = 1;
-        while later.get(span).is_some_and(|it| it.user.id < *id) {
+        let (mut span, id) = (1, id.as_str());
+        while later.get(span).is_some_and(|it| *it < id) {
             span *= 2;
         }
         let within = later.get(..=span).unwrap_or(later);
-        match within.binary_search_by(|it| it.user.id.cmp(id)) {
+        match within.binary_search(&id) {
             Ok(steps) => Ok(from + steps),
             Err(steps) => Err(from + steps),
         }

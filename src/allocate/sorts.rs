@@ -6,6 +6,7 @@ use crate::model::{Pool, Seats, SourceId};
 
 use super::capacity::{Capacity, Room};
 use super::pools::{Choice, Slot};
+use super::shared::Shared;
 
 /// Users by the pools they may draw from.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Sorts {
     slots: Vec<Slot>,
     pools: Vec<Pool>,
     by_pool: BTreeMap<Pool, usize>,
+    /// Schools' pools by where the id is kept.
+    known_pools: Shared,
     /// The sort of each of the district's circles, as far as it was asked for.
     by_circle: Vec<Option<usize>>,
     choices: Vec<Choice>,
@@ -33,6 +36,7 @@ impl Sorts {
         Self {
             slots: capacity.rooms.iter().map(slot).collect(),
             by_pool: pools.iter().cloned().zip(0..).collect(),
+            known_pools: Shared::default(),
             pools,
             by_circle: Vec::new(),
             choices: Vec::new(),
@@ -104,9 +108,12 @@ impl Sorts {
     }
 
     /// The pool a seat is in, if its user may still draw from it.
-    pub(super) fn home(&self, sort: usize, pool: &Pool) -> Option<usize> {
-        let choice = self.choices.get(sort)?;
-        choice.iter().copied().find(|index| self.pools.get(*index) == Some(pool))
+    pub(super) fn home(&mut self, sort: usize, pool: &Pool) -> Option<usize> {
+        let index = match pool {
+            Pool::School(id) => self.known_pools.number(id, || self.by_pool.get(pool).copied())?,
+            Pool::District => self.pools.len().checked_sub(1)?,
+        };
+        self.choices.get(sort)?.contains(&index).then_some(index)
     }
 
     /// The first pool of a sort.

@@ -23,6 +23,7 @@ impl Store {
         let roster = records::read_active(tx, district).await?;
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district, &roster.users).await?;
+        let waiting = seats::read_waiting(tx, district, &roster.users).await?;
         let departed = read_departed(tx, district, seats.values()).await?;
         let kept_back = mode::read_kept(tx, district, &roster).await?;
         let mut contract = Box::pin(Contract::read(tx, district, said)).await?;
@@ -41,7 +42,7 @@ impl Store {
             catalog,
             terms,
             seats,
-            waiting: seats::read_waiting(tx, district).await?,
+            waiting,
             ended: seats::read_ended(tx, district).await?,
             overrides: manual::read_overrides(tx, district).await?,
             educator_access: manual::read_access(tx, district).await?,

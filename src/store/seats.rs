@@ -1,6 +1,6 @@
 //! Seats, places in line, and the last seat of those who left.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -223,6 +223,38 @@ pub(super) fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
     KeyRow { product: product.as_str(), user_id: user.as_str() }
 }
 
+/// Ids that many rows name, each text kept once.
+struct Known<'a> {
+    users: &'a BTreeMap<SourceId, User>,
+    /// The rows of a product follow each other.
+    product: Option<ProductCode>,
+    schools: BTreeSet<SourceId>,
+}
+
+impl<'a> Known<'a> {
+    fn new(users: &'a BTreeMap<SourceId, User>) -> Self {
+        Self { users, product: None, schools: BTreeSet::new() }
+    }
+
+    fn share(&mut self, product: &mut ProductCode, user: &mut SourceId, pool: &mut Pool) {
+        if let Some((known, _)) = self.users.get_key_value(user) {
+            *user = known.clone();
+        }
+        match self.product.as_ref().filter(|known| *known == product) {
+            Some(known) => *product = known.clone(),
+            None => self.product = Some(product.clone()),
+        }
+        if let Pool::School(id) = pool {
+            match self.schools.get(id) {
+                Some(known) => *id = known.clone(),
+                None => {
+                    self.schools.insert(id.clone());
+                }
+            }
+        }
+    }
+}
+
 /// All seats. Those of users in `users` name them by the same id, so that a million texts are kept once.
 pub(super) async fn read_seats(
     tx: &mut Tx,
@@ -230,24 +262,29 @@ pub(super) async fn read_seats(
     users: &BTreeMap<SourceId, User>,
 ) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
     let rows: Vec<SeatColumns> = tx.query(SEATS).bind(district.as_str()).fetch_all().await?;
-    let mut code: Option<ProductCode> = None;
-    let keyed = |mut it: Seat| {
-        if let Some((known, _)) = users.get_key_value(&it.user) {
-            it.user = known.clone();
-        }
-        // The rows of a product follow each other.
-        it.product = code.take().filter(|known| *known == it.product).unwrap_or(it.product);
-        code = Some(it.product.clone());
-        ((it.product.clone(), it.user.clone()), it)
+    let mut known = Known::new(users);
+    let keyed = |row| {
+        let mut it = seat(row)?;
+        known.share(&mut it.product, &mut it.user, &mut it.pool);
+        Ok(((it.product.clone(), it.user.clone()), it))
     };
-    let seats: Vec<Seat> = rows.into_iter().map(seat).collect::<Result<_, _>>()?;
-    Ok(seats.into_iter().map(keyed).collect())
+    rows.into_iter().map(keyed).collect()
 }
 
-pub(super) async fn read_waiting(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
+/// All places in line, which name users as [`read_seats`] does.
+pub(super) async fn read_waiting(
+    tx: &mut Tx,
+    district: &DistrictId,
+    users: &BTreeMap<SourceId, User>,
+) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
     let rows: Vec<WaitingColumns> = tx.query(WAITING_ALL).bind(district.as_str()).fetch_all().await?;
-    let keyed = |it: Waiting| ((it.product.clone(), it.user.clone()), it);
-    rows.into_iter().map(|row| waiting(row).map(keyed)).collect()
+    let mut known = Known::new(users);
+    let keyed = |row| {
+        let mut it = waiting(row)?;
+        known.share(&mut it.product, &mut it.user, &mut it.short_of);
+        Ok(((it.product.clone(), it.user.clone()), it))
+    };
+    rows.into_iter().map(keyed).collect()
 }
 
 pub(super) async fn read_ended(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Ended>, StoreError> {

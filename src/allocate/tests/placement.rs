@@ -42,7 +42,7 @@ proptest! {
             seatable(&people, &rooms, site_name.as_deref(), total)
         };
 
-        let mut placement = Placement::new(slots, all.clone());
+        let mut placement = Placement::new(slots, all.clone(), all.len());
         let mut seated: Vec<usize> = Vec::new();
         let mut restless = Vec::new();
         for (one, (own, at_home)) in kept.iter().enumerate() {
@@ -82,7 +82,7 @@ fn a_seat_someone_had_before_moves_only_if_no_newcomer_can() {
     let slot = Slot { seats: Some(1), counted: true };
     // 0 has a seat in pool 0 and could move to 3; 1 came tonight, sits in 1 and could move to 2, then to 3.
     let choices = vec![vec![0, 3], vec![1, 2], vec![0, 1], vec![2, 3]];
-    let mut placement = Placement::new(vec![slot; 4], choices);
+    let mut placement = Placement::new(vec![slot; 4], choices, 4);
     assert!(placement.stay(0, 0, 0));
     placement.limit(None, 1);
     assert!(placement.seat(1, 1) && placement.seat(3, 3) && placement.seat(2, 2));
