@@ -97,6 +97,7 @@ impl District {
                 sessions: vec!["year".into()],
                 grades: Vec::new(),
                 subjects: Vec::new(),
+                instance: 0,
             }));
         }
         let mut it = Self {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::apply::{self, Author, Outcome};
 use crate::guard::{self, Circumstances};
 use crate::model::{Decision, Fingerprint, HeldChange, HoldRecord, RunId, RunRecord, RunStatus, Verdict};
-use crate::plan::{self, Cause};
+use crate::plan::Cause;
 use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, StoreError};
 
@@ -158,15 +158,16 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
         }
     }
     let cause = if ask.approve { Cause::Approved(&chosen) } else { Cause::Standing };
-    let plan = plan::make(&baseline, cause, record.as_of)?;
+    let ids = chosen.iter().map(|change| (change.kind, change.id.clone()));
+    world.store.know_former(&mut baseline, ids).await?;
+    let (cleared, anew) = run::weigh(&mut baseline, cause, record.as_of, world.limits, Circumstances::default())?;
+    decided.anew = anew;
     if ask.approve {
         let applied: Vec<(crate::model::Kind, &str)> =
-            plan.changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
+            cleared.plan().changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
         let skipped = chosen.iter().filter(|change| !applied.contains(&(change.kind, change.id.as_str())));
         decided.decisions.extend(skipped.map(|change| remembered(change, Verdict::Approved, &held_run, &record)));
     }
-    let circumstances = Circumstances::default();
-    let cleared = guard::review(plan, &baseline, world.limits, circumstances)?;
     let shown = held_run.snapshot.as_ref().and_then(|snapshot| snapshot.source.clone());
     let source = shown.filter(|_| first_sync && ask.approve);
     let (by, at, reason) = (author.actor, record.as_of, record.reason.clone());

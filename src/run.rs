@@ -9,10 +9,12 @@
 
 mod error;
 mod foresee;
+mod weigh;
 mod world;
 
 pub use error::RunError;
 pub use foresee::{Foreseen, foresee};
+pub(crate) use weigh::weigh;
 pub use world::World;
 
 use crate::apply::{self, Decided, OpenRun, Shown};
@@ -136,9 +138,9 @@ async fn on_one_revision(
     record: &mut RunRecord,
     snapshot: &Snapshot,
 ) -> Result<(), RunError> {
-    let baseline = world.store.baseline(&job.district.id()).await?.taking_up();
+    let mut baseline = world.store.baseline(&job.district.id()).await?.taking_up();
+    world.store.know_former(&mut baseline, snapshot.ids()).await?;
     not_before_the_last_change(record.as_of, &baseline)?;
-    let plan = plan::make(&baseline, Cause::Snapshot(snapshot), record.as_of)?; //    plan
     let mode = baseline.modes.at(record.as_of, baseline.state.time_zone);
     record.district_mode = mode.filter(|it| it.mode != DistrictMode::Normal).cloned();
     let allowed = allowed(job, record, snapshot);
@@ -148,7 +150,8 @@ async fn on_one_revision(
         keep: allowed.unwrap_or_default(),
         fleet: Some(world.store.fleet(record.as_of).await?),
     };
-    let cleared = guard::review(plan, &baseline, world.limits, circumstances)?; //    guard
+    let cause = Cause::Snapshot(snapshot);
+    let (cleared, anew) = weigh(&mut baseline, cause, record.as_of, world.limits, circumstances)?; // plan, guard
     world.note(record, &cleared, &baseline, snapshot);
     if record.mode == "plan" || allowed.is_none() {
         let shown = Shown::new(world.store.pseudonym_key(), &baseline, &cleared.plan().changes);
@@ -168,6 +171,7 @@ async fn on_one_revision(
     } else {
         Decided::default()
     };
+    let decided = Decided { anew, ..decided };
     let first_review = cleared.holds().iter().any(|hold| hold.group == guard::FIRST_SYNC);
     let source = (snapshot.complete() && !first_review).then(|| snapshot.source.clone());
     let applied = Box::pin(world.apply(job, record.clone(), &cleared, &baseline, decided, source)); // apply

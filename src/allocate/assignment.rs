@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Assignment, Basis, Date, OverrideKind, Product, SourceId, Target};
+use crate::model::{Assignment, Basis, Class, Date, OverrideKind, Product, SourceId, Target};
 
 use super::Input;
 use super::capacity::range;
@@ -30,6 +30,8 @@ impl<'a> Decisions<'a> {
                 Target::User(user) => {
                     users.insert(user, it.kind);
                 }
+                // One on a section that had the id before rests with it (P19).
+                Target::Class(class) if !it.is_about(class_of(input, class)) => {}
                 Target::Class(class) => {
                     classes.insert(class, it);
                 }
@@ -69,6 +71,11 @@ impl<'a> Decisions<'a> {
     pub(super) fn assigns_classes(&self) -> bool {
         self.classes.values().any(|it| it.kind == OverrideKind::Pin)
     }
+}
+
+/// The class, present or merely absent.
+fn class_of<'a>(input: Input<'a>, id: &SourceId) -> Option<&'a Class> {
+    input.roster.classes().get(id).or_else(|| input.departed.classes().get(id))
 }
 
 /// Whether a decision holds on `today`; its last day is inclusive.

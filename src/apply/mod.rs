@@ -1,6 +1,7 @@
 //! Make it so: one transaction, no choices. What is written is a value, made here from a [`Cleared`] plan and carried out by
 //! the store whole or not at all (safety.md, A run, 6).
 
+mod anew;
 mod contract;
 mod decisions;
 mod entries;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::alert::{self, Evaluation};
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
 use crate::guard::Cleared;
+use crate::identity::Anew;
 use crate::model::{
     Baseline, Decision, Ended, HeldChange, Kind, ProductCode, ReleaseReason, RunRecord, RunStatus, Seat, SourceId,
     SourceMark, Timestamp, Verb,
@@ -73,7 +75,9 @@ pub fn writes(
     let contract = baseline.taken_up().cloned().unwrap_or_default();
     let mut audit = decided.entries.clone();
     audit.extend(contract::entries(&contract));
-    for change in cleared.applied() {
+    audit.extend(anew::entries(&decided.anew, &author, &shown));
+    let parts: Vec<_> = cleared.applied().flat_map(Change::parts).collect();
+    for change in &parts {
         let mut entry = entries::of_change(change, &author, &shown)?;
         if let Some(because) = decided.because {
             entry.reason = Some(word(because));
@@ -116,6 +120,7 @@ pub fn writes(
         source,
         by_hand: decided.by_hand,
         erase: decided.erase,
+        anew: BTreeSet::new(),
         contract,
         remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         losses: cleared.losses().to_vec(),
@@ -125,6 +130,7 @@ pub fn writes(
         allocated_at: plan.as_of,
         audit,
     };
+    anew::begin(&mut writes, decided.anew);
     take_over(&mut writes, decided.imported);
     for used in decided.used {
         note_use(&mut writes, used);
@@ -170,6 +176,8 @@ pub struct Decided {
     pub because: Option<ReleaseReason>,
     /// A user of whom nothing is left afterwards.
     pub erase: Option<SourceId>,
+    /// What the former holders of ids had that are someone else's now; the baseline has it no more.
+    pub anew: Anew,
 }
 
 /// A seat in use, and the entry of its claim if this use is the first.

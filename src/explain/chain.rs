@@ -310,6 +310,7 @@ fn why_not(reason: ReleaseReason) -> &'static str {
         ReleaseReason::Expired => "the contract ended",
         ReleaseReason::Reclaimed => "the seat was taken back after a cut",
         ReleaseReason::Erased => "the user was erased",
+        ReleaseReason::Reused => "the id was someone else's before",
         ReleaseReason::Reverted => "the run that brought the demand was reverted",
         ReleaseReason::Merged => "another account of the same person has the seat",
     }

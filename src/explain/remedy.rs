@@ -82,7 +82,7 @@ impl Case<'_> {
             ReleaseReason::Erased => (Who::Nobody, "nothing to do: the user was erased"),
             ReleaseReason::Reverted => (Who::Vendor, "find out why the run was reverted"),
             ReleaseReason::Merged => (Who::Nobody, "nothing to do: the person has the seat on another account"),
-            ReleaseReason::Reassigned | ReleaseReason::Reclaimed => {
+            ReleaseReason::Reassigned | ReleaseReason::Reclaimed | ReleaseReason::Reused => {
                 (Who::District, "assign the product: `rosterd assign`")
             }
             ReleaseReason::Expired => (Who::Vendor, "renew the subscription"),

@@ -23,7 +23,7 @@ pub(super) fn closed(changes: &[Change], members: BTreeSet<usize>, approved: &BT
     let references = References::of(changes);
     let mut held = BTreeSet::new();
     let waits = |index: &usize, by: &Change| {
-        !approved.contains(index) && changes.get(*index).is_some_and(|it| same_way(by.verb, it.verb))
+        !approved.contains(index) && changes.get(*index).is_some_and(|it| same_way(by, it))
     };
     let mut todo: Vec<usize> = members.into_iter().collect();
     while let Some(index) = todo.pop() {
@@ -44,10 +44,10 @@ pub(super) fn closed(changes: &[Change], members: BTreeSet<usize>, approved: &BT
     held
 }
 
-/// A held removal holds removals, a held addition additions.
-fn same_way(a: Verb, b: Verb) -> bool {
-    let adds = |verb| matches!(verb, Verb::Added | Verb::Restored);
-    (a == Verb::Removed && b == Verb::Removed) || (adds(a) && adds(b))
+/// A held removal holds removals, a held addition additions; a class that takes over an id is both.
+fn same_way(a: &Change, b: &Change) -> bool {
+    let adds = |it: &Change| matches!(it.verb, Verb::Added | Verb::Restored) || it.replaces();
+    (a.removes() && b.removes()) || (adds(a) && adds(b))
 }
 
 impl<'a> References<'a> {
@@ -157,6 +157,7 @@ mod tests {
             sessions: vec![session.into()],
             grades: Vec::new(),
             subjects: Vec::new(),
+            instance: 0,
         })
     }
 

@@ -8,7 +8,7 @@ use crate::allocate::Lasting;
 use crate::guard::losses::{self, Loss, Losses, Schools};
 use crate::guard::window::{self, Window};
 use crate::guard::{FLEET, Fleet, Limit, Settings, season};
-use crate::model::{Baseline, Kind, Personal, ProductCode, Record, SourceId, User, Verb};
+use crate::model::{Baseline, Kind, ProductCode, Record, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 use crate::snapshot::{Presence, Snapshot};
 
@@ -156,7 +156,9 @@ impl Watch<'_> {
     /// Removals that were not announced by dates that had passed.
     fn losses_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
         let counts = |it: &Change| it.before.as_ref().is_some_and(|before| losses::is_loss(before, &self.lasting));
-        self.removals(kind).filter(move |(_, it)| counts(it))
+        let indexed = self.plan.changes.iter().enumerate();
+        let gone = indexed.filter(move |(index, it)| it.kind == kind && it.removes() && !self.aside.contains(index));
+        gone.filter(move |(_, it)| counts(it))
     }
 
     fn of(&self, kind: Kind, wanted: fn(Verb) -> bool) -> impl Iterator<Item = (usize, &Change)> {
@@ -376,16 +378,21 @@ impl Watch<'_> {
         }
     }
 
+    /// Changes of records that stay what they are.
+    fn changes_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
+        self.of(kind, |verb| verb == Verb::Changed).filter(|(_, it)| !it.replaces())
+    }
+
     fn changed(&mut self) {
         let (district, school) = (self.settings.district_changed, self.settings.school_changed);
         for kind in Kind::ALL {
             let what = format!("{kind}/changed");
-            let tally = Self::all(self.of(kind, |verb| verb == Verb::Changed));
+            let tally = Self::all(self.changes_of(kind));
             if tally.count == 0 {
                 continue;
             }
             self.weigh("district", &what, tally, number(self.baseline.count(kind)), district, false);
-            let tallies = self.by_school(self.of(kind, |verb| verb == Verb::Changed));
+            let tallies = self.by_school(self.changes_of(kind));
             let of = self.rows_of_schools(kind);
             self.weigh_schools(&what, tallies, &of, school, false);
         }
@@ -443,15 +450,12 @@ impl Watch<'_> {
         self.weigh("district", "users/rekeyed", Tally { count, members }, of, limit, false);
     }
 
-    /// An id that seems to be someone else's now: held, with everything about it, so that nobody inherits a seat (P19, T16).
+    /// An id that seems to be someone else's now, of a user who is here or of one who was: held, with everything about it, so
+    /// that nobody inherits a seat (P19, T16).
     fn reused(&mut self) {
         let mut reused: BTreeSet<&SourceId> = BTreeSet::new();
-        for (_, change) in self.of(Kind::Users, |verb| verb == Verb::Changed) {
-            if let (Some(Record::User(old)), Some(Record::User(new))) = (&change.before, &change.after)
-                && is_someone_else(old, new)
-            {
-                reused.insert(&new.id);
-            }
+        for (_, change) in self.of(Kind::Users, |verb| verb != Verb::Removed) {
+            reused.extend(change.user().filter(|user| self.plan.strangers.contains(*user)));
         }
         let about = |change: &Change| change.user().is_some_and(|user| reused.contains(user));
         let indexed = self.plan.changes.iter().enumerate();
@@ -486,17 +490,6 @@ impl Watch<'_> {
             self.groups.push(Group { name: format!("district/{kind}/invalid"), count, of, limit: words, members });
         }
     }
-}
-
-/// Whether a record seems to be of another person than before: both names differ, no strong key says otherwise, and grade or
-/// school differ too. A marriage, a correction or a new number alone is none of it.
-fn is_someone_else(old: &User, new: &User) -> bool {
-    let differs = |a: Option<&Personal>, b: Option<&Personal>| a.zip(b).is_some_and(|(a, b)| a != b);
-    let orgs = |user: &User| user.roles.iter().map(|it| it.org.clone()).collect::<BTreeSet<_>>();
-    differs(old.given_name.as_ref(), new.given_name.as_ref())
-        && differs(old.family_name.as_ref(), new.family_name.as_ref())
-        && !strong_keys(old).any(|key| strong_keys(new).any(|other| other == key))
-        && (old.grades != new.grades || orgs(old) != orgs(new))
 }
 
 /// A student number and a state id, told apart.

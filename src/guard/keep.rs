@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::guard::{closure, losses};
-use crate::model::{Baseline, Verb};
+use crate::model::Baseline;
 use crate::plan::{self, Change, Plan};
 
 /// What is kept back of a sync.
@@ -24,7 +24,7 @@ pub enum Keep {
 /// Positions of the removals that `no_removals` keeps back.
 pub(super) fn removals(plan: &Plan) -> BTreeSet<usize> {
     let indexed = plan.changes.iter().enumerate();
-    let removes = indexed.filter(|(index, it)| it.verb == Verb::Removed && !plan.approved.contains(index));
+    let removes = indexed.filter(|(index, it)| it.removes() && !plan.approved.contains(index));
     removes.map(|(index, _)| index).collect()
 }
 

@@ -161,6 +161,12 @@ impl Cleared {
         indexed.filter(|(index, _)| !self.held.contains_key(index)).map(|(_, change)| change)
     }
 
+    /// Users whose id seems to be someone else's now, and that applies.
+    pub fn strangers(&self) -> BTreeSet<SourceId> {
+        let applied = self.applied().filter(|change| change.kind == Kind::Users).filter_map(Change::user);
+        applied.filter(|user| self.plan.strangers.contains(*user)).cloned().collect()
+    }
+
     /// What waits, with the names of its groups; without one for what a mode keeps back.
     pub fn held(&self) -> impl Iterator<Item = (&Change, &[String])> {
         self.held.iter().filter_map(|(index, groups)| Some((self.plan.changes.get(*index)?, groups.as_slice())))
@@ -190,6 +196,11 @@ impl Cleared {
         }
         for change in self.applied() {
             let entry = counts.entry(change.kind).or_default();
+            if change.replaces() {
+                entry.added += 1;
+                entry.removed += 1;
+                continue;
+            }
             match change.verb {
                 Verb::Added | Verb::Restored => entry.added += 1,
                 Verb::Changed => entry.changed += 1,
@@ -225,8 +236,9 @@ impl Cleared {
     pub fn view(&self, record: impl Fn(&Change) -> String, user: impl Fn(&SourceId) -> String) -> PlanView {
         let roster = self.plan.changes.iter().enumerate().map(|(index, change)| {
             let held = if self.held.contains_key(&index) { "  [held]" } else { "" };
-            format!("{}{held}", change.line(&record(change)))
+            change.parts().iter().map(|part| format!("{}{held}", part.line(&record(part)))).collect::<Vec<_>>()
         });
+        let roster = roster.flatten();
         let mut lines: Vec<String> =
             roster.chain(self.seats.changes.iter().map(|seat| seat.line(&user(&seat.user)))).collect();
         let omitted = lines.len().saturating_sub(PlanView::LONGEST);

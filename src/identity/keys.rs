@@ -1,5 +1,7 @@
 //! What two accounts have in common, and what tells them apart.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::model::{Personal, User, canonical_grade};
@@ -105,6 +107,19 @@ pub(super) fn compare(one: &User, other: &User) -> Option<Likeness> {
     let gains = keys.iter().fold(0_u8, |sum, key| sum.saturating_add(key.weight().0));
     let score = against.iter().fold(gains.min(100), |sum, key| sum.saturating_sub(key.weight().1));
     Some(Likeness { strength, score, keys, against })
+}
+
+/// Whether an id seems to be of another person than before (P19): both names differ, no strong key says otherwise, and grade
+/// or school differ too. A marriage, a correction or a new number alone is none of it.
+pub fn is_someone_else(old: &User, new: &User) -> bool {
+    let differs = |a: Option<&Personal>, b: Option<&Personal>| folded(a).zip(folded(b)).is_some_and(|(a, b)| a != b);
+    let same = |a: Option<&Personal>, b: Option<&Personal>| folded(a).zip(folded(b)).is_some_and(|(a, b)| a == b);
+    let orgs = |user: &User| user.roles.iter().map(|it| it.org.clone()).collect::<BTreeSet<_>>();
+    differs(old.given_name.as_ref(), new.given_name.as_ref())
+        && differs(old.family_name.as_ref(), new.family_name.as_ref())
+        && !same(old.student_number.as_ref(), new.student_number.as_ref())
+        && !same(old.state_id.as_ref(), new.state_id.as_ref())
+        && (grades(old) != grades(new) || orgs(old) != orgs(new))
 }
 
 fn folded(value: Option<&Personal>) -> Option<String> {

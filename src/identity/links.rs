@@ -50,6 +50,18 @@ pub fn persons(decisions: &BTreeMap<String, LinkDecision>) -> BTreeMap<SourceId,
     whole.collect()
 }
 
+/// How the accounts of persons move when `decisions` take the place of those in force: accounts that are no part of a person any
+/// more, and those that go by another one.
+pub fn moved(
+    before: &Baseline,
+    decisions: &BTreeMap<String, LinkDecision>,
+) -> (Vec<SourceId>, Vec<(SourceId, SourceId)>) {
+    let (old, new) = (persons(&before.identity), persons(decisions));
+    let gone = old.into_keys().filter(|id| !new.contains_key(id) && before.persons.contains_key(id)).collect();
+    let put = new.into_iter().filter(|(account, person)| before.persons.get(account) != Some(person)).collect();
+    (gone, put)
+}
+
 /// Each account that is, or by strong keys likely is, one of several of a person, with one that stands for all: what seats
 /// would come to if they were merged (S2.15, C4).
 pub fn merged(baseline: &Baseline) -> BTreeMap<SourceId, SourceId> {

@@ -5,6 +5,7 @@
 //! keys; name with grade, and email, are weak ones: they make a second list, for people to look through (S2.11), and against
 //! a strong key that differs they say nothing, since twins and namesakes have numbers of their own (P45).
 
+mod anew;
 mod keys;
 mod links;
 #[cfg(test)]
@@ -19,8 +20,9 @@ use crate::model::{
     Baseline, DistrictId, EnrollmentKey, Kind, LinkKind, LinkVerdict, Record, RoleName, SourceId, Timestamp, User,
 };
 
-pub use keys::Key;
-pub use links::{merged, persons};
+pub use anew::{Anew, begin_anew};
+pub use keys::{Key, is_someone_else};
+pub use links::{merged, moved, persons};
 
 use keys::{Likeness, compare};
 

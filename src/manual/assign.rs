@@ -9,7 +9,8 @@ use crate::allocate::counts_for;
 use crate::apply::Handed;
 use crate::audit::{Category, Draft};
 use crate::model::{
-    Assignment, Audience, Basis, OverrideKind, Pool, Product, ProductCode, Seat, SeatState, SourceId, Target, User,
+    Assignment, Audience, Basis, Class, OverrideKind, Pool, Product, ProductCode, Seat, SeatState, SourceId, Target,
+    User,
 };
 
 use super::effect::Effect;
@@ -71,7 +72,7 @@ impl Effect {
             return Ok(());
         }
         let target = Target::User(id.clone());
-        let own = case.baseline.assignments.get(&(product.code.clone(), target.clone()));
+        let own = case.assigned(&product.code, &target);
         let own = own.filter(|it| it.kind == OverrideKind::Pin);
         let pinned = case.baseline.overrides.get(&(product.code.clone(), id.clone()));
         let pinned = pinned.is_some_and(|it| it.kind == OverrideKind::Pin);
@@ -106,7 +107,7 @@ impl Effect {
             self.set_assignment(case, case.assignment(product, of_class(class), exclude, except.clone()));
             return Ok(());
         }
-        let own = case.baseline.assignments.get(&(product.code.clone(), of_class(class)));
+        let own = case.assigned(&product.code, &of_class(class));
         let Some(own) = own.filter(|it| it.kind == OverrideKind::Pin) else {
             let target = case.shown.id(class);
             return Err(Refused::NotAssigned { product: product.code.clone(), target });
@@ -220,6 +221,7 @@ impl Case<'_> {
         except: BTreeSet<SourceId>,
     ) -> Assignment {
         Assignment {
+            instance: self.class_of(&target).map(|it| it.instance).unwrap_or_default(),
             product: product.code.clone(),
             target,
             kind,
@@ -229,6 +231,19 @@ impl Case<'_> {
             at: self.asked.as_of,
             until: None,
         }
+    }
+
+    fn class_of(&self, target: &Target) -> Option<&Class> {
+        match target {
+            Target::Class(id) => self.baseline.roster.classes.get(id),
+            Target::User(_) => None,
+        }
+    }
+
+    /// What was assigned, as far as it is about the class that has the id now.
+    pub(super) fn assigned(&self, product: &ProductCode, target: &Target) -> Option<&Assignment> {
+        let it = self.baseline.assignments.get(&(product.clone(), target.clone()))?;
+        Some(it).filter(|it| it.is_about(self.class_of(target)))
     }
 
     /// Whether a user may be given a seat of the product at all.
@@ -265,7 +280,7 @@ impl Case<'_> {
 
     pub(super) fn assigned_by_class(&self, product: &Product, user: &SourceId) -> bool {
         let assigned = |class: &SourceId| {
-            let it = self.baseline.assignments.get(&(product.code.clone(), of_class(class)));
+            let it = self.assigned(&product.code, &of_class(class));
             it.is_some_and(|it| it.kind == OverrideKind::Pin && !it.except.contains(user))
         };
         let enrollments = self.baseline.roster.enrollments.keys();

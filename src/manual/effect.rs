@@ -257,7 +257,7 @@ impl Effect {
 
     /// Sets or replaces an assignment; the same once more changes nothing.
     pub(super) fn set_assignment(&mut self, case: Case<'_>, it: Assignment) {
-        let before = case.baseline.assignments.get(&(it.product.clone(), it.target.clone()));
+        let before = case.assigned(&it.product, &it.target);
         if before.is_some_and(|old| (old.kind, old.until, &old.except) == (it.kind, it.until, &it.except)) {
             return;
         }

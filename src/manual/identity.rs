@@ -119,10 +119,8 @@ impl Effect {
             decisions.remove(id);
         }
         decisions.extend(self.by_hand.identity_put.iter().map(|it| (it.id.clone(), it.clone())));
-        let (old, new) = (identity::persons(&before.identity), identity::persons(&decisions));
-        let gone = old.into_keys().filter(|id| !new.contains_key(id) && before.persons.contains_key(id));
+        let (gone, put) = identity::moved(before, &decisions);
         self.by_hand.persons_removed.extend(gone);
-        let put = new.into_iter().filter(|(account, person)| before.persons.get(account) != Some(person));
         self.by_hand.persons_put.extend(put);
     }
 

@@ -54,6 +54,7 @@ pub(super) fn roster(students: &[(bool, bool)]) -> Roster {
         sessions: Vec::new(),
         grades: Vec::new(),
         subjects: Vec::new(),
+        instance: 0,
     }));
     roster.put(Record::User(user("T1", RoleName::Teacher, "S1")));
     roster.put(enrollment("T1", "C1", RoleName::Teacher).into_record());

@@ -130,6 +130,9 @@ pub struct Baseline {
     pub roster: Roster,
     /// Ids of archived records, by kind: an addition of one is a restore.
     pub archived: BTreeSet<(Kind, String)>,
+    /// Of archived users and classes those that the run's changes bring back, as they left: who returns may be someone else,
+    /// and a class another section (P19).
+    pub former: Roster,
     /// Archived users and enrollments (with their classes) that left by mere absence and that a leaving seat still rests on.
     pub departed: Roster,
     /// Products, and the district's subscriptions, as they are in force.
@@ -184,6 +187,7 @@ impl Baseline {
             state,
             roster: Roster::default(),
             archived: BTreeSet::new(),
+            former: Roster::default(),
             departed: Roster::default(),
             catalog: Catalog::default(),
             terms: Terms::default(),

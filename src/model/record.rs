@@ -117,6 +117,15 @@ pub struct Class {
     /// Subjects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subjects: Vec<String>,
+    /// How often the id was used for a class of other terms before: with the id it names the section (P19). Not the source's
+    /// word, and not part of `rosterd roster`.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub instance: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_first(instance: &u32) -> bool {
+    *instance == 0
 }
 
 /// A role, in `OneRoster` 1.1's words and `staff`.
@@ -313,13 +322,15 @@ impl Record {
         })
     }
 
-    /// One line of `rosterd roster --json`: the body without what is kept aside (NCES number, the source's own role word).
+    /// One line of `rosterd roster --json`: the body without what is kept aside (NCES number, a class's instance, the source's own
+    /// role word).
     pub fn roster_line(&self) -> Result<String, serde_json::Error> {
         match self.clone() {
             Self::School(mut org) => {
                 org.nces = None;
                 Self::School(org).body()
             }
+            Self::Class(class) => Self::Class(Class { instance: 0, ..class }).body(),
             Self::User(mut user) => {
                 for role in &mut user.roles {
                     role.word = None;

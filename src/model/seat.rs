@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{Date, ProductCode, SourceId, SubscriptionId, Timestamp};
+use crate::model::{Class, Date, ProductCode, SourceId, SubscriptionId, Timestamp};
 
 /// Where a seat is drawn from: a school's allotment, or the district's unallotted rest. Written as the school's id or
 /// `district`; a school whose id is `district` is written `school:district`.
@@ -146,6 +146,8 @@ pub enum ReleaseReason {
     Merged,
     /// The user was erased.
     Erased,
+    /// The id is someone else's now, who begins anew (P19).
+    Reused,
     /// A person reverted the run that brought the demand (safety.md, Revert).
     Reverted,
 }
@@ -153,7 +155,7 @@ pub enum ReleaseReason {
 impl ReleaseReason {
     /// Whether the user counts as returning when they want a seat again within 400 days (licensing.md, step 4).
     pub fn returns(self) -> bool {
-        !matches!(self, Self::Excluded | Self::Unassigned | Self::Reassigned | Self::Reclaimed)
+        !matches!(self, Self::Excluded | Self::Unassigned | Self::Reassigned | Self::Reclaimed | Self::Reused)
     }
 }
 
@@ -234,6 +236,16 @@ pub struct Assignment {
     pub at: Timestamp,
     /// Last day it holds, inclusive.
     pub until: Option<Date>,
+    /// Of a class: which use of its id it is about ([`Class::instance`]).
+    #[serde(default)]
+    pub instance: u32,
+}
+
+impl Assignment {
+    /// Whether it is about the class that its target's id names now; one on an earlier section of that id rests (P19).
+    pub fn is_about(&self, class: Option<&Class>) -> bool {
+        class.is_none_or(|it| it.instance == self.instance)
+    }
 }
 
 /// Since when seats in use exceed what was bought.

@@ -1,5 +1,7 @@
 //! One change of one record.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -52,6 +54,29 @@ impl Change {
         };
         let tombstone = tombstone && verb == Verb::Removed;
         Some(Self { kind, id, verb, before, after, fields, tombstone })
+    }
+
+    /// Whether another class takes over the id: the old one is archived, and a new one begins (P19).
+    pub fn replaces(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Some(Record::Class(old)), Some(Record::Class(new))) => old.instance != new.instance,
+            _ => false,
+        }
+    }
+
+    /// Whether something that was there is not any more.
+    pub fn removes(&self) -> bool {
+        self.verb == Verb::Removed || self.replaces()
+    }
+
+    /// As it is told: of a class that takes over an id the end of the one and the beginning of the other.
+    pub fn parts(&self) -> Vec<Cow<'_, Self>> {
+        if !self.replaces() {
+            return vec![Cow::Borrowed(self)];
+        }
+        let gone = Self::between(self.before.clone(), None, false, false);
+        let new = Self::between(None, self.after.clone(), false, false);
+        gone.into_iter().chain(new).map(Cow::Owned).collect()
     }
 
     /// The record as it is or was.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Baseline, Decision, HeldChange, Kind, Record, RosterRecord, Timestamp, Verdict, Warning};
-use crate::plan::{Change, UnreadableRecord, record_of};
+use crate::plan::{Change, UnreadableRecord, record_of, sections};
 use crate::snapshot::{Presence, Seen, Snapshot};
 
 /// What differs.
@@ -27,12 +27,16 @@ pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: 
         as_of,
         found: Differences::default(),
         refused: BTreeMap::new(),
+        replaced: BTreeSet::new(),
         mentioned: BTreeSet::new(),
     };
     scan.kind(&snapshot.schools, &baseline.roster.schools);
     scan.kind(&snapshot.sessions, &baseline.roster.sessions);
     scan.kind(&snapshot.courses, &baseline.roster.courses);
-    scan.kind(&snapshot.classes, &baseline.roster.classes);
+    let classes = sections::following(baseline, snapshot);
+    scan.kind(&classes.seen, &baseline.roster.classes);
+    scan.replaced = scan.found.changes.iter().filter(|it| it.replaces()).map(|it| it.id.clone()).collect();
+    scan.found.warnings.extend(classes.warning);
     scan.kind(&snapshot.users, &baseline.roster.users);
     scan.kind(&snapshot.enrollments, &baseline.roster.enrollments);
     scan.spend_absent();
@@ -57,6 +61,8 @@ struct Scan<'a> {
     as_of: Timestamp,
     found: Differences,
     refused: BTreeMap<Kind, BTreeSet<String>>,
+    /// Classes whose id another class takes over.
+    replaced: BTreeSet<String>,
     /// Decided records that the snapshot or the store mentions.
     mentioned: BTreeSet<(Kind, String)>,
 }
@@ -119,7 +125,12 @@ impl Scan<'_> {
     fn take(&mut self, change: Change) {
         let decision = self.baseline.decisions.get(&(change.kind, change.id.clone()));
         match decision {
-            Some(it) if it.verdict == Verdict::Refused && it.version == change.version() => {
+            // With its class an enrollment goes in any case: no decision on it passes to the class that has the id now.
+            Some(it)
+                if it.verdict == Verdict::Refused
+                    && it.version == change.version()
+                    && !self.goes_with_class(&change) =>
+            {
                 self.refused.entry(change.kind).or_default().insert(change.id);
             }
             Some(it) if approves(it, &change, self.as_of) => {
@@ -127,6 +138,15 @@ impl Scan<'_> {
                 self.found.changes.push(change);
             }
             Some(_) | None => self.found.changes.push(change),
+        }
+    }
+}
+
+impl Scan<'_> {
+    fn goes_with_class(&self, change: &Change) -> bool {
+        match (&change.before, &change.after) {
+            (Some(Record::Enrollment(it)), None) => self.replaced.contains(it.class.as_str()),
+            _ => false,
         }
     }
 }

@@ -8,6 +8,7 @@ mod change;
 mod diff;
 mod hash;
 mod remap;
+mod sections;
 mod text;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ pub use change::{Change, FieldChange};
 pub use hash::plan_hash;
 
 use crate::allocate::{Allocation, District, Input, Pull, SeatKey, allocate};
+use crate::identity::is_someone_else;
 use crate::model::{
     Baseline, DistrictId, HeldChange, Kind, Overlay, Record, SourceId, SourceMark, Timestamp, View, Warning,
 };
@@ -49,6 +51,8 @@ pub struct Plan {
     pub kept_back: Vec<Change>,
     /// What the comparison noticed, beyond the snapshot's own warnings.
     pub warnings: Vec<Warning>,
+    /// Users of `changes` whose id seems to be someone else's now (P19).
+    pub strangers: BTreeSet<SourceId>,
     /// Records whose refused version the source no longer sends, since it sends what the store has.
     pub spent: Vec<(Kind, String)>,
 }
@@ -105,6 +109,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
     };
     let everything: Vec<&Change> = found.changes.iter().collect();
     let seats = allocate(After::new(&everything).input(baseline, as_of, pull.as_ref()));
+    let strangers = strangers(baseline, &found.changes);
     let mut approved = found.approved;
     approved.extend(remap::accepted(baseline, &found.changes));
     Ok(Plan {
@@ -119,8 +124,21 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         pull,
         pending,
         kept_back,
+        strangers,
         spent: found.spent,
     })
+}
+
+/// Users who are here, or were, and whom the changes make someone else.
+fn strangers(baseline: &Baseline, changes: &[Change]) -> BTreeSet<SourceId> {
+    let new = |change: &Change| match (&change.before, &change.after) {
+        (Some(Record::User(old)), Some(Record::User(new))) => is_someone_else(old, new).then(|| new.id.clone()),
+        (None, Some(Record::User(new))) => {
+            baseline.former.users.get(&new.id).filter(|old| is_someone_else(old, new)).map(|_| new.id.clone())
+        }
+        _ => None,
+    };
+    changes.iter().filter_map(new).collect()
 }
 
 /// The changes of an open review that are still as it shows them.
@@ -162,7 +180,9 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
         let seat = allocation.seats.get(&baseline.seats, key);
         seat.is_some_and(|seat| seat.leaving.is_none()) || passed.contains(key)
     };
-    let coming: BTreeSet<&SourceId> = held.iter().filter_map(|change| change.adds_user()).collect();
+    // Whoever comes back as someone else has no claim on what the former one had.
+    let coming = held.iter().filter_map(|change| change.adds_user()).filter(|user| !plan.strangers.contains(*user));
+    let coming: BTreeSet<&SourceId> = coming.collect();
     let only_held = |key: &SeatKey| match (stays(&alone, &passed_alone, key), stays(&full, &passed, key)) {
         (alone, full) if alone == full => false,
         (true, _) => true,

@@ -83,6 +83,12 @@ impl Snapshot {
         self.absent.is_empty()
     }
 
+    /// Users and classes it tells of, by kind and id.
+    pub fn ids(&self) -> impl Iterator<Item = (Kind, String)> + '_ {
+        let users = self.users.keys().map(|id| (Kind::Users, id.to_string()));
+        users.chain(self.classes.keys().map(|id| (Kind::Classes, id.to_string())))
+    }
+
     /// How many usable records of a kind it has.
     pub fn count(&self, kind: Kind) -> u64 {
         fn usable<T: RosterRecord>(seen: &Seen<T>) -> u64 {

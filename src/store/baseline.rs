@@ -38,6 +38,7 @@ impl Store {
             state,
             roster,
             archived,
+            former: Roster::default(),
             departed,
             catalog,
             terms,

@@ -1,10 +1,10 @@
 //! What people said of accounts that may be of one person, and the people who are gone, whom a new id may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::model::{DistrictId, LinkDecision, User};
+use crate::model::{DistrictId, LinkDecision, SourceId, User};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::seats::each_batch;
@@ -23,6 +23,21 @@ statements! {
          SELECT $1, r.id, r.first_account, r.second_account, r.body",
         (id TEXT, first_account TEXT, second_account TEXT, body TEXT),
         "WHERE true ON CONFLICT (district, id) DO UPDATE SET body = excluded.body"
+    );
+    FORGET_ENDED = bulk!(
+        "DELETE FROM seat_ended WHERE district = $1 AND user_id IN (SELECT r.id",
+        (id TEXT),
+        ")"
+    );
+    FORGET_ACTIVITY = bulk!(
+        "DELETE FROM activity WHERE district = $1 AND user_id IN (SELECT r.id",
+        (id TEXT),
+        ")"
+    );
+    FORGET_ACCESS = bulk!(
+        "DELETE FROM educator_access WHERE district = $1 AND educator IN (SELECT r.id",
+        (id TEXT),
+        ")"
     );
     REMOVE_LINK_DECISIONS = bulk!(
         "DELETE FROM identity_decision WHERE district = $1 AND id IN (SELECT r.id",
@@ -65,6 +80,22 @@ pub(super) async fn read(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<
         Ok((it.id.clone(), it))
     };
     rows.into_iter().map(read).collect()
+}
+
+/// Forgets of users what is not told in rows of its own: their returns, their use of products, their access as educators.
+pub(super) async fn begin_anew(
+    tx: &mut Tx,
+    district: &DistrictId,
+    users: &BTreeSet<SourceId>,
+) -> Result<(), StoreError> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<IdRow<'_>> = users.iter().map(|id| IdRow { id: id.as_str() }).collect();
+    for sql in [FORGET_ENDED, FORGET_ACTIVITY, FORGET_ACCESS] {
+        tx.query(sql).bind(district.as_str()).bind(RECORD.to_json(&rows)?).execute().await?;
+    }
+    Ok(())
 }
 
 impl Store {

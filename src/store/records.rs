@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::Verb;
-use crate::model::{DistrictId, Fingerprint, Kind, Record, Roster, RunId};
+use crate::model::{Baseline, DistrictId, Fingerprint, Kind, Record, Roster, RunId};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::{BATCH, RecordWrite};
@@ -21,6 +21,12 @@ statements! {
         "SELECT kind, body FROM record WHERE district = $1 AND kind = $2 AND active ORDER BY id",
     );
     ARCHIVED = Sql::portable("SELECT kind, id FROM record WHERE district = $1 AND NOT active");
+    FORMER = bulk!(
+        "SELECT f.kind, f.body FROM record AS f WHERE f.district = $1 AND NOT f.active AND (f.kind, f.id) IN
+             (SELECT r.kind, r.id",
+        (kind TEXT, id TEXT),
+        ")"
+    );
     DEPARTED = Sql::portable(
         "SELECT kind, body FROM record
          WHERE district = $1 AND departed AND NOT active AND kind IN ('users', 'classes', 'enrollments')",
@@ -57,6 +63,12 @@ struct RecordRow<'a> {
     fingerprint: String,
     active: bool,
     departed: bool,
+}
+
+#[derive(Serialize)]
+struct KeyRow<'a> {
+    kind: &'a str,
+    id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -150,6 +162,28 @@ async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(K
 }
 
 impl Store {
+    /// Reads into `baseline` what its district knew of those of these records that are archived users or classes (P19).
+    pub async fn know_former(
+        &self,
+        baseline: &mut Baseline,
+        ids: impl Iterator<Item = (Kind, String)>,
+    ) -> Result<(), StoreError> {
+        let of_kinds = ids.filter(|(kind, _)| matches!(kind, Kind::Users | Kind::Classes));
+        let back: Vec<(Kind, String)> = of_kinds.filter(|it| baseline.archived.contains(it)).collect();
+        if back.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.read().await?;
+        let mut found = Vec::new();
+        for batch in back.chunks(BATCH) {
+            let rows: Vec<KeyRow<'_>> = batch.iter().map(|(kind, id)| KeyRow { kind: kind.plural(), id }).collect();
+            let query = tx.query(FORMER).bind(baseline.state.id.as_str()).bind(TABLE.to_json(&rows)?);
+            found.extend(query.fetch_all().await?);
+        }
+        baseline.former = roster_of(found)?;
+        Ok(())
+    }
+
     /// Number of active records of each kind.
     pub async fn counts(&self, district: &DistrictId) -> Result<BTreeMap<Kind, u64>, StoreError> {
         let mut tx = self.db.read().await?;

@@ -1,5 +1,7 @@
 //! Apply's one transaction: everything a run changes, or nothing (safety.md, A run, 6).
 
+use std::collections::BTreeSet;
+
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
@@ -9,8 +11,8 @@ use crate::model::{
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, loss, mode,
-    records, runs, seats,
+    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, identity, loss,
+    mode, records, runs, seats,
 };
 
 /// Rows a statement.
@@ -110,6 +112,8 @@ pub struct Writes {
     pub remembered: Option<Remembered>,
     /// A user of whom nothing is left afterwards.
     pub erase: Option<SourceId>,
+    /// Users whose id is someone else's now: of the former one no use, no access and no return is remembered.
+    pub anew: BTreeSet<SourceId>,
     /// What the run takes away unattended, for the guard's sum of seven days.
     pub losses: Vec<RecentLoss>,
     /// Alerts that are raised, changed or cleared.
@@ -166,6 +170,7 @@ impl Writes {
             contract,
             remembered,
             erase,
+            anew,
             losses,
             alerts_put,
             // Plans do not rest on the history.
@@ -192,6 +197,7 @@ impl Writes {
             && contract.is_empty()
             && remembered.is_none()
             && erase.is_none()
+            && anew.is_empty()
             && losses.is_empty()
             && alerts_put.is_empty()
             && audit.is_empty())
@@ -229,6 +235,7 @@ impl Store {
         seats::put_seats(tx_ref, &district, &writes.seats_put).await?;
         seats::remove_waiting(tx_ref, &district, &writes.waiting_removed).await?;
         seats::put_waiting(tx_ref, &district, &writes.waiting_put).await?;
+        identity::begin_anew(tx_ref, &district, &writes.anew).await?;
         seats::put_ended(tx_ref, &district, &writes.ended_put).await?;
         history::put(tx_ref, &district, &run.run, &writes.seats_ended).await?;
         alerts::put(tx_ref, &district, &writes.alerts_put).await?;

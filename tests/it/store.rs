@@ -475,6 +475,7 @@ async fn what_was_decided_by_hand_is_written_with_its_run(fresh: &Fresh) {
     };
     let access = EducatorAccess { product: "reading".into(), educator: "T1".into(), on: false };
     let assigned = |target: Target| Assignment {
+        instance: 0,
         product: "reading".into(),
         target,
         kind: OverrideKind::Pin,

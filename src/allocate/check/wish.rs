@@ -126,6 +126,7 @@ impl<'a> Wishes<'a> {
             let decision = decision.filter(|it| it.until.is_none_or(|last| last >= self.today));
             let decision = decision.filter(|it| !it.except.contains(&user.id));
             let class = self.baseline.roster.classes.get(&enrollment.class);
+            let decision = decision.filter(|it| it.is_about(class));
             let (Some(decision), Some(class)) = (decision, class) else { continue };
             if audience_has(product.audience, enrollment.role) {
                 found.push((decision.kind, self.standing(product, enrollment, class)));

@@ -132,6 +132,7 @@ pub(crate) fn class(id: &str, sessions: &[&str]) -> Class {
         sessions: sessions.iter().map(|it| (*it).into()).collect(),
         grades: Vec::new(),
         subjects: Vec::new(),
+        instance: 0,
     }
 }
 
@@ -252,6 +253,7 @@ impl World {
         self.assignments.insert(
             ("reading".into(), target.clone()),
             Assignment {
+                instance: 0,
                 product: "reading".into(),
                 target,
                 kind,

@@ -182,6 +182,7 @@ impl Convert {
             sessions: row.term_id.map(SourceId::from).into_iter().collect(),
             grades: row.grade.iter().map(|it| canonical_grade(it)).collect(),
             subjects: row.subject.into_iter().collect(),
+            instance: 0,
         };
         self.put(Record::Class(class), row.last_modified.as_ref(), fault);
     }

@@ -123,6 +123,7 @@ impl Convert {
             sessions: row.terms.into_iter().map(SourceId::from).collect(),
             grades: grades(&row.grades),
             subjects: row.subjects,
+            instance: 0,
         };
         self.put(Record::Class(class), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }

@@ -51,6 +51,7 @@ fn standing() -> [Record; 2] {
         sessions: Vec::new(),
         grades: Vec::new(),
         subjects: Vec::new(),
+        instance: 0,
     };
     [Record::School(school), Record::Class(class)]
 }

@@ -46,6 +46,7 @@ fn class(school: usize, index: usize) -> Class {
         sessions: Vec::new(),
         grades: Vec::new(),
         subjects: Vec::new(),
+        instance: 0,
     }
 }
 

@@ -18,6 +18,7 @@ mod modes;
 mod nights;
 mod people;
 mod privacy;
+mod reused;
 mod revert;
 mod scenarios;
 mod seasons;

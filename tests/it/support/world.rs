@@ -1,5 +1,7 @@
 //! A small district, and the writes of its first runs.
 
+use std::collections::BTreeSet;
+
 use rosterd::audit::{Category, Draft};
 use rosterd::model::Verb;
 use rosterd::model::{
@@ -63,6 +65,7 @@ pub(crate) fn class(id: &str) -> Record {
         sessions: Vec::new(),
         grades: Vec::new(),
         subjects: Vec::new(),
+        instance: 0,
     })
 }
 
@@ -170,6 +173,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         contract: ContractChange::default(),
         remembered: None,
         erase: None,
+        anew: BTreeSet::new(),
         losses: Vec::new(),
         alerts_put: Vec::new(),
         daily_put: Vec::new(),

@@ -1,0 +1,111 @@
+//! Which class an id means (safety.md, Identity): a class whose sessions all changed is the old one archived and a new one, since
+//! some sources use the ids of last term's sections again (P19).
+
+use std::borrow::Cow;
+
+use crate::model::{Baseline, Class, Kind, Session, SourceId, Warning};
+use crate::snapshot::{Presence, Seen, Snapshot};
+
+/// The classes of a snapshot, each with the instance of its id.
+pub(super) struct Following<'a> {
+    pub(super) seen: Cow<'a, Seen<Class>>,
+    /// Those that wait for a snapshot that tells who is in them.
+    pub(super) warning: Option<Warning>,
+}
+
+/// Looks up which use of its id each class is. A snapshot that may not remove anything cannot end the old class with its
+/// enrollments, so the old one stays until a complete one comes.
+pub(super) fn following<'a>(baseline: &Baseline, snapshot: &'a Snapshot) -> Following<'a> {
+    let mut seen = Cow::Borrowed(&snapshot.classes);
+    let mut waiting = Vec::new();
+    for (id, presence) in &snapshot.classes {
+        let Presence::This(new) = presence else { continue };
+        let active = baseline.roster.classes.get(id);
+        let Some(old) = active.or_else(|| baseline.former.classes.get(id)) else { continue };
+        let same = is_same(baseline, snapshot, old, new);
+        let told = match (same, active.is_some() && !snapshot.complete()) {
+            (true, _) if old.instance == new.instance => continue,
+            (true, _) => Presence::This(Class { instance: old.instance, ..new.clone() }),
+            (false, false) => Presence::This(Class { instance: old.instance.saturating_add(1), ..new.clone() }),
+            (false, true) => {
+                waiting.push(id.to_string());
+                Presence::Unchanged
+            }
+        };
+        seen.to_mut().insert(id.clone(), told);
+    }
+    let warning = (!waiting.is_empty()).then(|| Warning {
+        code: "class_of_another_term".to_owned(),
+        kind: Some(Kind::Classes),
+        count: u64::try_from(waiting.len()).unwrap_or(u64::MAX),
+        message: "ids of classes stand for classes of other terms now; they are taken up by the next complete snapshot"
+            .to_owned(),
+        ids: waiting.into_iter().take(5).collect(),
+    });
+    Following { seen, warning }
+}
+
+/// Whether two classes of one id are of one term at least, or one of them names none.
+fn is_same(baseline: &Baseline, snapshot: &Snapshot, old: &Class, new: &Class) -> bool {
+    if old.sessions.is_empty() || new.sessions.is_empty() {
+        return true;
+    }
+    let known = |id: &SourceId| baseline.roster.sessions.get(id);
+    let told = |id: &SourceId| match snapshot.sessions.get(id) {
+        Some(Presence::This(session)) => Some(session),
+        Some(Presence::Unchanged | Presence::Unusable | Presence::Gone) | None => known(id),
+    };
+    old.sessions.iter().any(|was| {
+        new.sessions.iter().any(|is| match (known(was), told(is)) {
+            (Some(one), Some(other)) => is_same_term(one, other),
+            _ => was == is,
+        })
+    })
+}
+
+/// Some sources give a term another id every night (P32), others one id to every fall: a term is its title with its dates, or its
+/// id as long as the dates have a day in common.
+fn is_same_term(one: &Session, other: &Session) -> bool {
+    let named = |it: &Session| (it.title.clone(), it.starts_on, it.ends_on);
+    if named(one) == named(other) {
+        return true;
+    }
+    let apart =
+        |one: &Session, other: &Session| one.ends_on.zip(other.starts_on).is_some_and(|(end, start)| end < start);
+    one.id == other.id && !apart(one, other) && !apart(other, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(id: &str, title: &str, starts_on: &str, ends_on: &str) -> Session {
+        Session {
+            id: id.into(),
+            session_type: "term".to_owned(),
+            title: title.to_owned(),
+            starts_on: starts_on.parse().ok(),
+            ends_on: ends_on.parse().ok(),
+            parent: None,
+            school_year: None,
+        }
+    }
+
+    /// P19, P32.
+    #[test]
+    fn a_term_is_its_title_and_dates_or_its_id_while_the_dates_touch() {
+        let fall = session("t1", "Fall", "2025-08-15", "2025-12-19");
+        let cases = [
+            ("another id every night", session("t9", "Fall", "2025-08-15", "2025-12-19"), true),
+            ("a corrected end", session("t1", "Fall", "2025-08-15", "2025-12-22"), true),
+            ("another name", session("t1", "First semester", "2025-08-15", "2025-12-19"), true),
+            ("another term", session("t2", "Spring", "2026-01-07", "2026-06-10"), false),
+            ("the id of every fall", session("t1", "Fall", "2026-08-14", "2026-12-18"), false),
+            ("no dates", session("t1", "Fall", "", ""), true),
+        ];
+        for (what, other, same) in cases {
+            assert_eq!(is_same_term(&fall, &other), same, "{what}");
+            assert_eq!(is_same_term(&other, &fall), same, "{what}");
+        }
+    }
+}
