@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::catalog::{self, Source, unknown_schools};
 use crate::command::output::{Output, Tone};
 use crate::command::{CommandError, Session, sync};
-use crate::model::{Catalog, Purchase, Seats, SubscriptionId, Terms, Trigger};
+use crate::model::{Catalog, HoldRecord, Purchase, Seats, SubscriptionId, Terms, Trigger};
 use crate::run::{Foreseen, foresee};
-use crate::schedule::catalog::{self as office, FiledRun, Look, LookError, Outcome};
+use crate::schedule::catalog::{self as office, Accepted, FiledRun, Look, LookError, Outcome};
 use crate::schedule::purchase::{self, NotTaken, Unchanged, Weighed};
 use crate::store::{NewRequest, Said};
 
@@ -31,7 +31,14 @@ pub(super) enum CatalogCommand {
         file: Option<PathBuf>,
     },
     /// Looks at the catalog now and puts what it says in force, with the seats that follow
-    Refresh,
+    Refresh {
+        /// Take it although it takes more seats away than the guard lets pass: the hash that `catalog plan` shows
+        #[arg(long, value_name = "HASH", requires = "reason")]
+        accept: Option<String>,
+        /// Why, for the record of the runs that follow
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
     /// One purchase, as `PUT /v1/subscriptions/{id}` takes it: a JSON file with the subscription
     Put {
         /// The subscription as JSON
@@ -83,7 +90,11 @@ impl CatalogCommand {
         match self {
             Self::Check { file } => Self::check(file, session.output),
             Self::Plan { file } => plan(session, file.as_deref()).await,
-            Self::Refresh => refresh(session).await,
+            Self::Refresh { accept, reason } => {
+                let by = sync::operator();
+                let accepted = accept.as_ref().map(|it| Accepted { hash: it.clone(), by, reason: reason.clone() });
+                refresh(session, accepted.as_ref()).await
+            }
             Self::Put { file, reason } => put(session, file, reason.clone()).await,
         }
     }
@@ -97,6 +108,8 @@ struct Plan {
     /// Subscriptions that would vanish, or have; they keep their last state.
     vanished: Vec<SubscriptionId>,
     warnings: Vec<String>,
+    /// Names the document; where something would be held, accepting it takes this.
+    hash: String,
 }
 
 async fn plan(session: &Session, file: Option<&std::path::Path>) -> Result<u8, CommandError> {
@@ -115,7 +128,8 @@ async fn plan(session: &Session, file: Option<&std::path::Path>) -> Result<u8, C
         Source::File(path) => path.display().to_string(),
         Source::Service { .. } => "the service at `catalog.url`".to_owned(),
     };
-    let mut plan = Plan { source, districts: Vec::new(), vanished: Vec::new(), warnings: Vec::new() };
+    let hash = office::hash(&document)?;
+    let mut plan = Plan { source, districts: Vec::new(), vanished: Vec::new(), warnings: Vec::new(), hash };
     let said = Said::Document(&document, session.as_of());
     let states = session.store().districts().await?;
     let of_unknown = document.subscriptions.values().filter(|it| !states.iter().any(|state| state.id == it.district));
@@ -193,8 +207,11 @@ fn told(out: Output, plan: &Plan) -> Result<(), CommandError> {
             out.line(&format!("  {product}: {}", moved.join(", ")))?;
         }
         for hold in &it.holds {
-            out.line(&out.tone(Tone::Attention, &format!("  HELD {}: {}", hold.group, hold.limit)))?;
+            out.line(&out.tone(Tone::Attention, &held_line(hold)))?;
         }
+    }
+    if plan.districts.iter().any(|it| !it.holds.is_empty()) {
+        out.line(&to_accept(&plan.hash))?;
     }
     for id in &plan.vanished {
         out.line(&format!("subscription {id} is not in this catalog: it keeps its last state"))?;
@@ -218,14 +235,27 @@ fn fields(before: Option<&Value>, after: &Value) -> String {
     told.collect::<Vec<_>>().join(", ")
 }
 
-async fn refresh(session: &Session) -> Result<u8, CommandError> {
+fn held_line(hold: &HoldRecord) -> String {
+    format!("  HELD {}: {} of {} seats would end ({})", hold.group, hold.count, hold.of, hold.limit)
+}
+
+fn to_accept(hash: &str) -> String {
+    format!("it is not taken before you say that it is meant: `rosterd catalog refresh --accept {hash} --reason …`")
+}
+
+async fn refresh(session: &Session, accepted: Option<&Accepted>) -> Result<u8, CommandError> {
     session.writable().await?;
-    let Some(mut look) = session.look_at_catalog().await? else {
+    let Some(mut look) = session.look_accepting(accepted).await? else {
         return Err(CommandError::Usage("there is no catalog: set `catalog.path` or `catalog.url`".to_owned()));
     };
     let width = usize::try_from(session.office.settings.schedule.concurrency).unwrap_or(1).max(1);
+    let reason = accepted.and_then(|it| it.reason.clone());
+    let asked = |district| NewRequest { reason: reason.clone(), ..asked(session, district, office::TAKE_UP) };
     let records = stream::iter(office::due(&session.office, &look).await?)
-        .map(|district| async move { session.carried_out(asked(session, district, office::TAKE_UP)).await })
+        .map(|district| {
+            let request = asked(district);
+            async move { session.carried_out(request).await }
+        })
         .buffered(width)
         .collect::<Vec<_>>()
         .await;
@@ -240,19 +270,28 @@ async fn refresh(session: &Session) -> Result<u8, CommandError> {
             session.report(record)?;
         }
     }
-    Ok(sync::exit_status(&records, false))
+    Ok(if look.outcome == Outcome::Held { 3 } else { sync::exit_status(&records, false) })
 }
 
 fn of_look(out: Output, look: &Look) -> Result<(), CommandError> {
     let word = match look.outcome {
         Outcome::Changed => "says something new",
         Outcome::Unchanged => "says what it said",
-        Outcome::Failed => "was not taken",
+        Outcome::Failed | Outcome::Held => "was not taken",
     };
     out.line(&format!(
         "{} {word}: {} products, {} subscriptions in force before",
         look.source, look.products, look.subscriptions
     ))?;
+    for it in &look.held {
+        out.line(&out.tone(Tone::Attention, it.district.as_str()))?;
+        for hold in &it.holds {
+            out.line(&out.tone(Tone::Attention, &held_line(hold)))?;
+        }
+    }
+    if let Some(hash) = &look.hash {
+        out.line(&to_accept(hash))?;
+    }
     for it in &look.vanished {
         let line = format!(
             "subscription {} of {} vanished since {}: it keeps its last state",

@@ -84,7 +84,7 @@ impl Daemon {
         known.keep_former(&office.store.listed().await?, &settings);
         office.known = Arc::new(known);
         dispatcher::meet(&office).await?;
-        let look = catalog::look(&office).await?;
+        let look = catalog::look(&office, None).await?;
         if let Some(error) = look.as_ref().and_then(|look| look.error.clone()) {
             let last = office.store.catalog().await?;
             if last.products.is_empty() && last.subscriptions.is_empty() {
@@ -97,7 +97,7 @@ impl Daemon {
 
         let desk = Arc::new(Desk::new(office));
         if let Some(mut look) = look {
-            catalog::file_runs(&desk, &mut look).await?;
+            catalog::file_runs(&desk, &mut look, None).await?;
         }
         let (orders, ordered) = mpsc::channel(8);
         let dispatcher = Dispatcher::new(Arc::clone(&desk), common.config.clone());

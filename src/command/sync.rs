@@ -12,7 +12,7 @@ use crate::directory::Directory;
 use crate::feed::Progress;
 use crate::model::{DistrictId, Kind, RunRecord, RunStatus, Trigger};
 use crate::report;
-use crate::schedule::catalog::{self, Look};
+use crate::schedule::catalog::{self, Accepted, Look};
 use crate::store::{NewRequest, StoreError, WorkerLock};
 
 /// How often a follower looks.
@@ -131,10 +131,15 @@ pub(super) fn exit_status(records: &[RunRecord], unknown_districts: bool) -> u8 
 impl Session {
     /// Looks at the catalog, so that the runs that follow take up what it says; a bad one changes nothing and starts nothing.
     pub(super) async fn look_at_catalog(&self) -> Result<Option<Look>, CommandError> {
+        self.look_accepting(None).await
+    }
+
+    /// The same, with a person's word for what the catalog takes away.
+    pub(super) async fn look_accepting(&self, accepted: Option<&Accepted>) -> Result<Option<Look>, CommandError> {
         for it in &self.office.settings.district {
             self.store().ensure_district(&it.id(), it.name(), it.time_zone, it.feed.end_dates()).await?;
         }
-        let look = catalog::look(&self.office).await?;
+        let look = catalog::look(&self.office, accepted).await?;
         match look.as_ref().and_then(|look| look.error.clone()) {
             Some(error) => Err(CommandError::Usage(error)),
             None => Ok(look),

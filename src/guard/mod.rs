@@ -5,6 +5,7 @@
 //! the only maker of [`Cleared`], and apply takes nothing else.
 
 mod closure;
+mod contract;
 mod fleet;
 mod groups;
 mod keep;
@@ -18,6 +19,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use contract::contract;
 pub use fleet::{FLEET, Fleet};
 pub use keep::Keep;
 pub use limits::{Limit, Settings};

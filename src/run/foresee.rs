@@ -64,7 +64,7 @@ pub struct Foreseen {
     pub seats: SeatCounts,
     /// Each product whose numbers change.
     pub products: BTreeMap<ProductCode, Turn>,
-    /// What would wait for a person.
+    /// The limits that the seats it would take away trip: then it waits for a person.
     pub holds: Vec<HoldRecord>,
     /// What the engine noticed.
     pub warnings: Vec<Warning>,
@@ -73,6 +73,7 @@ pub struct Foreseen {
 /// Plans the district with what its baseline offers. None where nothing but what is in force is said.
 pub fn foresee(baseline: Baseline, limits: &guard::Settings, as_of: Timestamp) -> Result<Option<Foreseen>, RunError> {
     let before = numbers(&baseline, as_of);
+    let without = plan::make(&baseline, Cause::Standing, as_of)?.seats;
     let baseline = baseline.taking_up();
     let Some(change) = baseline.taken_up() else { return Ok(None) };
     let changes = differs(change);
@@ -80,6 +81,7 @@ pub fn foresee(baseline: Baseline, limits: &guard::Settings, as_of: Timestamp) -
     let circumstances = Circumstances::default();
     let cleared = guard::review(plan, &baseline, limits, circumstances)?;
     let seats = cleared.seats();
+    let holds = guard::contract(&baseline, &without, &cleared.plan().seats, limits);
     let after = Baseline {
         seats: seats.seats.applied_to(&baseline.seats),
         waiting: seats.waiting.applied_to(&baseline.waiting),
@@ -98,7 +100,7 @@ pub fn foresee(baseline: Baseline, limits: &guard::Settings, as_of: Timestamp) -
         changes,
         seats: cleared.seat_counts(),
         products: turns.filter(|(_, it)| it.before != it.after).collect(),
-        holds: cleared.holds().to_vec(),
+        holds,
         warnings: cleared.plan().warnings.clone(),
     }))
 }

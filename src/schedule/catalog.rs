@@ -8,13 +8,15 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::catalog::{self, CatalogError, Format, Known, Source, unknown_schools};
 use crate::feed::{Fetched, Service};
-use crate::model::{Catalog, DistrictId, Kind, Roster, RunId, SubscriptionId, Timestamp, Trigger};
+use crate::model::{Catalog, DistrictId, HoldRecord, Kind, Roster, RunId, SubscriptionId, Terms, Timestamp, Trigger};
+use crate::run::foresee;
 use crate::schedule::desk::Desk;
 use crate::schedule::worker::Office;
-use crate::store::{CatalogLook, StoreError};
+use crate::store::{CatalogLook, NewRequest, Said, StoreError};
 
 /// The mode of a run that takes up what the catalog says.
 pub const TAKE_UP: &str = "catalog";
@@ -32,6 +34,8 @@ pub enum Outcome {
     Unchanged,
     /// It was not taken; the last good one stays in force.
     Failed,
+    /// It would take more seats away than the guard lets pass unattended: not taken until a person accepts it.
+    Held,
 }
 
 /// A subscription that the document lacks and that keeps its last state.
@@ -78,6 +82,37 @@ pub struct Look {
     pub runs: Vec<FiledRun>,
     /// Why it failed, and what to do.
     pub error: Option<String>,
+    /// What it would take away, of each district where that is too much.
+    #[serde(default)]
+    pub held: Vec<HeldTerms>,
+    /// Names the document that waits; accepting it takes this.
+    #[serde(default)]
+    pub hash: Option<String>,
+}
+
+/// What a document that was not taken would take from one district.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldTerms {
+    /// The district.
+    pub district: DistrictId,
+    /// The limits that trip.
+    pub holds: Vec<HoldRecord>,
+}
+
+/// A person's word that a document is meant, whatever it takes away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The document's hash, as `catalog plan` and a held look tell it.
+    pub hash: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Names a document: SHA-256 of what it says.
+pub fn hash(document: &Catalog) -> Result<String, serde_json::Error> {
+    Ok(hex::encode(Sha256::digest(serde_json::to_vec(document)?)))
 }
 
 /// A refresh that was asked for: done, or answered with the last result because it was done a moment ago (S4.27).
@@ -150,8 +185,31 @@ fn service(office: &Office) -> Option<Service<'_>> {
     })
 }
 
-/// Looks at the document and takes a good one. Runs are not filed here. None where there is no catalog at all.
-pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
+/// Districts from which a document would take more seats than the guard lets pass unattended.
+async fn too_much(office: &Office, document: &Catalog, at: Timestamp) -> Result<Vec<HeldTerms>, StoreError> {
+    let limits = &office.settings.guard;
+    let said = Said::Document(document, at);
+    let mut held = Vec::new();
+    for state in office.store.districts().await?.into_iter().filter(|it| it.allocated_at.is_some()) {
+        if !limits.enabled || office.store.terms(&state.id, said).await? == Terms::Settled {
+            continue;
+        }
+        let baseline = Box::pin(office.store.baseline_with(&state.id, said)).await?;
+        match foresee(baseline, limits, at) {
+            Ok(Some(it)) if !it.holds.is_empty() => held.push(HeldTerms { district: it.district, holds: it.holds }),
+            Ok(_) => {}
+            // The run that would take it up fails on the same, and says why.
+            Err(error) => {
+                tracing::warn!(%error, district.id = %state.id, "what the catalog would take away is not known");
+            }
+        }
+    }
+    Ok(held)
+}
+
+/// Looks at the document and takes a good one. Runs are not filed here. None where there is no catalog at all. One that would
+/// take more seats away than the guard lets pass is taken only with a person's word.
+pub async fn look(office: &Office, accepted: Option<&Accepted>) -> Result<Option<Look>, StoreError> {
     let Some(source) = office.settings.catalog.source() else { return Ok(None) };
     let name = match (source, service(office)) {
         (Source::Service { .. }, Some(service)) => service.shown(),
@@ -172,6 +230,8 @@ pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
         moved: BTreeSet::new(),
         runs: Vec::new(),
         error: None,
+        held: Vec::new(),
+        hash: None,
     };
     let gone = office.store.vanished().await?.into_iter();
     let before: BTreeSet<(DistrictId, SubscriptionId)> = gone.map(|(district, id, _)| (district, id)).collect();
@@ -179,8 +239,14 @@ pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
         Ok(Read::Same) => {}
         Ok(Read::Document { document, etag }) => {
             look.warnings.extend(unknown_districts(office, &document));
+            let named = hash(&document).map_err(|_| StoreError::Failed { during: "HASH", code: "json".to_owned() })?;
+            let meant = accepted.is_some_and(|it| it.hash == named);
+            let held = if meant { Vec::new() } else { too_much(office, &document, look.at).await? };
             let row = CatalogLook { at: look.at, source: Some(name), etag, outcome: told(&look) };
-            if office.store.offer_catalog(&document, &row).await? {
+            if !held.is_empty() {
+                look.outcome = Outcome::Held;
+                (look.held, look.hash) = (held, Some(named));
+            } else if office.store.offer_catalog(&document, &row).await? {
                 look.outcome = Outcome::Changed;
             }
         }
@@ -204,6 +270,10 @@ pub async fn look(office: &Office) -> Result<Option<Look>, StoreError> {
     }
     look.warnings.extend(unknown_allotments(office).await?);
     note(office, &look).await?;
+    for HeldTerms { district, holds } in &look.held {
+        let groups: Vec<&str> = holds.iter().map(|it| it.group.as_str()).collect();
+        tracing::error!(district.id = %district, ?groups, "the catalog was not taken: it would take too many seats away; read `rosterd catalog plan`, then `rosterd catalog refresh --accept HASH` if it is meant");
+    }
     if let Some(error) = &look.error {
         tracing::error!(%error, "the catalog was not taken, the last good one stays in force");
     }
@@ -270,10 +340,15 @@ pub async fn due(office: &Office, look: &Look) -> Result<Vec<DistrictId>, StoreE
 }
 
 /// Files a run for each district that needs one, and notes them in the look.
-pub async fn file_runs(desk: &Desk, look: &mut Look) -> Result<(), StoreError> {
+pub async fn file_runs(desk: &Desk, look: &mut Look, accepted: Option<&Accepted>) -> Result<(), StoreError> {
     let office = desk.office();
     for district in due(&office, look).await? {
-        match desk.file(desk.request(district.clone(), TAKE_UP, Trigger::Catalog)).await {
+        let request = NewRequest {
+            requested_by: accepted.map(|it| it.by.clone()),
+            reason: accepted.and_then(|it| it.reason.clone()),
+            ..desk.request(district.clone(), TAKE_UP, Trigger::Catalog)
+        };
+        match desk.file(request).await {
             Ok(filed) => {
                 tracing::info!(run.id = %filed.run, district.id = %district, "the contract of {district} has changed");
                 look.runs.push(FiledRun { district, run: filed.run });
@@ -288,21 +363,27 @@ pub async fn file_runs(desk: &Desk, look: &mut Look) -> Result<(), StoreError> {
 
 /// Looks, and files what follows: what the timer, `SIGHUP` and `POST /v1/catalog/refresh` do.
 pub async fn refresh(desk: &Desk) -> Result<Option<Look>, StoreError> {
-    let Some(mut look) = look(&desk.office()).await? else { return Ok(None) };
-    file_runs(desk, &mut look).await?;
+    refresh_with(desk, None).await
+}
+
+async fn refresh_with(desk: &Desk, accepted: Option<&Accepted>) -> Result<Option<Look>, StoreError> {
+    let Some(mut look) = look(&desk.office(), accepted).await? else { return Ok(None) };
+    file_runs(desk, &mut look, accepted).await?;
     Ok(Some(look))
 }
 
 /// Refreshes, unless that was done a moment ago: then the last result is the answer. None where there is no catalog at all.
-pub async fn ask(desk: &Desk) -> Result<Option<Refreshed>, StoreError> {
+/// What a person accepts is looked at in any case.
+pub async fn ask(desk: &Desk, accepted: Option<&Accepted>) -> Result<Option<Refreshed>, StoreError> {
     let office = desk.office();
     let pause = TimeDelta::minutes(i64::from(office.settings.catalog.cool_down_minutes));
-    if let Some(look) = last_look(&office).await?
+    if accepted.is_none()
+        && let Some(look) = last_look(&office).await?
         && let Some(next_at) = cooling_down(look.at, office.clock.now(), pause)
     {
         return Ok(Some(Refreshed { refreshed: false, next_at, look }));
     }
-    let look = refresh(desk).await?;
+    let look = refresh_with(desk, accepted).await?;
     Ok(look.map(|look| Refreshed { refreshed: true, next_at: look.at.plus(pause), look }))
 }
 

@@ -13,7 +13,7 @@ use crate::http::auth::Caller;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::model::{SubscriptionId, Trigger};
-use crate::schedule::catalog::{self, Look, Refreshed};
+use crate::schedule::catalog::{self, Accepted, Look, Refreshed};
 use crate::schedule::purchase::{self, Unchanged, Weighed};
 
 fn no_catalog() -> Problem {
@@ -25,6 +25,7 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Json<
     let mut look = catalog::last_look(&app.desk.office()).await?.ok_or_else(no_catalog)?;
     look.vanished.retain(|it| caller.sees(&it.district));
     look.runs.retain(|it| caller.sees(&it.district));
+    look.held.retain(|it| caller.sees(&it.district));
     if caller.only().is_some() {
         // Both may name other districts.
         look.warnings.clear();
@@ -33,16 +34,19 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Json<
     Ok(Json(look))
 }
 
-/// The body of a refresh: nothing.
-#[derive(Debug, Deserialize)]
+/// The body of a refresh: nothing, or the word that what it takes away is meant.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Nothing {}
+pub(crate) struct Refresh {
+    accept: Option<String>,
+    reason: Option<String>,
+}
 
 /// `POST /v1/catalog/refresh` (S4.25): looked at now, or answered with the last result and when it may be again (S4.27).
 pub(crate) async fn refresh(
     State(app): State<App>,
     caller: Caller,
-    Body(Nothing {}): Body<Nothing>,
+    Body(Refresh { accept, reason }): Body<Refresh>,
 ) -> Result<Json<Refreshed>, Problem> {
     if caller.only().is_some() {
         let detail = "the catalog is of all districts: this token is for some of them";
@@ -50,7 +54,10 @@ pub(crate) async fn refresh(
     }
     // A task of its own, since a service may take longer than a caller waits.
     let desk = app.desk.clone();
-    let asked = tokio::spawn(async move { catalog::ask(&desk).await }).await.map_err(|_| Problem::internal())?;
+    let accepted = accept.map(|hash| Accepted { hash, by: caller.actor(), reason });
+    let asked = tokio::spawn(async move { catalog::ask(&desk, accepted.as_ref()).await })
+        .await
+        .map_err(|_| Problem::internal())?;
     asked?.map(Json).ok_or_else(no_catalog)
 }
 

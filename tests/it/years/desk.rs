@@ -148,7 +148,7 @@ impl Desk {
     pub(super) async fn buy(&mut self, text: &str, at: Timestamp) {
         std::fs::write(self.fresh.folder().join("catalog.toml"), text).unwrap();
         self.office.clock = Clock::Fixed(at);
-        let look = catalog::look(&self.office).await.unwrap().unwrap();
+        let look = catalog::look(&self.office, None).await.unwrap().unwrap();
         assert_eq!(look.error, None);
         for _ in catalog::due(&self.office, &look).await.unwrap() {
             self.carry_out(Self::request(catalog::TAKE_UP, Trigger::Catalog, at)).await;
