@@ -8,7 +8,7 @@ use crate::allocate::Lasting;
 use crate::guard::losses::{self, Loss, Losses, Schools};
 use crate::guard::window::{self, Window};
 use crate::guard::{FLEET, Fleet, Limit, Settings, season};
-use crate::model::{Baseline, Kind, ProductCode, Record, SourceId, User, Verb};
+use crate::model::{Baseline, Class, Kind, ProductCode, Record, Session, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 use crate::snapshot::{Presence, Snapshot};
 
@@ -74,6 +74,10 @@ pub(super) fn tripped(plan: &Plan, baseline: &Baseline, settings: &Settings, aro
         losses.released.clear();
     }
     let aside = plan.approved.union(kept).copied().collect();
+    let coming = plan.changes.iter().filter_map(|change| match &change.after {
+        Some(Record::Session(it)) => Some((&it.id, it)),
+        _ => None,
+    });
     let mut watch = Watch {
         plan,
         aside,
@@ -83,6 +87,7 @@ pub(super) fn tripped(plan: &Plan, baseline: &Baseline, settings: &Settings, aro
         losses,
         window: Window::before(plan, baseline, &lasting),
         lasting,
+        coming: coming.collect(),
         groups: Vec::new(),
     };
     watch.users_removed();
@@ -131,6 +136,8 @@ struct Watch<'a> {
     losses: Losses,
     lasting: Lasting<'a>,
     window: Window,
+    /// Sessions that the plan brings or changes.
+    coming: BTreeMap<&'a SourceId, &'a Session>,
     groups: Vec<Group>,
 }
 
@@ -380,7 +387,22 @@ impl Watch<'_> {
 
     /// Changes of records that stay what they are.
     fn changes_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
-        self.of(kind, |verb| verb == Verb::Changed).filter(|(_, it)| !it.replaces())
+        let changes = self.of(kind, |verb| verb == Verb::Changed);
+        changes.filter(|(_, it)| !it.replaces() && !self.renames_terms(it))
+    }
+
+    /// Whether all that changes of a class are the ids of its terms, which some sources give anew every night (P32).
+    fn renames_terms(&self, change: &Change) -> bool {
+        let (Some(Record::Class(old)), Some(Record::Class(new))) = (&change.before, &change.after) else {
+            return false;
+        };
+        let rest = Class { sessions: old.sessions.clone(), ..new.clone() } == *old;
+        let known = |id: &SourceId| self.baseline.roster.sessions.get(id);
+        let coming = |id: &SourceId| self.coming.get(id).copied().or_else(|| known(id));
+        let is =
+            |was: &SourceId, is: &SourceId| known(was).zip(coming(is)).is_some_and(|(was, is)| was.is_same_term(is));
+        rest && old.sessions.len() == new.sessions.len()
+            && new.sessions.iter().all(|new| old.sessions.iter().any(|old| is(old, new)))
     }
 
     fn changed(&mut self) {

@@ -68,6 +68,16 @@ pub struct Session {
     pub school_year: Option<String>,
 }
 
+impl Session {
+    /// Whether it is the same term: some sources give a term another id every night (P32), others one id to every fall (P19). A
+    /// term is its title with its dates, or its id as long as the dates have a day in common.
+    pub fn is_same_term(&self, other: &Self) -> bool {
+        let apart = |one: &Self, other: &Self| one.ends_on.zip(other.starts_on).is_some_and(|(end, start)| end < start);
+        let named = (&self.title, self.starts_on, self.ends_on) == (&other.title, other.starts_on, other.ends_on);
+        named || (self.id == other.id && !apart(self, other) && !apart(other, self))
+    }
+}
+
 /// A course.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Course {
@@ -364,6 +374,33 @@ pub fn is_personal(kind: Kind, field: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// P19, P32.
+    #[test]
+    fn a_term_is_its_title_and_dates_or_its_id_while_the_dates_touch() {
+        let session = |id: &str, title: &str, starts_on: &str, ends_on: &str| Session {
+            id: id.into(),
+            session_type: "term".to_owned(),
+            title: title.to_owned(),
+            starts_on: starts_on.parse().ok(),
+            ends_on: ends_on.parse().ok(),
+            parent: None,
+            school_year: None,
+        };
+        let fall = session("t1", "Fall", "2025-08-15", "2025-12-19");
+        let cases = [
+            ("another id every night", session("t9", "Fall", "2025-08-15", "2025-12-19"), true),
+            ("a corrected end", session("t1", "Fall", "2025-08-15", "2025-12-22"), true),
+            ("another name", session("t1", "First semester", "2025-08-15", "2025-12-19"), true),
+            ("another term", session("t2", "Spring", "2026-01-07", "2026-06-10"), false),
+            ("the id of every fall", session("t1", "Fall", "2026-08-14", "2026-12-18"), false),
+            ("no dates", session("t1", "Fall", "", ""), true),
+        ];
+        for (what, other, same) in cases {
+            assert_eq!(fall.is_same_term(&other), same, "{what}");
+            assert_eq!(other.is_same_term(&fall), same, "{what}");
+        }
+    }
 
     #[test]
     fn personal_fields_do_not_show_in_debug_output() {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{Baseline, Class, Kind, Session, SourceId, Warning};
+use crate::model::{Baseline, Class, Kind, SourceId, Warning};
 use crate::snapshot::{Presence, Seen, Snapshot};
 
 /// The classes of a snapshot, each with the instance of its id.
@@ -57,55 +57,8 @@ fn is_same(baseline: &Baseline, snapshot: &Snapshot, old: &Class, new: &Class) -
     };
     old.sessions.iter().any(|was| {
         new.sessions.iter().any(|is| match (known(was), told(is)) {
-            (Some(one), Some(other)) => is_same_term(one, other),
+            (Some(one), Some(other)) => one.is_same_term(other),
             _ => was == is,
         })
     })
-}
-
-/// Some sources give a term another id every night (P32), others one id to every fall: a term is its title with its dates, or its
-/// id as long as the dates have a day in common.
-fn is_same_term(one: &Session, other: &Session) -> bool {
-    let named = |it: &Session| (it.title.clone(), it.starts_on, it.ends_on);
-    if named(one) == named(other) {
-        return true;
-    }
-    let apart =
-        |one: &Session, other: &Session| one.ends_on.zip(other.starts_on).is_some_and(|(end, start)| end < start);
-    one.id == other.id && !apart(one, other) && !apart(other, one)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn session(id: &str, title: &str, starts_on: &str, ends_on: &str) -> Session {
-        Session {
-            id: id.into(),
-            session_type: "term".to_owned(),
-            title: title.to_owned(),
-            starts_on: starts_on.parse().ok(),
-            ends_on: ends_on.parse().ok(),
-            parent: None,
-            school_year: None,
-        }
-    }
-
-    /// P19, P32.
-    #[test]
-    fn a_term_is_its_title_and_dates_or_its_id_while_the_dates_touch() {
-        let fall = session("t1", "Fall", "2025-08-15", "2025-12-19");
-        let cases = [
-            ("another id every night", session("t9", "Fall", "2025-08-15", "2025-12-19"), true),
-            ("a corrected end", session("t1", "Fall", "2025-08-15", "2025-12-22"), true),
-            ("another name", session("t1", "First semester", "2025-08-15", "2025-12-19"), true),
-            ("another term", session("t2", "Spring", "2026-01-07", "2026-06-10"), false),
-            ("the id of every fall", session("t1", "Fall", "2026-08-14", "2026-12-18"), false),
-            ("no dates", session("t1", "Fall", "", ""), true),
-        ];
-        for (what, other, same) in cases {
-            assert_eq!(is_same_term(&fall, &other), same, "{what}");
-            assert_eq!(is_same_term(&other, &fall), same, "{what}");
-        }
-    }
 }

@@ -1,10 +1,15 @@
 //! What the school year does to a feed (P12 to P15, P32): the turn of the year, a summer school, a filter that changed.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rosterd::simulate::{Options, Server, World};
 use serde_json::{Value, json};
 
+use crate::support::db::Backend;
 use crate::support::place::{OAK, Place, groups, on_both};
 use crate::support::upload::Upload;
-use crate::support::vendor::{NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4};
+use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Site};
 
 impl Place {
     /// The upload of the next school year: everyone is a grade higher and in a class of the year that begins in August.
@@ -88,7 +93,6 @@ async fn p12_before_the_summer_the_dates_of_the_terms_are_proposed() {
         let run = it.sync("2026-05-20T07:00:00.000Z", 0).await;
         let dates = (&run["proposal"]["from"], &run["proposal"]["until"]);
         assert_eq!(dates, (&json!("2026-06-10"), &json!("2026-08-17")), "{run:#}");
-        it.site.discard().await;
     })
     .await;
 }
@@ -137,7 +141,6 @@ async fn p15_a_changed_filter_is_weighed_like_any_loss() {
         }
         assert!(!held.iter().any(|group| group.ends_with("/unshared")), "{held:?}");
         assert_eq!((&run["changes"]["users"]["removed"], &run["seats"]["bridged"]), (&json!(0), &json!(24)));
-        it.site.discard().await;
     })
     .await;
 }
@@ -163,6 +166,104 @@ async fn p32_terms_whose_ids_change_cost_nobody_a_class() {
         it.ends(NIGHT_4).await;
     })
     .await;
+}
+
+/// A fixture district whose second day gives every term another id, wherever it stands, and changes nothing else.
+fn with_new_term_ids(district: &str, folder: &Path) -> World {
+    let from = vendor::fixtures().join(district);
+    let folder = folder.join(district);
+    std::fs::create_dir_all(&folder).unwrap();
+    for entry in std::fs::read_dir(&from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if !name.starts_with("day-") {
+            std::fs::copy(&path, folder.join(name)).unwrap();
+        }
+    }
+    let mut changes = Vec::new();
+    if district == "clever-demo" {
+        let read = |file: &str| -> Vec<Value> {
+            serde_json::from_str(&std::fs::read_to_string(folder.join(file)).unwrap()).unwrap()
+        };
+        for mut term in read("terms.json") {
+            let id = term["id"].as_str().unwrap().to_owned();
+            changes.push(json!({ "op": "remove", "collection": "terms", "id": id }));
+            term["id"] = json!(format!("{}ff", &id[2..]));
+            changes.push(json!({ "op": "add", "collection": "terms", "row": term }));
+        }
+        for section in read("sections.json") {
+            if let Some(term) = section["term_id"].as_str() {
+                let fields = json!({ "term_id": format!("{}ff", &term[2..]) });
+                changes.push(json!({ "op": "set", "collection": "sections", "id": section["id"], "fields": fields }));
+            }
+        }
+    } else {
+        let rows = |file: &str| -> Vec<BTreeMap<String, String>> {
+            csv::Reader::from_path(folder.join(file)).unwrap().deserialize().map(Result::unwrap).collect()
+        };
+        let renamed = |ids: &str| -> String {
+            let all: Vec<String> = ids.split(',').filter(|id| !id.is_empty()).map(|id| format!("{id}-b")).collect();
+            all.join(",")
+        };
+        for mut row in rows("academicSessions.csv") {
+            changes.push(json!({ "op": "remove", "collection": "academicSessions", "id": row["sourcedId"] }));
+            for column in ["sourcedId", "parentSourcedId"] {
+                let new = renamed(&row[column]);
+                row.insert(column.to_owned(), new);
+            }
+            changes.push(json!({ "op": "add", "collection": "academicSessions", "row": row }));
+        }
+        for row in rows("classes.csv") {
+            let fields = json!({ "termSourcedIds": renamed(&row["termSourcedIds"]) });
+            changes.push(json!({ "op": "set", "collection": "classes", "id": row["sourcedId"], "fields": fields }));
+        }
+    }
+    let patch = json!({ "day": 2, "says": "Every term has another id.", "changes": changes });
+    std::fs::write(folder.join("day-2.json"), patch.to_string()).unwrap();
+    World::load(&folder).unwrap()
+}
+
+/// P32, R9: the same from Clever and from OneRoster REST, where every class of a large district is told anew for it.
+#[tokio::test]
+async fn p32_terms_whose_ids_change_at_clever_and_oneroster_cost_nobody_a_class() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        for district in ["clever-demo", "pomegranate-charter"] {
+            let Some(site) = Site::new(backend).await else { continue };
+            let world = with_new_term_ids(district, site.folder());
+            let server = Server::start(world, Options::default()).await.unwrap();
+            let (id, rest) = if district == "clever-demo" {
+                (server.world().clever_id(district).unwrap().to_owned(), vendor::clever_app(&server, "clever-secret"))
+            } else {
+                let feed = vendor::bearer(&server, district);
+                (district.to_owned(), vendor::district(district, &feed))
+            };
+            let catalog = std::fs::read_to_string(vendor::fixtures().join("catalog.toml")).unwrap();
+            let path = site.folder().join("catalog.toml");
+            std::fs::write(&path, catalog.replace("\"clever-demo\"", &format!("\"{id}\""))).unwrap();
+            site.configure(&format!("[catalog]\npath = \"{}\"\n{rest}", path.display()));
+            site.sync(NIGHT_1, &id).await.exits(0);
+            let licenses = site.licenses(NIGHT_1).await;
+            server.set_day(2);
+            let run = site.sync(NIGHT_2, &id).await.exits(0).json();
+            let (classes, sessions) = (&run["changes"]["classes"], &run["changes"]["sessions"]);
+            assert!(classes["changed"].as_u64().unwrap() > 0 && sessions["added"].as_u64().unwrap() > 0, "{run:#}");
+            assert_eq!(
+                (&classes["added"], &classes["removed"], &run["holds"]),
+                (&json!(0), &json!(0), &json!([])),
+                "{run:#}"
+            );
+            assert_eq!((&run["seats"]["released"], &run["seats"]["granted"]), (&json!(0), &json!(0)), "{run:#}");
+            let counts = |rows: &Value| -> Vec<Value> {
+                rows.as_array().unwrap().iter().map(|row| json!([row["product"], row["assigned"]])).collect()
+            };
+            assert_eq!(counts(&site.licenses(NIGHT_2).await), counts(&licenses));
+            site.verified().await;
+            let state = site.state(&id).await;
+            assert_eq!(site.sync(NIGHT_2, &id).await.exits(0).json()["status"], "unchanged");
+            assert!(site.state(&id).await == state, "the same once more changes nothing");
+            site.discard().await;
+        }
+    }
 }
 
 /// safety.md, Guard: enrollments and classes whose dates had passed were announced: that the source drops them is no loss.
