@@ -1,12 +1,10 @@
 //! `rosterd fleet`: what all districts together release, and that somebody has looked at it.
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use crate::command::{CommandError, Session, sync};
 use crate::manual;
 use crate::model::Timestamp;
-use crate::store::FleetHold;
 
 /// What all districts together release
 #[derive(Debug, Args)]
@@ -25,19 +23,6 @@ enum Act {
     },
 }
 
-/// As it is told.
-#[derive(Debug, Serialize)]
-struct Told {
-    /// Releases of the last 24 hours, or since the last acknowledgement.
-    released: u64,
-    /// Releases of a usual day.
-    usual: u64,
-    /// Whether releases are held everywhere.
-    held: bool,
-    /// The latest time at which it was too much.
-    last_hold: Option<FleetHold>,
-}
-
 impl Fleet {
     pub(super) async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let store = session.store();
@@ -46,18 +31,10 @@ impl Fleet {
             let actor = sync::operator();
             let done = manual::acknowledge_fleet(store, &actor, Some(reason), session.as_of()).await?;
             if done.is_none() {
-                return Err(CommandError::Failed(
-                    "nothing is held because of all districts together: there is nothing to acknowledge".to_owned(),
-                ));
+                return Err(CommandError::Failed(manual::FLEET_NOT_HELD.to_owned()));
             }
         }
-        let fleet = store.fleet(session.as_of()).await?;
-        let told = Told {
-            released: fleet.released,
-            usual: fleet.usual,
-            held: fleet.tripped,
-            last_hold: store.fleet_hold().await?,
-        };
+        let told = manual::fleet_told(store, session.as_of()).await?;
         let out = session.output;
         if out.json {
             out.document(&told)?;

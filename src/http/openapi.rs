@@ -133,8 +133,14 @@ pub fn operation(route: &Route) -> Option<Operation> {
             run("Decide on proposals.", "decision!:accept|refuse|undo ids!:list reason!")
         }
         ("PUT", "/v1/subscriptions/{id}") => run("One purchase, as the catalog writes a subscription.", "*"),
+        ("GET", "/v1/fleet") => read("What all districts together release.", ""),
+        ("POST", "/v1/fleet/acknowledge") => {
+            Operation { status: 200, ..run("Someone has looked at it: releases go on.", "reason!") }
+        }
         ("GET", "/v1/catalog") => read("Products, subscriptions, and the last look.", ""),
-        ("POST", "/v1/catalog/refresh") => Operation { status: 200, ..run("Look at the catalog now.", "") },
+        ("POST", "/v1/catalog/refresh") => {
+            Operation { status: 200, ..run("Look at the catalog now.", "accept reason") }
+        }
         ("GET", "/v1/audit") => {
             let filters = "district run user action category:role|license|administrative|system since:instant \
                            until:instant cursor limit:page";

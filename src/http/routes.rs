@@ -132,6 +132,8 @@ pub const ROUTES: &[Route] = &[
         needs: MANAGE,
         handler: || put(api::catalog::purchase),
     },
+    reads("/v1/fleet", READ, || get(api::fleet::show)),
+    asks("/v1/fleet/acknowledge", Scope::Approve, || post(api::fleet::acknowledge)),
     reads("/v1/catalog", READ, || get(api::catalog::show)),
     asks("/v1/catalog/refresh", Scope::Manage, || post(api::catalog::refresh)),
     reads("/v1/audit", READ, || get(api::audit::list)),

@@ -1,12 +1,35 @@
 //! A person has looked at what all districts together release (safety.md, Guard: the fleet). One entry in each district that
 //! holds something because of it; the next sync of each goes on.
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::audit::{Category, Draft};
-use crate::guard::FLEET;
+use crate::guard::{FLEET, Fleet};
 use crate::model::Timestamp;
 use crate::store::{Act, FleetHold, Store, StoreError};
+
+/// What is said where nothing is to be acknowledged.
+pub const FLEET_NOT_HELD: &str = "nothing is held because of all districts together: there is nothing to acknowledge";
+
+/// How it stands, as it is told.
+#[derive(Debug, Serialize)]
+pub struct FleetTold {
+    /// Releases of the last 24 hours, or since the last acknowledgement.
+    pub released: u64,
+    /// Releases of a usual day.
+    pub usual: u64,
+    /// Whether releases are held everywhere.
+    pub held: bool,
+    /// The latest time at which it was too much.
+    pub last_hold: Option<FleetHold>,
+}
+
+/// How it stands at an instant.
+pub async fn fleet_told(store: &Store, now: Timestamp) -> Result<FleetTold, StoreError> {
+    let Fleet { released, usual, tripped } = store.fleet(now).await?;
+    Ok(FleetTold { released, usual, held: tripped, last_hold: store.fleet_hold().await? })
+}
 
 /// Acknowledges it; none if nothing was held.
 pub async fn acknowledge_fleet(

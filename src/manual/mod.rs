@@ -35,7 +35,7 @@ use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, WriteError};
 
 use effect::Effect;
-pub use fleet::acknowledge_fleet;
+pub use fleet::{FLEET_NOT_HELD, FleetTold, acknowledge_fleet, fleet_told};
 pub use import::{BadFile, ImportedSeat, Key, Line, MatchReport, Outcome, ProductTotal, Takeover, match_seats};
 pub use mode::{ModeAsk, ModeRefused, set_mode};
 pub use permit::{MATRIX, Who};

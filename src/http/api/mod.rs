@@ -10,6 +10,7 @@ pub(super) mod changes;
 pub(super) mod districts;
 pub(super) mod enroll;
 pub(super) mod explain;
+pub(super) mod fleet;
 pub(super) mod health;
 pub(super) mod identity;
 pub(super) mod import;

@@ -1,6 +1,7 @@
 //! The HTTP side of the daemon, story by story.
 
 mod answers;
+mod approvals;
 mod asking;
 mod by_hand;
 mod catalog;
