@@ -61,7 +61,9 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     record.changes.values_mut().for_each(|changed| *changed = Changed::default());
     record.seats = SeatCounts::default();
     // What contract, grace and override dates end does not wait for a feed (licensing.md, One allocation).
-    if job.run.trigger == Trigger::Schedule && matches!(error, RunError::Feed(_) | RunError::Empty(_)) {
+    // Nor does it wait for the night to be told that the source does not share the district any more (F31).
+    let night = job.run.trigger == Trigger::Schedule && matches!(error, RunError::Feed(_) | RunError::Empty(_));
+    if night || (record.mode == "apply" && error.is_disconnected()) {
         return standing(&job, world, record).await;
     }
     world.store.finish_run(&record).await?;

@@ -3,14 +3,17 @@
 use crate::allocate::{ClassSeen, Coverage, Demand, Standing};
 use crate::audit::Entry;
 use crate::model::{
-    Access, Baseline, Basis, HeldChange, Kind, OverrideKind, Product, ReleaseReason, RunStatus, SourceId,
+    Access, Baseline, Basis, DistrictMode, HeldChange, Kind, OverrideKind, Product, ReleaseReason, RunStatus, SourceId,
 };
 
 use super::{Case, Link, LinkName};
 
 /// Changes of the open review that are about the user, their enrollments or their classes.
 pub(super) fn held<'a>(baseline: &'a Baseline, user: &SourceId) -> Vec<&'a HeldChange> {
-    let Some(review) = &baseline.review else { return Vec::new() };
+    baseline.review.as_ref().map(|review| about(baseline, user, &review.changes)).unwrap_or_default()
+}
+
+fn about<'a>(baseline: &Baseline, user: &SourceId, changes: &'a [HeldChange]) -> Vec<&'a HeldChange> {
     let about = |change: &&HeldChange| match change.kind {
         Kind::Users => change.id == user.as_str(),
         Kind::Enrollments => {
@@ -21,7 +24,7 @@ pub(super) fn held<'a>(baseline: &'a Baseline, user: &SourceId) -> Vec<&'a HeldC
         }
         Kind::Schools | Kind::Sessions | Kind::Courses => false,
     };
-    review.changes.iter().filter(about).collect()
+    changes.iter().filter(about).collect()
 }
 
 /// Whether an entry about the user leads to the answer for this product: those of other products do not.
@@ -74,6 +77,8 @@ impl Case<'_> {
             None => "no complete roster has been applied yet".to_owned(),
         };
         let trouble = if self.stale() { "; the latest sync failed" } else { "" };
+        let still = self.mode().filter(|_| self.stands_still()).map(|mode| format!("; {mode}")).unwrap_or_default();
+        let trouble = format!("{trouble}{still}");
         let says = if self.is_known() {
             format!("in the roster; {seen}{trouble}")
         } else if let Some(entry) = self.removed() {
@@ -176,8 +181,40 @@ impl Case<'_> {
         Link { conditions, ..link(name, Some(ok), says) }
     }
 
+    /// What the district's mode or its quiet hours do to what the source says, in words; none where syncs apply as usual.
+    pub(super) fn mode(&self) -> Option<String> {
+        let baseline = self.question.baseline;
+        let mode = baseline.modes.at(self.question.as_of, baseline.state.time_zone);
+        mode.filter(|it| it.mode != DistrictMode::Normal).map(|it| match it.mode {
+            DistrictMode::Paused => format!("the source is not asked at all: {it}"),
+            DistrictMode::PlanOnly => format!("syncs plan and apply nothing: {it}"),
+            DistrictMode::NoRemovals | DistrictMode::Normal => format!("syncs take nothing away: {it}"),
+        })
+    }
+
+    /// Whether nothing of what the source says applies at all.
+    pub(super) fn stands_still(&self) -> bool {
+        let baseline = self.question.baseline;
+        let mode = baseline.modes.at(self.question.as_of, baseline.state.time_zone);
+        mode.is_some_and(|it| matches!(it.mode, DistrictMode::Paused | DistrictMode::PlanOnly))
+    }
+
+    /// Changes about the user that nobody is asked about and that wait for the end of a mode or of quiet hours.
+    pub(super) fn kept_back(&self) -> usize {
+        about(self.question.baseline, self.question.user, &self.question.baseline.kept_back).len()
+    }
+
     fn review(&self) -> Link {
         let name = LinkName::Review;
+        let kept = self.kept_back();
+        if self.held.is_empty() && kept > 0 {
+            let why = self.mode().unwrap_or_else(|| "quiet hours".to_owned());
+            let says = format!("{kept} changes about this user are kept back and their seats bridged: {why}");
+            return link(name, Some(false), says);
+        }
+        if let Some(mode) = self.mode().filter(|_| self.held.is_empty()) {
+            return link(name, Some(true), format!("nothing known about this user waits for a decision; {mode}"));
+        }
         let Some(review) = self.question.baseline.review.as_ref().filter(|_| !self.held.is_empty()) else {
             return link(name, Some(true), "nothing about this user waits for a decision");
         };

@@ -11,6 +11,12 @@ impl Case<'_> {
         let Some(broken) = broken else {
             return (Who::Nobody, "nothing to do: the user has a seat and may use it".to_owned());
         };
+        let from_source = matches!(broken, LinkName::Known | LinkName::Class | LinkName::Role | LinkName::Demand);
+        if self.stands_still() && from_source {
+            let (_, then) = if broken == LinkName::Known { self.unknown() } else { self.no_demand() };
+            let todo = "end the mode that keeps everything the source says back (`rosterd district mode DISTRICT normal`), and sync";
+            return (Who::Vendor, format!("{todo}; if it is still so then, {then}"));
+        }
         let (who, todo) = match broken {
             LinkName::Known => self.unknown(),
             LinkName::RowValid => (Who::Source, "correct the row in the school's records; the next sync takes it up"),
@@ -18,6 +24,13 @@ impl Case<'_> {
                 (Who::Source, "enroll the user in a class that runs now, or correct the dates of the class")
             }
             LinkName::Demand => self.no_demand(),
+            LinkName::Review if self.held.is_empty() && self.mode().is_some() => (
+                Who::Vendor,
+                "wait for the last day of the mode, or end it: `rosterd district mode DISTRICT normal`, then sync",
+            ),
+            LinkName::Review if self.held.is_empty() => {
+                (Who::Nobody, "nothing to do: the first sync after the quiet hours applies it")
+            }
             LinkName::Review => (
                 Who::Vendor,
                 "decide on what is held: `rosterd runs show RUN --affected`, then `rosterd runs approve` or `reject`",

@@ -139,7 +139,6 @@ async fn a_plan_that_would_hold_is_no_review() {
             it.site.at(NIGHT_3, &["runs", "approve", held["run"].as_str().unwrap(), "--json"]).await.exits(0).json();
         assert_eq!(run["changes"]["users"]["removed"], 20, "{run:#}");
         it.site.verified().await;
-        it.site.discard().await;
     })
     .await;
 }
@@ -182,7 +181,6 @@ async fn p39_a_paused_district_is_not_fetched_and_its_contract_goes_on() {
         let alerts = it.site.run(&["alerts", "--district", OAK, "--json"]).await.exits(0).json();
         assert!(alerts.to_string().contains("stale_roster"), "{alerts:#}");
         it.site.verified().await;
-        it.site.discard().await;
     })
     .await;
 }
@@ -232,7 +230,7 @@ async fn a_district_that_is_shared_no_more_is_disconnected_and_keeps_everything(
     let site = Site::sqlite().await;
     site.configure(&vendor::clever_app(&server, "clever-secret"));
     site.at(NIGHT_1, &["sync", "--all"]).await.exits(0);
-    let before = site.state(&id).await;
+    let before = site.rosters(&id).await;
     server.set_quirks(vendor::quirks("vanished"));
     let run = site.at(NIGHT_2, &["sync", "--all", "--json"]).await.exits(1).json();
     assert!(run[0]["error"].as_str().unwrap().contains("disconnected"), "{run:#}");
@@ -242,8 +240,10 @@ async fn a_district_that_is_shared_no_more_is_disconnected_and_keeps_everything(
         (&json!("disconnected"), &json!(NIGHT_2)),
         "{shown:#}"
     );
+    let alerts = site.at(NIGHT_2, &["alerts", "--json"]).await.exits(0).json();
+    assert!(alerts.to_string().contains("disconnected"), "at once, not only at night: {alerts:#}");
     site.at(NIGHT_3, &["sync", &id]).await.exits(1);
-    assert_eq!(site.state(&id).await, before);
+    assert_eq!(site.rosters(&id).await, before);
     let shown = site.at(NIGHT_3, &["district", "show", &id, "--json"]).await.exits(0).json();
     assert_eq!(
         (&shown["disconnected_since"], &shown["feed"]),
@@ -252,7 +252,8 @@ async fn a_district_that_is_shared_no_more_is_disconnected_and_keeps_everything(
     );
     server.set_quirks(vendor::quirks(""));
     let run = site.sync(NIGHT_4, &id).await.exits(0).json();
-    assert_eq!(run["status"], "unchanged", "{run:#}");
+    assert_eq!((&run["changes"]["users"]["removed"], &run["alerts"]["open"]), (&json!(0), &json!(0)), "{run:#}");
+    assert_eq!(site.rosters(&id).await, before);
     let shown = site.at(NIGHT_4, &["district", "show", &id, "--json"]).await.exits(0).json();
     assert_eq!((&shown["connection"], &shown["last_good_sync"]), (&json!("connected"), &json!(NIGHT_4)));
 }
