@@ -384,6 +384,9 @@ async fn compare(tx: &mut Tx, district: &DistrictId, fold: &Fold) -> Result<Vec<
             differ(&mut faults, district, kind.plural(), in_audit, in_store);
         }
     }
+    for (kind, count) in records::altered(tx, district).await? {
+        faults.push(format!("{kind} of `{district}`: {count} are not as they were written"));
+    }
     Ok(faults)
 }
 

@@ -27,4 +27,5 @@ mod queue;
 mod retention;
 mod store;
 mod tamper;
+mod tampering;
 mod years;
