@@ -54,6 +54,9 @@ async fn story(site: &Site) -> Vec<Value> {
     let again = site.sync("2025-10-11T07:00:00.000Z", MULBERRY).await.exits(0).json();
     assert_eq!((&again["changes"]["users"]["removed"], &again["holds"]), (&json!(9), &json!([])), "{again}");
     site.verified().await;
+    let state = site.state(MULBERRY).await;
+    site.sync("2025-10-11T07:00:00.000Z", MULBERRY).await.exits(0);
+    assert!(site.state(MULBERRY).await == state, "the same once more changes nothing");
     holds
 }
 

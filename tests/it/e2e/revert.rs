@@ -1,5 +1,6 @@
 //! A run is taken back (safety.md, Revert; U7): records, the same seats, and the versions that are refused from then on.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -245,4 +246,70 @@ async fn who_asked_for_a_sync_does_not_approve_it_where_a_second_person_must() {
         (&json!("cli:another"), &json!(20))
     );
     it.site.verified().await;
+}
+
+/// U7, F60: a revert that is killed anywhere is whole or not at all. Asked for again, or taken up by whoever comes next, it ends
+/// with the seat back at the same user and each thing told once.
+#[tokio::test]
+async fn a_revert_killed_anywhere_gives_the_same_seats_back_once() {
+    let places = [
+        "queue.request.committed",
+        "queue.claim.committed",
+        "store.write.begun",
+        "store.write.records",
+        "store.write.seats",
+        "store.write.contract",
+        "store.write.audit",
+        "store.write.commit",
+        "store.write.committed",
+    ];
+    on_both(async |it| {
+        let path = it.site.folder().join("rosterd.toml");
+        let settings = std::fs::read_to_string(&path).unwrap();
+        // On PostgreSQL the lease of a dead process runs out; nobody else can know that it is dead.
+        std::fs::write(&path, format!("{settings}\n[schedule]\nlease_seconds = 5\n")).unwrap();
+        for (number, user) in it.first_holders(places.len()).await.into_iter().enumerate() {
+            let (place, day) = (places[number], 7 + number);
+            let now = |hour: u32| format!("2025-10-{day:02}T{hour:02}:00:00.000Z");
+            let users = [user.clone()];
+            let (record, seat) = (it.line(&user), it.seats_of(&users).await);
+            it.edit(|line| {
+                let mut cells: Vec<&str> = line.split(',').collect();
+                if cells[0] == user {
+                    cells[3] = "false";
+                }
+                Some(cells.join(","))
+            });
+            let bad = it.sync(&now(7)).await;
+            assert_eq!(
+                (&bad["changes"]["users"]["changed"], &bad["seats"]["released"]),
+                (&json!(1), &json!(1)),
+                "{bad}"
+            );
+            let words = ["runs", "revert", bad["run"].as_str().unwrap()];
+            let mut command = it.site.command(&[&["--now", &now(8)], &words[..]].concat());
+            command.env("ROSTERD_FAILPOINT", place);
+            let status = command.output().await.unwrap().status;
+            assert_eq!(status.signal(), Some(6), "{place}: it did not die there: {status}");
+            it.site.verified().await;
+            // The dead one's request is carried out before or instead of this one, which then finds nothing left.
+            let again = it.site.at(&now(9), &words).await;
+            assert!(matches!(again.code, Some(0 | 1)), "{place}: {again:#?}");
+            it.site.verified().await;
+            assert_eq!(it.seats_of(&users).await, seat, "{place}");
+            let audit = it.site.audit(DISTRICT).await;
+            let entries: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let count = |action: &str, id: &str| {
+                entries.iter().filter(|entry| entry["action"] == action && entry["id"] == id).count()
+            };
+            assert_eq!(count("user.changed", &user), 2, "{place}: disabled, and put back");
+            let reverts = entries.iter().filter(|entry| entry["action"] == "run.reverted").count();
+            assert_eq!(reverts, number + 1, "{place}");
+            let run = it.sync(&now(10)).await;
+            assert_eq!(run["seats"]["released"], 0, "{place}: the version is refused: {run}");
+            it.edit(|line| Some(if line.starts_with(&format!("{user},")) { record.clone() } else { line.to_owned() }));
+        }
+        it.site.discard().await;
+    })
+    .await;
 }

@@ -122,7 +122,6 @@ async fn u25_a_limit_is_enforced_and_explained() {
             (&json!(12), &json!(31), &json!("over 10 % and over 10"))
         );
         assert!(!groups(&run).is_empty());
-        it.site.discard().await;
     })
     .await;
 }

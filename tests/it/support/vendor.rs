@@ -229,7 +229,7 @@ impl Site {
         format!("{}{}", self.rosters(district).await, self.audit(district).await)
     }
 
-    pub(crate) async fn discard(self) {
+    pub(crate) async fn discard(&self) {
         if self.backend == Backend::Postgres {
             postgres::drop_database(&self.store_url).await;
         }
