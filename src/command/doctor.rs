@@ -252,8 +252,19 @@ async fn last_look(settings: &Settings, store: &Store, offline: bool, findings: 
     }
     let look = store.catalog_look().await.ok().flatten();
     let look = look.and_then(|it| serde_json::from_str::<Look>(&it.outcome).ok());
+    let held = look.as_ref().map(|it| it.held.clone()).unwrap_or_default();
     if let Some(Look { at, error: Some(error), .. }) = look {
         let message = format!("the last look, at {at}, failed and the catalog before it stays in force: {error}");
+        findings.note("catalog", "last look", State::Failing, message);
+    }
+    for it in held {
+        let groups: Vec<String> =
+            it.holds.iter().map(|hold| format!("{} of {} ({})", hold.count, hold.of, hold.group)).collect();
+        let message = format!(
+            "the last look did not take the catalog: it would end {} seats in `{}`; read `rosterd catalog plan`, then mend it or accept it",
+            groups.join(", "),
+            it.district
+        );
         findings.note("catalog", "last look", State::Failing, message);
     }
     for (district, subscription, since) in store.vanished().await.unwrap_or_default() {
