@@ -134,19 +134,24 @@ async fn a_clever_server_in_trouble_fails_the_run_and_touches_nothing() {
     let id = server.world().clever_id(CLEVER).unwrap().to_owned();
     let district = vendor::district(CLEVER, &format!(r#"{{ kind = "clever", app = "app", district = "{id}" }}"#));
     let site = synced(CLEVER, &format!("{}\n{district}", vendor::clever_app(&server, "clever-secret"))).await;
-    let cases: [(&str, &[&str]); 7] = [
+    let cases: [(&str, &[&str]); 6] = [
         ("truncate=sections", &["sections", "cut off", "sync again"]),
         ("html-login", &["HTML page", "check the feed's URL"]),
         ("redirect", &["302", "redirect", "never followed"]),
         ("empty=users", &["no users at all", "nothing was applied"]),
         ("empty=sections", &["nothing was applied"]),
         ("empty=schools", &["nothing was applied"]),
-        ("vanished", &["disconnected", "keeps everything"]),
     ];
     for (quirk, words) in cases {
         server.set_quirks(vendor::quirks(quirk));
         fails_named(&site, CLEVER, quirk, words).await;
     }
+    // That the district is shared no more is an alert, at once; of the roster nothing moves (F31).
+    let rosters = site.rosters(CLEVER).await;
+    server.set_quirks(vendor::quirks("vanished"));
+    site.sync(NIGHT_2, CLEVER).await.exits(1).says(&["disconnected", "keeps everything"]);
+    assert!(site.rosters(CLEVER).await == rosters);
+    site.verified().await;
 }
 
 /// safety.md, A run, 3: empty courses or sessions keep the old ones with a warning.

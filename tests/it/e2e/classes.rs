@@ -105,7 +105,7 @@ async fn p26_a_class_whose_teachers_leave_keeps_its_students() {
 /// P31: an enrollment without an end ends with its school year, where seats do not outlast that.
 #[tokio::test]
 async fn p31_an_enrollment_without_an_end_ends_with_the_school_year() {
-    on_both("", async |mut it| {
+    on_both("", async |it| {
         it.says(RULE, "basis = \"enrolled\"\nafter_last_day = \"release\"");
         it.sync(NIGHT_1, 0).await;
         // June 10 is the first day without school: the end of OneRoster is exclusive.

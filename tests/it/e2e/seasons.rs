@@ -180,6 +180,7 @@ fn with_new_term_ids(district: &str, folder: &Path) -> World {
             std::fs::copy(&path, folder.join(name)).unwrap();
         }
     }
+    let another = |id: &str| -> String { id.chars().rev().collect() };
     let mut changes = Vec::new();
     if district == "clever-demo" {
         let read = |file: &str| -> Vec<Value> {
@@ -188,12 +189,12 @@ fn with_new_term_ids(district: &str, folder: &Path) -> World {
         for mut term in read("terms.json") {
             let id = term["id"].as_str().unwrap().to_owned();
             changes.push(json!({ "op": "remove", "collection": "terms", "id": id }));
-            term["id"] = json!(format!("{}ff", &id[2..]));
+            term["id"] = json!(another(&id));
             changes.push(json!({ "op": "add", "collection": "terms", "row": term }));
         }
         for section in read("sections.json") {
             if let Some(term) = section["term_id"].as_str() {
-                let fields = json!({ "term_id": format!("{}ff", &term[2..]) });
+                let fields = json!({ "term_id": another(term) });
                 changes.push(json!({ "op": "set", "collection": "sections", "id": section["id"], "fields": fields }));
             }
         }
