@@ -84,7 +84,7 @@ impl Service<'_> {
         let place = Place { district: String::new(), kind: "catalog", collection: "service".to_owned(), at: None };
         let make = || {
             let authorization = SecretString::from(format!("Bearer {}", token.expose_secret()));
-            Ok(Ask { url: url.clone(), authorization, form: None })
+            Ok(Ask { url: url.clone(), authorization, post: None })
         };
         let reply = http.send(&place, &make).await?;
         let refused = |advice| Err(FeedError::Status { place: place.clone(), status: reply.status, advice });

@@ -39,8 +39,24 @@ const LONGEST_RESET: Duration = Duration::from_secs(75);
 pub(crate) struct Ask {
     pub url: Url,
     pub authorization: SecretString,
-    /// A form to POST; a GET without one.
-    pub form: Option<String>,
+    /// What to POST; a GET without it.
+    pub post: Option<Post>,
+}
+
+/// The body of a POST.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    pub content_type: &'static str,
+    pub body: String,
+    /// Headers beside the usual ones.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Post {
+    /// A form as browsers send it.
+    pub(crate) fn form(body: String) -> Self {
+        Self { content_type: "application/x-www-form-urlencoded", body, headers: Vec::new() }
+    }
 }
 
 /// What came back: any 2xx, 304 where a version was named, or one of the answers a feed has its own way with (400, 401, 403, 404, 413).
@@ -130,10 +146,11 @@ impl Http {
     ) -> Result<Reply, Failure<FeedError>> {
         self.pace.turn().await;
         let ask = make().map_err(Failure::Final)?;
-        let request = match ask.form {
+        let request = match ask.post {
             None => self.client.get(ask.url),
-            Some(form) => {
-                self.client.post(ask.url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+            Some(Post { content_type, body, headers }) => {
+                let request = self.client.post(ask.url).header(CONTENT_TYPE, content_type).body(body);
+                headers.into_iter().fold(request, |request, (name, value)| request.header(name, value))
             }
         };
         let request = match &self.unless {

@@ -14,6 +14,7 @@ mod progress;
 mod settings;
 #[cfg(test)]
 mod testing;
+pub(crate) mod webhook;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use progress::Progress;
 pub use settings::{
     Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod,
 };
+pub use webhook::Webhook;
 
 use crate::model::{DistrictId, SourceMark, Timestamp};
 use crate::secret::Environment;

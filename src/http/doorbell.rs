@@ -35,7 +35,7 @@ pub(super) async fn watch(desk: Arc<Desk>) {
 async fn look(desk: &Desk, rung: Option<i64>) -> Result<Option<i64>, StoreError> {
     let office = desk.office();
     let bell = &office.settings.changes;
-    if bell.webhook_url.is_none() {
+    if !bell.is_set() {
         return Ok(rung);
     }
     let number = office.store.last_commit().await?;

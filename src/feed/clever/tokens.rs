@@ -53,7 +53,7 @@ pub(super) async fn list(
     url.set_query(Some(&format!("owner_type=district{only}")));
     let mut found: BTreeMap<String, (Option<String>, SecretString)> = BTreeMap::new();
     for _ in 0..PAGES {
-        let make = || Ok(Ask { url: url.clone(), authorization: authorization.clone(), form: None });
+        let make = || Ok(Ask { url: url.clone(), authorization: authorization.clone(), post: None });
         let reply = http.send(place, &make).await?;
         match reply.status {
             200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),

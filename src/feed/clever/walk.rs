@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
             let mut url = self.clever.base.clone();
             url.set_path(&format!("/{}/{collection}", self.clever.version));
             url.set_query(Some(query(limit)).filter(|it| !it.is_empty()).as_deref());
-            let make = || Ok(Ask { url: url.clone(), authorization: self.authorization(), form: None });
+            let make = || Ok(Ask { url: url.clone(), authorization: self.authorization(), post: None });
             let reply = self.clever.http.send(place, &make).await?;
             let place = || place.clone();
             match reply.status {

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::clock;
 use crate::feed::error::{FeedError, Place};
-use crate::feed::http::{Ask, Http};
+use crate::feed::http::{Ask, Http, Post};
 use crate::feed::lenient::text;
 use crate::feed::oneroster::oauth1::{Signer, encode};
 use crate::feed::settings::{Auth, OneRosterSettings, checked_url};
@@ -137,8 +137,13 @@ impl Grant {
             expires_in: Option<String>,
         }
         let place = &self.place;
-        let make =
-            || Ok(Ask { url: self.url.clone(), authorization: self.basic.clone(), form: Some(self.form.clone()) });
+        let make = || {
+            Ok(Ask {
+                url: self.url.clone(),
+                authorization: self.basic.clone(),
+                post: Some(Post::form(self.form.clone())),
+            })
+        };
         let reply = http.send(place, &make).await?;
         match reply.status {
             200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),

@@ -103,7 +103,7 @@ impl Server {
         loop {
             self.credential.prepare(&self.http).await?;
             let url = self.url(collection, offset, limit, manners.sort);
-            let make = || Ok(Ask { authorization: self.credential.authorization(&url), url: url.clone(), form: None });
+            let make = || Ok(Ask { authorization: self.credential.authorization(&url), url: url.clone(), post: None });
             let reply = self.http.send(place, &make).await?;
             let place = || place.clone();
             match reply.status {
