@@ -38,6 +38,14 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// The wait after the `tried`-th attempt: `share` of a bound that doubles each time, up to the longest.
+    pub fn wait(&self, tried: u32, share: f64) -> Duration {
+        let doubled = 2_u32.saturating_pow(tried.saturating_sub(1));
+        self.first_wait.saturating_mul(doubled).min(self.longest_wait).mul_f64(share)
+    }
+}
+
 /// What an attempt that did not succeed asks for.
 #[derive(Debug)]
 pub enum Failure<E> {
@@ -99,9 +107,7 @@ impl Backoff for Schedule {
         let share: f64 = self.jitter.random_range(0.0..1.0);
         let asked = self.asked.swap(NOTHING_ASKED, Ordering::Relaxed);
         let wait = if asked == NOTHING_ASKED {
-            let doubled = 2_u32.saturating_pow(self.tried - 1);
-            let bound = self.policy.first_wait.saturating_mul(doubled);
-            bound.min(self.policy.longest_wait).mul_f64(share)
+            self.policy.wait(self.tried, share)
         } else {
             // Never sooner than asked, and not all clients in the same instant.
             Duration::from_millis(asked).saturating_add(Duration::from_millis(250).mul_f64(share))
