@@ -26,6 +26,7 @@ pub mod access;
 pub mod audit;
 
 pub mod alert;
+pub mod notice;
 pub mod store;
 
 pub mod apply;
@@ -38,6 +39,7 @@ pub mod erase;
 pub mod explain;
 pub mod inquiry;
 pub mod manual;
+pub mod notify;
 pub mod reports;
 pub mod revert;
 pub mod run;

@@ -22,6 +22,7 @@ use crate::model::{
     Baseline, Decision, Ended, HeldChange, Kind, ProductCode, ReleaseReason, RunRecord, RunStatus, Seat, SourceId,
     SourceMark, Timestamp, Verb,
 };
+use crate::notice;
 use crate::plan::Change;
 use crate::store::{ByHand, HoldUpdate, RecordWrite, Writes};
 
@@ -97,6 +98,11 @@ pub fn writes(
             decisions_cleared.push(key);
         }
     }
+    let held: Vec<HeldChange> =
+        cleared.in_review().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?;
+    let mut notices = notice::of_alerts(&alerts, run.finished_at.unwrap_or(run.as_of), shown.key());
+    notices.extend(notice::of_held(&run, baseline.review.as_ref(), held.len()));
+    notices.extend(notice::of_failure(&run, baseline.state.source.as_ref()));
     let kept = Kept::of(cleared, baseline)?;
     let mut writes = Writes {
         district: plan.district.clone(),
@@ -110,7 +116,7 @@ pub fn writes(
         waiting_removed: after.waiting.gone().cloned().collect(),
         ended_put: entries::ended(&seat_changes, plan.as_of),
         seats_ended: seats_ended(&seat_changes, baseline),
-        held: cleared.in_review().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?,
+        held,
         kept_put: kept.put,
         kept_removed: kept.removed,
         decisions: decided.decisions,
@@ -125,6 +131,7 @@ pub fn writes(
         remembered: (after.remembered != baseline.remembered).then(|| after.remembered.clone()),
         losses: cleared.losses().to_vec(),
         alerts_put: alerts.rows(),
+        notices,
         daily_put: daily.put,
         daily_removed: daily.removed,
         allocated_at: plan.as_of,

@@ -144,6 +144,7 @@ statements! {
     DISTRICT_LINKS = Sql::portable("DELETE FROM person_link WHERE district = $1");
     DISTRICT_LINK_DECISIONS = Sql::portable("DELETE FROM identity_decision WHERE district = $1");
     DISTRICT_ALERTS = Sql::portable("DELETE FROM alert WHERE district = $1");
+    DISTRICT_NOTICES = Sql::portable("DELETE FROM notice WHERE district = $1");
     DISTRICT_DAYS = Sql::portable("DELETE FROM seats_daily WHERE district = $1");
     PEOPLE_LEFT = Sql::portable(
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
@@ -216,7 +217,7 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 18] = [
+const OF_DISTRICT: [(&str, Sql); 19] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
@@ -234,6 +235,7 @@ const OF_DISTRICT: [(&str, Sql); 18] = [
     ("person_link", DISTRICT_LINKS),
     ("identity_decision", DISTRICT_LINK_DECISIONS),
     ("alert", DISTRICT_ALERTS),
+    ("notice", DISTRICT_NOTICES),
     ("seats_daily", DISTRICT_DAYS),
 ];
 

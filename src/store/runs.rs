@@ -8,10 +8,11 @@ use crate::model::{
     Decision, DistrictId, Fingerprint, HeldChange, Kind, PendingReview, RunId, RunRecord, RunStatus, SourceMark,
     Timestamp, Verdict,
 };
+use crate::notice;
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::{BATCH, HoldUpdate};
-use crate::store::{Store, StoreError, WriteError, district};
+use crate::store::{Store, StoreError, WriteError, district, notices};
 
 const RUN: Table = Table("run");
 const HELD: Table = Table("held_change");
@@ -313,6 +314,11 @@ impl Store {
             return Err(WriteError::AlreadyDone(run.run.clone()));
         }
         put_run(&mut tx, run).await?;
+        if run.status == RunStatus::Failed {
+            let in_use = district::read_state(&mut tx, &run.district).await?.source;
+            let notices = Vec::from_iter(notice::of_failure(run, in_use.as_ref()));
+            notices::put(&mut tx, &run.district, &notices).await?;
+        }
         if let Some(pull) = pull {
             locked.set_source(&mut tx, pull).await?;
         }

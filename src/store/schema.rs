@@ -56,6 +56,7 @@ const STEPS: &[Step] = &[
     step!(Store, 10, "0010_mode"),
     step!(Store, 11, "0011_fleet"),
     step!(Store, 16, "0016_change"),
+    step!(Store, 20, "0020_notice"),
 ];
 
 /// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).

@@ -3,7 +3,7 @@
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, access, activity, alerts, audit, catalog, change, district, erase, fleet, hand, history, identity,
-    lease, loss, manual, mode, night, numbers, queue, records, runs, seats, threshold, token,
+    lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -24,7 +24,9 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     loss::STATEMENTS,
     manual::STATEMENTS,
     mode::STATEMENTS,
+    notices::STATEMENTS,
     numbers::STATEMENTS,
+    outbox::STATEMENTS,
     records::STATEMENTS,
     runs::STATEMENTS,
     seats::STATEMENTS,

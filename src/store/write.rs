@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use crate::allocate::SeatKey;
 use crate::audit::Draft;
 use crate::model::{
-    Alert, AuditSpan, ContractChange, Daily, DailyKey, Date, Decision, DistrictId, Ended, HeldChange, Kind, RecentLoss,
-    ReleaseReason, Remembered, RunId, RunRecord, Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
+    Alert, AuditSpan, ContractChange, Daily, DailyKey, Date, Decision, DistrictId, Ended, HeldChange, Kind, Notice,
+    RecentLoss, ReleaseReason, Remembered, RunId, RunRecord, Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
 };
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
     Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, identity, loss,
-    mode, records, runs, seats,
+    mode, notices, records, runs, seats,
 };
 
 /// Rows a statement.
@@ -118,6 +118,8 @@ pub struct Writes {
     pub losses: Vec<RecentLoss>,
     /// Alerts that are raised, changed or cleared.
     pub alerts_put: Vec<Alert>,
+    /// What people are to be told of it.
+    pub notices: Vec<Notice>,
     /// Seats in use today, where they are not as the day before.
     pub daily_put: Vec<Daily>,
     /// Days of that history that are too old.
@@ -173,7 +175,8 @@ impl Writes {
             anew,
             losses,
             alerts_put,
-            // Plans do not rest on the history.
+            // Plans do not rest on what is told, nor on the history.
+            notices: _,
             daily_put: _,
             daily_removed: _,
             allocated_at: _,
@@ -239,6 +242,7 @@ impl Store {
         seats::put_ended(tx_ref, &district, &writes.ended_put).await?;
         history::put(tx_ref, &district, &run.run, &writes.seats_ended).await?;
         alerts::put(tx_ref, &district, &writes.alerts_put).await?;
+        notices::put(tx_ref, &district, &writes.notices).await?;
         alerts::put_daily(tx_ref, &district, &writes.daily_put, &writes.daily_removed).await?;
         failpoint("store.write.seats");
         runs::put_held(tx_ref, &district, &run.run, &writes.held).await?;

@@ -176,6 +176,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         anew: BTreeSet::new(),
         losses: Vec::new(),
         alerts_put: Vec::new(),
+        notices: Vec::new(),
         daily_put: Vec::new(),
         daily_removed: Vec::new(),
         allocated_at: as_of,
