@@ -43,6 +43,7 @@ struct Kept {
     runs: BTreeMap<Labels, u64>,
     durations: BTreeMap<Labels, Histogram>,
     answers: BTreeMap<Labels, u64>,
+    notified: BTreeMap<Labels, u64>,
 }
 
 /// What this process counts.
@@ -79,6 +80,13 @@ impl Metrics {
         self.with(|kept| *kept.answers.entry(vec![answer.to_owned()]).or_default() += 1);
     }
 
+    /// A message was sent, or was not: `email` or `webhook`, and `sent`, `failed` or `given_up`.
+    pub fn notified(&self, way: &'static str, outcome: &'static str) {
+        self.with(|kept| {
+            *kept.notified.entry(vec![way.to_owned(), outcome.to_owned()]).or_default() += 1;
+        });
+    }
+
     /// Everything that was counted.
     pub fn write(&self, text: &mut Exposition) {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,6 +110,12 @@ impl Metrics {
             &kept.durations,
         );
         text.counter("rosterd_access_answers_total", "Logins answered.", &["answer"], &kept.answers);
+        text.counter(
+            "rosterd_notifications_total",
+            "Attempts to send a message of [notify].",
+            &["way", "outcome"],
+            &kept.notified,
+        );
     }
 }
 

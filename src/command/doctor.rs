@@ -1,5 +1,7 @@
 //! `rosterd doctor`: finds the mistakes of an installation, each with its remedy.
 
+mod notices;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,10 +21,10 @@ use crate::schedule::catalog::Look;
 use crate::store::{Queue, Store};
 use crate::suggest;
 
-/// Checks an installation: configuration, store, clock, catalog, feeds
+/// Checks an installation: configuration, store, clock, catalog, recipients, feeds
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// Leave the feeds alone
+    /// Leave the feeds, the mail server and webhooks alone
     #[arg(long)]
     offline: bool,
 }
@@ -109,6 +111,7 @@ impl Doctor {
             surplus(store, findings).await;
             retention(store, settings, findings).await;
         }
+        notices::examine(settings, store.as_ref(), self.offline, findings).await;
         if !self.offline {
             feeds(settings, findings).await;
         }
@@ -191,7 +194,8 @@ fn secrets(settings: &Settings, findings: &mut Findings) {
         keys.into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret))
     });
     let of_catalog = settings.catalog.token.iter().map(|token| ("catalog: token".to_owned(), token));
-    for (subject, secret) in of_districts.chain(of_apps).chain(of_catalog) {
+    let of_notify = settings.notify.secrets();
+    for (subject, secret) in of_districts.chain(of_apps).chain(of_catalog).chain(of_notify) {
         if let Err(error) = secret.reveal(crate::secret::process_environment) {
             findings.note("secret", &subject, State::Failing, error.to_string());
         } else if secret.is_plain() {

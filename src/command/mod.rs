@@ -18,6 +18,7 @@ mod identity;
 mod import;
 mod licenses;
 mod migrate;
+mod notify;
 mod output;
 mod overrides;
 mod privacy;
@@ -157,6 +158,9 @@ enum Asked {
     Threshold(alerts::Threshold),
     /// What someone should look at: few seats left, people waiting, coverage that ends
     Alerts(alerts::Alerts),
+    /// Who is told of what without asking: list, send, test
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// Districts: list, show, mode, purge
     #[command(subcommand)]
     District(district::District),
@@ -431,6 +435,7 @@ impl Asked {
             Self::Identity(it) => it.run(session).await,
             Self::Threshold(it) => it.run(session).await,
             Self::Alerts(it) => it.run(session).await,
+            Self::Notify(it) => it.run(session).await,
             Self::Audit(it) => it.run(session).await,
             Self::Catalog(it) => it.run(session).await,
             Self::Verify(it) => it.run(session).await,

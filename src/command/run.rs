@@ -16,7 +16,7 @@ use crate::schedule::catalog;
 use crate::schedule::desk::Desk;
 use crate::schedule::dispatcher::{self, Dispatcher, Order};
 use crate::schedule::heartbeat::Heartbeat;
-use crate::schedule::workers;
+use crate::schedule::{notices, workers};
 use crate::shutdown::{Signals, Wish};
 use crate::store::{StoreError, WorkerLock};
 use crate::{systemd, telemetry};
@@ -28,14 +28,17 @@ use crate::{systemd, telemetry};
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Run {}
 
+/// What the daemon is called where it holds an SQLite store.
+pub(super) const DAEMON: &str = "rosterd run";
+
 /// How long a command at work on an SQLite store is waited for.
-const WAIT_FOR_COMMAND: Duration = Duration::from_secs(30);
+pub(super) const WAIT_FOR_COMMAND: Duration = Duration::from_secs(30);
 
 /// A daemon that has just been replaced may need a moment to let go.
 const WAIT_FOR_DAEMON: Duration = Duration::from_secs(2);
 
 /// Between two looks at the lock.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
 
 /// How long open connections may finish their answers after the runs have ended.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -64,6 +67,7 @@ struct Daemon {
     heartbeat: Heartbeat,
     dispatching: tokio::task::JoinHandle<()>,
     working: tokio::task::JoinHandle<()>,
+    telling: tokio::task::JoinHandle<()>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
     _lock: WorkerLock,
 }
@@ -79,6 +83,7 @@ impl Daemon {
         if settings.store.is_sqlite() {
             // Whoever has the lock knows that every other holder of a lease is dead (safety.md, Crash).
             office.queue.void_all_leases().await?;
+            office.store.void_message_leases().await?;
         }
         let mut known = Directory::configured(&settings);
         known.keep_former(&office.store.listed().await?, &settings);
@@ -104,9 +109,10 @@ impl Daemon {
         heartbeat.wake.notify_one();
         let dispatching = tokio::spawn(dispatcher.run(Arc::clone(&heartbeat.wake), ordered));
         let working = tokio::spawn(workers::work(Arc::clone(&desk)));
+        let telling = tokio::spawn(notices::tell(Arc::clone(&desk)));
         let serving = tokio::spawn(http::serve(listener, Arc::clone(&desk), tls));
         systemd::ready("running");
-        Ok(Self { desk, orders, heartbeat, dispatching, working, serving, _lock: lock })
+        Ok(Self { desk, orders, heartbeat, dispatching, working, telling, serving, _lock: lock })
     }
 
     /// Passes signals on until one says stop, then drains.
@@ -119,6 +125,7 @@ impl Daemon {
                     Wish::Reload => self.order(Order::Reload),
                 },
                 _ = &mut self.working => break Some("the workers ended"),
+                _ = &mut self.telling => break Some("the sender of notices ended"),
                 _ = &mut self.dispatching => break Some("the dispatcher ended"),
                 _ = &mut self.serving => break Some("the HTTP side ended"),
             }
@@ -152,6 +159,9 @@ impl Daemon {
                 tracing::error!("the {what} ended by a panic");
             }
         }
+        if tokio::time::timeout(LAST_ANSWERS, self.telling).await.is_err() {
+            tracing::warn!("a message of [notify] was on its way; it is sent again under the same id");
+        }
         if tokio::time::timeout(LAST_ANSWERS, self.serving).await.is_err() {
             tracing::warn!("some HTTP answers were cut off");
         }
@@ -167,12 +177,12 @@ async fn lock(settings: &Settings) -> Result<WorkerLock, CommandError> {
     let begun = tokio::time::Instant::now();
     let mut told = false;
     loop {
-        let (refused, holder) = match WorkerLock::acquire(&settings.store, "rosterd run") {
+        let (refused, holder) = match WorkerLock::acquire(&settings.store, DAEMON) {
             Ok(lock) => return Ok(lock),
             Err(StoreError::InUse { store, holder }) => (StoreError::InUse { store, holder: holder.clone() }, holder),
             Err(error) => return Err(error.into()),
         };
-        let wait = if holder.contains("rosterd run") { WAIT_FOR_DAEMON } else { WAIT_FOR_COMMAND };
+        let wait = if holder.contains(DAEMON) { WAIT_FOR_DAEMON } else { WAIT_FOR_COMMAND };
         if begun.elapsed() >= wait {
             return Err(refused.into());
         }

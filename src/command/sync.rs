@@ -191,22 +191,28 @@ impl Session {
 
     /// Whether this command has the right to work on the store, or gets it now; no one has while a daemon is up.
     async fn may_work(&self) -> Result<bool, CommandError> {
+        self.kept_from_work().await.map(|holder| holder.is_none())
+    }
+
+    /// Who has the right to work on the store; none if this command has it, or got it now.
+    pub(super) async fn kept_from_work(&self) -> Result<Option<String>, CommandError> {
         {
             let mut lock = self.lock.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             if lock.is_some() {
-                return Ok(true);
+                return Ok(None);
             }
             match WorkerLock::acquire(&self.office.settings.store, "rosterd sync") {
                 Ok(taken) => *lock = Some(taken),
-                Err(StoreError::InUse { .. }) => return Ok(false),
+                Err(StoreError::InUse { holder, .. }) => return Ok(Some(holder)),
                 Err(error) => return Err(error.into()),
             }
         }
         // On SQLite whoever has the lock knows that every other holder of a lease is dead (safety.md, Crash).
         if self.office.settings.store.is_sqlite() {
             self.office.queue.void_all_leases().await?;
+            self.store().void_message_leases().await?;
         }
-        Ok(true)
+        Ok(None)
     }
 
     /// The report of one run on standard output.

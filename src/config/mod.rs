@@ -42,6 +42,9 @@ pub struct Settings {
     /// Who is told that there are more changes.
     #[serde(default)]
     pub changes: feed::Doorbell,
+    /// Who is told of what.
+    #[serde(default)]
+    pub notify: crate::notify::Settings,
     /// What is licensed.
     #[serde(default)]
     pub catalog: catalog::Settings,
@@ -189,6 +192,7 @@ impl Settings {
         }
         self.access.check()?;
         self.changes.check()?;
+        self.notify.check()?;
         self.http.check()?;
         self.catalog.check()?;
         if let Some(catalog::Source::Service { url, token }) = self.catalog.source() {

@@ -5,6 +5,7 @@ pub mod desk;
 pub mod dispatcher;
 pub mod due;
 pub mod heartbeat;
+pub mod notices;
 pub mod purchase;
 pub mod reload;
 pub mod reports;

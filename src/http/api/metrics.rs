@@ -38,6 +38,10 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Respo
     text.gauge("rosterd_queue_runs", "Runs that are queued or under way.", &["status"], &queue);
     let last = Rows::from([(Vec::new(), u64::try_from(office.store.last_commit().await?).unwrap_or_default())]);
     text.gauge("rosterd_changes_last_number", "Number of the last commit in the feed of changes.", &[], &last);
+    let outbox = office.store.outbox().await?;
+    let messages = [("waiting", outbox.waiting), ("given_up", outbox.given_up)];
+    let messages = messages.into_iter().map(|(status, n)| (vec![status.to_owned()], n)).collect();
+    text.gauge("rosterd_notifications_unsent", "Messages of [notify] that are not sent.", &["status"], &messages);
     let one = Rows::from([(vec![env!("CARGO_PKG_VERSION").to_owned()], 1)]);
     text.gauge("rosterd_build_info", "1, with the version of the program.", &["version"], &one);
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.finish()).into_response())

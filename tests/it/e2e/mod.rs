@@ -18,6 +18,7 @@ mod killed;
 mod manual;
 mod modes;
 mod nights;
+mod notices;
 mod people;
 mod privacy;
 mod reused;

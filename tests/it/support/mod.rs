@@ -3,6 +3,7 @@
 pub(crate) mod daemon;
 #[macro_use]
 pub(crate) mod db;
+pub(crate) mod letterbox;
 pub(crate) mod place;
 pub(crate) mod postgres;
 pub(crate) mod upload;
