@@ -177,10 +177,12 @@ fn a_large_digest_names_the_rest_and_stays_readable() {
     assert_eq!(message.subject, "rosterd: 3000 districts: few licenses left (3000)");
     assert!(message.text.contains("And 2900 more districts") && message.text.len() < 100_000, "{}", message.text.len());
     assert_eq!(message.notices.len(), 3000);
-    let schools =
-        (0..50).map(|n| alert("oak", AlertKind::LowSeats, Some("reading"), Some(&format!("S{n:02}")), "Low."));
+    let low = |school: Option<&str>, text| alert("oak", AlertKind::LowSeats, Some("reading"), school, text);
+    let mut schools: Vec<Alert> = (0..50).map(|n| low(Some(&format!("S{n:02}")), "Low.")).collect();
+    schools.push(low(None, "Low as a whole."));
     let text = everyone(&raised(schools)).text;
-    assert!(text.contains("and 30 more: rosterd alerts --district oak"), "{text}");
+    assert!(text.contains("Few licenses left:\n  reading: Low as a whole.\n  reading, school S00: Low."), "{text}");
+    assert!(text.contains("and 31 more: rosterd alerts --district oak"), "{text}");
 }
 
 fn any_notice() -> impl Strategy<Value = Notice> {

@@ -174,6 +174,9 @@ fn of_kinds(text: &mut String, district: &DistrictId, kinds: &BTreeMap<AlertKind
         let mut first = title.chars();
         let title: String = first.next().into_iter().flat_map(char::to_uppercase).chain(first).collect();
         line(text, 0, &format!("{title}:"));
+        // the whole product before its schools
+        let mut alerts = alerts.clone();
+        alerts.sort_by(|a, b| (&a.product, &a.school).cmp(&(&b.product, &b.school)));
         for told in alerts.iter().take(LINES) {
             let of = match (&told.product, &told.school) {
                 (Some(product), Some(school)) => format!("{product}, school {school}: "),

@@ -73,7 +73,7 @@ async fn outbox(store: &Store, findings: &mut Findings) {
         Ok(Outbox { given_up: 0, .. }) => findings.ok(CHECK, "outbox"),
         Ok(Outbox { given_up, .. }) => {
             let message = format!(
-                "{given_up} messages were given up: `rosterd notify list` says why; then `rosterd notify send --given-up`"
+                "{given_up} messages were given up and nobody was told: `rosterd notify list` says why; then `rosterd notify send --given-up`"
             );
             findings.note(CHECK, "outbox", State::Failing, message);
         }
