@@ -176,6 +176,7 @@ impl Send {
         let round = Round {
             store: session.store(),
             settings,
+            support: &session.office.settings.support,
             environment: process_environment,
             now: session.as_of(),
             at_once: true,

@@ -45,6 +45,9 @@ pub struct Settings {
     /// Who is told of what.
     #[serde(default)]
     pub notify: crate::notify::Settings,
+    /// Whom people ask for help.
+    #[serde(default)]
+    pub support: crate::model::Support,
     /// What is licensed.
     #[serde(default)]
     pub catalog: catalog::Settings,
@@ -193,6 +196,7 @@ impl Settings {
         self.access.check()?;
         self.changes.check()?;
         self.notify.check()?;
+        self.support.check()?;
         self.http.check()?;
         self.catalog.check()?;
         if let Some(catalog::Source::Service { url, token }) = self.catalog.source() {

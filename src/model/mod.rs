@@ -26,6 +26,7 @@ mod record;
 mod roster;
 mod run;
 mod seat;
+mod support;
 mod time;
 mod view;
 
@@ -55,5 +56,6 @@ pub use seat::{
     Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,
     SeatState, Spell, Target, Waiting,
 };
+pub use support::{Link, Support};
 pub use time::{Date, EndDates, Timestamp};
 pub use view::{Layers, Overlay, View};

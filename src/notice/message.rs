@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
-use crate::model::{About, DistrictId, Message, Notice, NoticeKind, Timestamp};
+use crate::model::{About, DistrictId, Message, Notice, NoticeKind, Support, Timestamp};
 
 use super::text;
 
@@ -36,9 +36,18 @@ impl Filter {
     }
 }
 
+/// What a message says beside its notices.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// Where the pages are, without a slash at its end.
+    pub dashboard: Option<&'a str>,
+    /// Whom to ask.
+    pub support: Option<&'a Support>,
+}
+
 /// The message of one recipient about everything that came together; none if nothing of it is theirs. The id follows from
-/// recipient and keys. `dashboard` is where the pages are, without a slash at its end.
-pub fn compose(recipient: &str, filter: &Filter, notices: &[Notice], dashboard: Option<&str>) -> Option<Message> {
+/// recipient and keys.
+pub fn compose(recipient: &str, filter: &Filter, notices: &[Notice], around: Around<'_>) -> Option<Message> {
     let mut theirs: Vec<Notice> = notices.iter().filter_map(|it| filter.of(it)).collect();
     theirs.sort_by(|a, b| (&a.district, a.kind(), &a.key).cmp(&(&b.district, b.kind(), &b.key)));
     if theirs.is_empty() {
@@ -49,7 +58,7 @@ pub fn compose(recipient: &str, filter: &Filter, notices: &[Notice], dashboard: 
         id: id(std::iter::once(recipient.to_owned()).chain(keys)),
         word: "digest".to_owned(),
         subject: subject(&theirs),
-        text: text::digest(&theirs, dashboard),
+        text: text::digest(&theirs, around),
         notices: theirs,
     })
 }

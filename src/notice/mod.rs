@@ -18,7 +18,7 @@ use crate::model::{
     About, Alert, AlertKind, DistrictId, Notice, PendingReview, RunRecord, RunStatus, SourceMark, Timestamp, ToldAlert,
 };
 
-pub use message::{Filter, compose, trial};
+pub use message::{Around, Filter, compose, trial};
 pub use week::{InvalidWeekly, Week, Weekly, still_open};
 
 /// The mode of a run that pulls and applies; a failure of anything else is told to who asked for it.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Filter, Weekly, compose, of_alerts, of_failure, of_held, weekly};
+use super::{Around, Filter, Weekly, compose, of_alerts, of_failure, of_held, weekly};
 use crate::alert::{Evaluation, Move};
 use crate::model::{
-    About, Alert, AlertKind, DistrictId, HeldChange, HoldRecord, Kind, Level, Message, Notice, NoticeKind,
-    PendingReview, Proposal, RunRecord, RunStatus, Timestamp, Trigger,
+    About, Alert, AlertKind, DistrictId, HeldChange, HoldRecord, Kind, Level, Link, Message, Notice, NoticeKind,
+    PendingReview, Proposal, RunRecord, RunStatus, Support, Timestamp, Trigger,
 };
 
 const KEY: &[u8] = b"key";
@@ -77,7 +77,12 @@ fn review(group: &str) -> PendingReview {
 }
 
 fn everyone(notices: &[Notice]) -> Message {
-    compose("operations", &Filter::default(), notices, Some("https://rosterd.example.com")).unwrap()
+    let support = Support {
+        text: "Support: 312-555-0100, 7:00 to 18:00 America/Chicago,\nin August and September until 20:00.\n".to_owned(),
+        links: vec![Link { title: "Guides to print".to_owned(), url: "https://help.example.com/guides".to_owned() }],
+    };
+    let around = Around { dashboard: Some("https://rosterd.example.com"), support: Some(&support) };
+    compose("operations", &Filter::default(), notices, around).unwrap()
 }
 
 /// U3: a review is told when it holds something new, and not again every night.
@@ -141,7 +146,7 @@ fn the_week_has_one_digest_of_what_was_open_before_it() {
     }
 }
 
-/// The words of each kind, as an operator reads them.
+/// The words of each kind, as an operator reads them, and whom to ask (S0.17, S0.18).
 #[test]
 fn the_text_says_what_happened_what_it_means_for_seats_and_what_to_do() {
     let mut held = run(RunStatus::Held, &["district/users/removed", "district/users/unenrolled"]);
@@ -208,10 +213,10 @@ proptest! {
         let mut keys = BTreeSet::new();
         notices.retain(|it| keys.insert((it.district.clone(), it.key.clone())));
         let filter = Filter { districts: districts.clone(), kinds: kinds.clone() };
-        let message = compose("one", &filter, &notices, None);
+        let message = compose("one", &filter, &notices, Around::default());
         notices.reverse();
-        prop_assert_eq!(&message, &compose("one", &filter, &notices, None));
-        let other = compose("other", &filter, &notices, None);
+        prop_assert_eq!(&message, &compose("one", &filter, &notices, Around::default()));
+        let other = compose("other", &filter, &notices, Around::default());
         prop_assert!(message.is_none() || message.as_ref().map(|it| &it.id) != other.as_ref().map(|it| &it.id));
         let theirs = |it: &&Notice| {
             (districts.is_empty() || districts.contains(&it.district)) && (kinds.is_empty() || kinds.contains(&it.kind()))

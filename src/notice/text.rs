@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{About, AlertKind, DistrictId, HoldRecord, Notice, NoticeKind, RunId, ToldAlert};
 
+use super::message::Around;
+
 /// Lines of one kind in one district before the rest is counted.
 const LINES: usize = 20;
 
@@ -72,7 +74,7 @@ fn remedy(kind: AlertKind, district: &DistrictId) -> String {
 }
 
 /// The whole text, a part for each district.
-pub(super) fn digest(notices: &[Notice], dashboard: Option<&str>) -> String {
+pub(super) fn digest(notices: &[Notice], Around { dashboard, support }: Around<'_>) -> String {
     let mut districts: BTreeMap<&DistrictId, Vec<&Notice>> = BTreeMap::new();
     for notice in notices {
         districts.entry(&notice.district).or_default().push(notice);
@@ -85,6 +87,12 @@ pub(super) fn digest(notices: &[Notice], dashboard: Option<&str>) -> String {
     if !rest.is_empty() {
         line(&mut text, 0, &format!("And {} more districts; `rosterd alerts` lists them all:", rest.len()));
         line(&mut text, 2, &rest.join(" "));
+        text.push('\n');
+    }
+    if let Some(support) = support.filter(|it| !it.is_empty()) {
+        line(&mut text, 0, "Help");
+        support.lines().for_each(|it| line(&mut text, 2, it));
+        support.links.iter().for_each(|it| line(&mut text, 2, &format!("{}: {}", it.title, it.url)));
         text.push('\n');
     }
     line(&mut text, 0, "Sent by rosterd. Who is told of what stands in [notify] of its configuration.");

@@ -7,8 +7,8 @@ use chrono::TimeDelta;
 use rand::RngExt;
 
 use crate::clock;
-use crate::model::{Date, DistrictId, Message, Notice, Timestamp};
-use crate::notice;
+use crate::model::{Date, DistrictId, Message, Notice, Support, Timestamp};
+use crate::notice::{self, Around};
 use crate::retry::Policy;
 use crate::secret::Environment;
 use crate::store::{Store, StoreError, Taken};
@@ -59,6 +59,8 @@ pub struct Round<'a> {
     pub store: &'a Store,
     /// `[notify]`.
     pub settings: &'a Settings,
+    /// `[support]`.
+    pub support: &'a Support,
     /// Where secrets by `env` are looked up.
     pub environment: Environment,
     /// The time of decisions.
@@ -121,8 +123,9 @@ impl Round<'_> {
     }
 
     fn messages(&self, notices: &[Notice]) -> Vec<(String, Message)> {
+        let around = Around { dashboard: self.settings.dashboard(), support: Some(self.support) };
         let of = |target: &super::Target| {
-            let message = notice::compose(&target.id, &target.filter(), notices, self.settings.dashboard())?;
+            let message = notice::compose(&target.id, &target.filter(), notices, around)?;
             Some((target.id.clone(), message))
         };
         self.settings.target.iter().filter_map(of).collect()

@@ -36,6 +36,7 @@ async fn look(desk: &Desk, weeks: &mut Weeks, looked: &mut Option<Instant>) -> R
     let round = Round {
         store: &office.store,
         settings: &office.settings.notify,
+        support: &office.settings.support,
         environment: process_environment,
         now: office.clock.now(),
         at_once: false,

@@ -27,9 +27,6 @@ const GROUPS: &[Group] = &[
 
 /// Requirements that are words, settings or pages, and where they stand or why nothing stands for them yet.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("S0.17", "words for the operator's desk, which is not built yet"),
-    ("S0.18", "words for the operator's desk, which is not built yet"),
-    ("S1.16", "words for the operator's desk, which is not built yet"),
     ("S4.4", "by construction: no rule asks for features, buildings or devices"),
     ("S4.48", "by construction: no rule asks for a district's size"),
     ("P35", "by construction: every night reads a full snapshot, no delta"),

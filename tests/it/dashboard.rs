@@ -141,6 +141,24 @@ async fn a_held_run_is_read_and_approved_on_its_page_and_by_nobody_else() {
     daemon.stop().await;
 }
 
+/// S0.17, S0.18, S1.16: guides, whom to call and when stand at the foot of every page, in the vendor's words.
+#[tokio::test]
+async fn whom_to_ask_stands_on_every_page() {
+    let support = "[support]\ntext = \"Call <us> 7:00 to 18:00 America/Chicago\"\n\
+                   links = [{ title = \"Guides & forms\", url = \"https://help.example.com/?a=1&b=2\" }]\n";
+    let installation = Installation::new("apply", support);
+    let token = installation.token("desk", &["--scope", "read", "--scope", "sync"]);
+    let daemon = installation.start(DAY_1).await;
+    let browser = Browser::sign_in(&daemon, &token).await;
+    for path in ["/", "/audit", "/settings", "/sign-in", "/districts/by-hand"] {
+        let page = browser.get(path).await;
+        let footer = page.html.split("<footer>").nth(1).unwrap();
+        assert!(footer.contains("Call &#60;us&#62; 7:00 to 18:00 America/Chicago"), "{path}: {footer}");
+        assert!(footer.contains("<a href=\"https://help.example.com/?a=1&#38;b=2\">Guides &#38; forms</a>"), "{footer}");
+    }
+    daemon.stop().await;
+}
+
 /// S4.47: whoever is signed in for one district reads nothing of another.
 #[tokio::test]
 async fn a_session_of_one_district_sees_no_other() {

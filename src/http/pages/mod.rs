@@ -17,7 +17,7 @@ use axum::response::{Html, IntoResponse, Response};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::problem::Problem;
-use crate::model::Timestamp;
+use crate::model::{Support, Timestamp};
 
 /// What stands around every page.
 pub(super) struct Frame {
@@ -29,6 +29,8 @@ pub(super) struct Frame {
     /// What forms carry.
     key: String,
     as_of: String,
+    /// Whom to ask (S0.17, S0.18).
+    support: Support,
 }
 
 impl Frame {
@@ -40,6 +42,7 @@ impl Frame {
             signed_in: caller.form_key().is_some(),
             key: caller.form_key().unwrap_or_default().to_owned(),
             as_of: when(app.desk.office().clock.now()),
+            support: app.desk.office().settings.support.clone(),
         }
     }
 }
@@ -113,6 +116,7 @@ pub(super) async fn for_people(response: Response) -> Response {
         signed_in: false,
         key: String::new(),
         as_of: when(crate::clock::real_now()),
+        support: Support::default(),
     };
     let Ok(html) = (Trouble { frame, title: text("title"), detail: text("detail") }).render() else {
         return Response::from_parts(parts, bytes.into());
