@@ -78,7 +78,8 @@ fn review(group: &str) -> PendingReview {
 
 fn everyone(notices: &[Notice]) -> Message {
     let support = Support {
-        text: "Support: 312-555-0100, 7:00 to 18:00 America/Chicago,\nin August and September until 20:00.\n".to_owned(),
+        text: "Support: 312-555-0100, 7:00 to 18:00 America/Chicago,\nin August and September until 20:00.\n"
+            .to_owned(),
         links: vec![Link { title: "Guides to print".to_owned(), url: "https://help.example.com/guides".to_owned() }],
     };
     let around = Around { dashboard: Some("https://rosterd.example.com"), support: Some(&support) };

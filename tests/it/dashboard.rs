@@ -154,7 +154,10 @@ async fn whom_to_ask_stands_on_every_page() {
         let page = browser.get(path).await;
         let footer = page.html.split("<footer>").nth(1).unwrap();
         assert!(footer.contains("Call &#60;us&#62; 7:00 to 18:00 America/Chicago"), "{path}: {footer}");
-        assert!(footer.contains("<a href=\"https://help.example.com/?a=1&#38;b=2\">Guides &#38; forms</a>"), "{footer}");
+        assert!(
+            footer.contains("<a href=\"https://help.example.com/?a=1&#38;b=2\">Guides &#38; forms</a>"),
+            "{footer}"
+        );
     }
     daemon.stop().await;
 }
