@@ -25,6 +25,7 @@ mod pools;
 mod product;
 mod release;
 mod roll;
+mod seating;
 mod shared;
 mod sorts;
 #[cfg(test)]

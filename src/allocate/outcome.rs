@@ -4,7 +4,8 @@ use crate::model::{Pool, Seat, SeatState, SourceId, Waiting};
 
 use super::capacity::Coverage;
 use super::index::Index;
-use super::product::{Candidate, Desk, Keeper, Seating, Sheets};
+use super::product::{Candidate, Desk, Keeper, Sheets};
+use super::seating::Seating;
 use super::{Allocation, SeatAction, SeatChange};
 
 /// What a seat is: the first that applies (licensing.md, What must always hold, 3).

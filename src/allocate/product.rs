@@ -1,10 +1,10 @@
-//! One allocation for one product: who has what, who keeps it, who is served (licensing.md, One allocation).
+//! One allocation for one product: who has what, who keeps it, who stands in line (licensing.md, One allocation, 1 and 2).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 
 use crate::model::{
-    Date, Ended, Leaving, Product, ProductCode, ReleaseReason, Seat, SourceId, Spell, Timestamp, User, Waiting,
+    Date, Ended, Leaving, Product, ProductCode, ReleaseReason, Seat, SourceId, Timestamp, User, Waiting,
 };
 
 use super::Input;
@@ -12,10 +12,8 @@ use super::capacity::{self, Capacity, Coverage, range};
 use super::demand::{Demand, Rule, Subject, View};
 use super::district::{District, schools_of};
 use super::index::Index;
-use super::order::{Claim, Equal, Order, Tier};
-use super::over::Excess;
+use super::order::{Claim, Order, Tier};
 use super::person::{Account, joined};
-use super::pools::Placement;
 use super::release::{Fate, Seen, fate};
 use super::roll::{Fact, Placed};
 use super::sorts::Sorts;
@@ -103,7 +101,7 @@ pub(super) struct Desk<'a, 'b> {
     /// Accounts that have one seat together, each with its person.
     pub(super) joined: BTreeMap<&'a SourceId, &'a SourceId>,
     rule: Rule<'a, 'b>,
-    order: Order<'a>,
+    pub(super) order: Order<'a>,
     pub(super) capacity: Capacity<'a>,
     pub(super) sorts: Sorts,
     pub(super) released: Vec<(&'a Seat, ReleaseReason)>,
@@ -111,21 +109,6 @@ pub(super) struct Desk<'a, 'b> {
     pub(super) candidates: Vec<Candidate<'a>>,
     /// Whose place in line ends, with a seat or without.
     pub(super) left: Vec<&'a SourceId>,
-}
-
-/// Where everyone is after placement.
-#[derive(Debug)]
-pub(super) struct Seating {
-    /// Kept seats, then candidates; none if nobody is placed, since no subscription gives access.
-    placement: Option<Placement>,
-    /// Positions in line of candidates; 0 for who has a seat.
-    pub(super) positions: Vec<u32>,
-    /// How many candidates have one.
-    pub(super) in_line: u32,
-    /// The spell over the total it leaves.
-    pub(super) spell: Option<Spell>,
-    /// Whether seats were taken back, so that not everyone stands in order of user.
-    pub(super) reclaimed: bool,
 }
 
 impl<'a, 'b> Desk<'a, 'b> {
@@ -360,109 +343,5 @@ impl<'a> Desk<'a, '_> {
             })
         };
         self.capacity.carries.iter().find(carries).map(|(old, _)| *old)
-    }
-
-    /// Steps 3 to 9.
-    pub(super) fn place(&mut self) -> Seating {
-        // Users were read in order; only the accounts of persons come late, and who is taken back is not in line yet.
-        if !self.joined.is_empty() {
-            self.kept.sort_by(|one, other| one.account.cmp(other.account));
-        }
-        let covered = self.capacity.coverage == Coverage::Covered;
-        let excess = if covered { self.reclaim() } else { Excess::default() };
-        if !self.joined.is_empty() || excess.reclaimed {
-            self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
-        }
-        let nobody = self.sorts.of_nobody();
-        let mut placement = covered.then(|| self.keep(&excess));
-        let mut positions: Vec<u32> = vec![0; self.candidates.len()];
-        let mut last = 0_u32;
-        for mut equals in self.line(covered, nobody) {
-            if let Some(placement) = &mut placement
-                && self.seat_without_contest(placement, &equals, nobody)
-            {
-                equals.retain(|it| it.sort() == nobody);
-            }
-            self.order.shuffle(&mut equals, |index| self.candidates.get(index).map_or("", |it| it.id));
-            for it in equals {
-                let seated =
-                    placement.as_mut().is_some_and(|all| all.seat(self.kept.len() + it.candidate(), it.sort()));
-                if !seated && let Some(position) = positions.get_mut(it.candidate()) {
-                    last = last.saturating_add(1);
-                    *position = last;
-                }
-            }
-        }
-        let spell = placement.as_ref().and_then(|it| excess.spell(it.in_use()));
-        Seating { placement, positions, in_line: last, spell, reclaimed: excess.reclaimed }
-    }
-
-    /// Who is to be seated, in the published order before the shuffle.
-    fn line(&self, covered: bool, nobody: usize) -> impl Iterator<Item = Vec<Equal>> + use<> {
-        let mut line: BTreeMap<Tier, Vec<Equal>> = BTreeMap::new();
-        for (index, it) in self.candidates.iter().enumerate() {
-            if !(covered && it.carried.is_some()) {
-                let sort = if it.held { nobody } else { it.sort.get() };
-                line.entry(it.tier).or_default().push(Equal::new(index, sort));
-            }
-        }
-        line.into_values()
-    }
-
-    /// Seats equals where the first pool of each has room for all, so that nobody needs to be shuffled. False if not.
-    fn seat_without_contest(&self, placement: &mut Placement, equals: &[Equal], nobody: usize) -> bool {
-        let free = || equals.iter().filter(|it| it.sort() != nobody);
-        let fits = placement.fits(free().map(|it| it.sort()));
-        if fits {
-            for it in free() {
-                placement.seat(self.kept.len() + it.candidate(), it.sort());
-            }
-        }
-        fits
-    }
-
-    /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some, then those
-    /// carried over. The rest, and bridged seats, which take no room, stay where they are.
-    fn keep(&self, excess: &Excess) -> Placement {
-        let people = self.kept.len() + self.candidates.len();
-        let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices(), people);
-        let mut restless = Vec::new();
-        let mut turn: Vec<(Timestamp, usize)> = Vec::new();
-        if !self.kept.is_sorted_by_key(|it| it.since) {
-            turn.extend(self.kept.iter().map(|it| it.since).zip(0..));
-            turn.sort_by_key(|(since, _)| *since);
-        }
-        for place in 0..self.kept.len() {
-            let index = turn.get(place).map_or(place, |(_, index)| *index);
-            let Some(keeper) = self.kept.get(index).filter(|it| !it.bridged) else { continue };
-            let (sort, home) = (keeper.sort.get(), keeper.home.map(Index::get));
-            if !home.is_some_and(|pool| placement.stay(index, sort, pool)) {
-                restless.push((index, sort, home.or_else(|| self.sorts.first(sort))));
-            }
-        }
-        let carried = self.candidates.iter().enumerate().filter(|(_, it)| it.carried.is_some());
-        restless.extend(carried.map(|(index, it)| {
-            let sort = it.sort.get();
-            (self.kept.len() + index, sort, self.sorts.first(sort))
-        }));
-        for (index, sort, _) in &restless {
-            placement.seat(*index, *sort);
-        }
-        let unplaced = restless.iter().filter(|(index, ..)| placement.place(*index).is_none());
-        let counted = unplaced.filter(|(.., pool)| pool.is_none_or(|pool| self.sorts.counted(pool))).count();
-        placement.limit(excess.limit, placement.in_use() + counted);
-        placement
-    }
-
-    /// The pool a kept seat is in from now on; none if nothing is placed.
-    pub(super) fn pool_of_kept(&self, seating: &Seating, index: usize, it: &Keeper<'_>) -> Option<usize> {
-        let placed = seating.placement.as_ref()?.place(index);
-        placed.or(it.home.map(Index::get)).or_else(|| self.sorts.first(it.sort.get()))
-    }
-
-    /// The pool a new seat is drawn from.
-    pub(super) fn pool_of_new(&self, seating: &Seating, index: usize, it: &Candidate<'_>) -> Option<usize> {
-        let placed = seating.placement.as_ref()?.place(self.kept.len() + index);
-        placed.or_else(|| it.carried.and(self.sorts.first(it.sort.get())))
     }
 }
