@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::allocate::Lasting;
-use crate::guard::losses::{self, Loss, Losses, Schools};
-use crate::guard::window::{self, Window};
-use crate::guard::{FLEET, Fleet, Limit, Settings, season};
-use crate::model::{Baseline, Class, Kind, ProductCode, Record, Session, SourceId, User, Verb};
+use crate::guard::losses::{self, Losses, Schools};
+use crate::guard::window::Window;
+use crate::guard::{Fleet, Limit, Settings};
+use crate::model::{Baseline, Kind, Record, Session, SourceId, Verb};
 use crate::plan::{Change, Plan};
 use crate::snapshot::{Presence, Snapshot};
 
@@ -35,7 +35,7 @@ pub(super) fn school_scope(school: &SourceId) -> String {
     format!("school:{}", encoded(school.as_str()))
 }
 
-fn number(n: usize) -> u64 {
+pub(super) fn number(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
 }
 
@@ -126,56 +126,56 @@ fn strangers(plan: &Plan, baseline: &Baseline, settings: &Settings, snapshot: &S
     })
 }
 
-struct Watch<'a> {
-    plan: &'a Plan,
+pub(super) struct Watch<'a> {
+    pub(super) plan: &'a Plan,
     /// What counts toward no limit: a person approved it, or a mode keeps it back.
-    aside: BTreeSet<usize>,
-    baseline: &'a Baseline,
-    settings: &'a Settings,
-    schools: Schools<'a>,
-    losses: Losses,
-    lasting: Lasting<'a>,
-    window: Window,
+    pub(super) aside: BTreeSet<usize>,
+    pub(super) baseline: &'a Baseline,
+    pub(super) settings: &'a Settings,
+    pub(super) schools: Schools<'a>,
+    pub(super) losses: Losses,
+    pub(super) lasting: Lasting<'a>,
+    pub(super) window: Window,
     /// Sessions that the plan brings or changes.
-    coming: BTreeMap<&'a SourceId, &'a Session>,
-    groups: Vec<Group>,
+    pub(super) coming: BTreeMap<&'a SourceId, &'a Session>,
+    pub(super) groups: Vec<Group>,
 }
 
 /// What counts in one scope: how many, and which changes hold with it.
 #[derive(Debug, Default)]
-struct Tally {
-    count: u64,
-    members: BTreeSet<usize>,
+pub(super) struct Tally {
+    pub(super) count: u64,
+    pub(super) members: BTreeSet<usize>,
 }
 
 impl Tally {
-    fn add(&mut self, causes: &BTreeSet<usize>) {
+    pub(super) fn add(&mut self, causes: &BTreeSet<usize>) {
         self.count += 1;
         self.members.extend(causes);
     }
 }
 
 impl Watch<'_> {
-    fn removals(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
+    pub(super) fn removals(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
         self.of(kind, |verb| verb == Verb::Removed)
     }
 
     /// Removals that were not announced by dates that had passed.
-    fn losses_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
+    pub(super) fn losses_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
         let counts = |it: &Change| it.before.as_ref().is_some_and(|before| losses::is_loss(before, &self.lasting));
         let indexed = self.plan.changes.iter().enumerate();
         let gone = indexed.filter(move |(index, it)| it.kind == kind && it.removes() && !self.aside.contains(index));
         gone.filter(move |(_, it)| counts(it))
     }
 
-    fn of(&self, kind: Kind, wanted: fn(Verb) -> bool) -> impl Iterator<Item = (usize, &Change)> {
+    pub(super) fn of(&self, kind: Kind, wanted: fn(Verb) -> bool) -> impl Iterator<Item = (usize, &Change)> {
         let indexed = self.plan.changes.iter().enumerate();
         indexed.filter(move |(index, it)| it.kind == kind && wanted(it.verb) && !self.aside.contains(index))
     }
 
     /// Names a group if the limit trips, or if a scope of some size would go to zero; or else if tonight and the days before
     /// are too much together.
-    fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
+    pub(super) fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
         let to_zero = zero && tally.count >= of && of >= u64::from(self.settings.zero_from);
         if !limit.trips(tally.count, of) && !to_zero {
             self.weigh_seven_days(scope, what, tally, of, limit);
@@ -201,7 +201,7 @@ impl Watch<'_> {
         }
     }
 
-    fn weigh_schools(
+    pub(super) fn weigh_schools(
         &mut self,
         what: &str,
         tallies: BTreeMap<SourceId, Tally>,
@@ -217,7 +217,10 @@ impl Watch<'_> {
     }
 
     /// One tally per school of the changes given.
-    fn by_school<'c>(&self, changes: impl Iterator<Item = (usize, &'c Change)>) -> BTreeMap<SourceId, Tally> {
+    pub(super) fn by_school<'c>(
+        &self,
+        changes: impl Iterator<Item = (usize, &'c Change)>,
+    ) -> BTreeMap<SourceId, Tally> {
         let mut tallies: BTreeMap<SourceId, Tally> = BTreeMap::new();
         for (index, change) in changes {
             for school in
@@ -232,7 +235,7 @@ impl Watch<'_> {
     }
 
     /// Active rows of a kind in each school before the run.
-    fn rows_of_schools(&self, kind: Kind) -> BTreeMap<SourceId, u64> {
+    pub(super) fn rows_of_schools(&self, kind: Kind) -> BTreeMap<SourceId, u64> {
         let roster = &self.baseline.roster;
         let mut rows: BTreeMap<SourceId, u64> = BTreeMap::new();
         let mut count = |schools: BTreeSet<SourceId>| {
@@ -255,267 +258,8 @@ impl Watch<'_> {
         rows
     }
 
-    fn all<'c>(changes: impl Iterator<Item = (usize, &'c Change)>) -> Tally {
+    pub(super) fn all<'c>(changes: impl Iterator<Item = (usize, &'c Change)>) -> Tally {
         let members: BTreeSet<usize> = changes.map(|(index, _)| index).collect();
         Tally { count: number(members.len()), members }
     }
-
-    fn users_removed(&mut self) {
-        let (district, school) = (self.settings.district_users_removed, self.settings.school_users_removed);
-        let tally = Self::all(self.removals(Kind::Users));
-        self.weigh("district", window::USERS_REMOVED, tally, number(self.baseline.count(Kind::Users)), district, true);
-        let (tallies, of) = (self.by_school(self.removals(Kind::Users)), self.rows_of_schools(Kind::Users));
-        self.weigh_schools(window::USERS_REMOVED, tallies, &of, school, true);
-    }
-
-    fn unenrolled(&mut self) {
-        let losses = std::mem::take(&mut self.losses.unenrolled);
-        let users = &self.baseline.roster.users;
-        let enrolled: BTreeSet<&SourceId> = self.baseline.roster.enrollments.keys().map(|key| &key.user).collect();
-        let enrolled: BTreeSet<&SourceId> = enrolled.into_iter().filter(|user| users.contains_key(*user)).collect();
-        let mut of: BTreeMap<SourceId, u64> = BTreeMap::new();
-        for user in &enrolled {
-            for school in self.schools.of_user_id(user) {
-                *of.entry(school).or_default() += 1;
-            }
-        }
-        let district_of = number(enrolled.len());
-        let mut district = Tally::default();
-        let mut schools: BTreeMap<SourceId, Tally> = BTreeMap::new();
-        for Loss { user, causes } in losses {
-            let causes: BTreeSet<usize> = causes.difference(&self.aside).copied().collect();
-            if causes.is_empty() || !users.contains_key(&user) {
-                continue;
-            }
-            district.add(&causes);
-            for school in self.schools.of_user_id(&user) {
-                schools.entry(school).or_default().add(&causes);
-            }
-        }
-        let (per_district, per_school) =
-            (self.settings.district_users_unenrolled, self.settings.school_users_unenrolled);
-        self.weigh("district", window::UNENROLLED, district, district_of, per_district, true);
-        self.weigh_schools(window::UNENROLLED, schools, &of, per_school, true);
-    }
-
-    fn enrollments_removed(&mut self) {
-        let limit = self.settings.district_enrollments_removed;
-        let tally = Self::all(self.losses_of(Kind::Enrollments));
-        let of = number(self.baseline.count(Kind::Enrollments));
-        self.weigh("district", window::ENROLLMENTS_REMOVED, tally, of, limit, false);
-    }
-
-    fn classes_removed(&mut self) {
-        let (district, school) = (self.settings.district_classes_removed, self.settings.school_classes_removed);
-        let tally = Self::all(self.losses_of(Kind::Classes));
-        self.weigh(
-            "district",
-            window::CLASSES_REMOVED,
-            tally,
-            number(self.baseline.count(Kind::Classes)),
-            district,
-            false,
-        );
-        let (tallies, of) = (self.by_school(self.losses_of(Kind::Classes)), self.rows_of_schools(Kind::Classes));
-        self.weigh_schools(window::CLASSES_REMOVED, tallies, &of, school, false);
-    }
-
-    fn released(&mut self) {
-        let mut products: BTreeMap<ProductCode, (Tally, BTreeMap<SourceId, Tally>)> = BTreeMap::new();
-        for ((product, user), loss) in &self.losses.released {
-            let causes: BTreeSet<usize> = loss.causes.difference(&self.aside).copied().collect();
-            if causes.is_empty() {
-                continue;
-            }
-            let (district, schools) = products.entry(product.clone()).or_default();
-            let mine = self.schools.of_user_id(user);
-            district.add(&causes);
-            for school in mine {
-                schools.entry(school).or_default().add(&causes);
-            }
-        }
-        let mut of_district: BTreeMap<&ProductCode, u64> = BTreeMap::new();
-        let mut of_school: BTreeMap<(&ProductCode, SourceId), u64> = BTreeMap::new();
-        for (product, user) in self.baseline.seats.keys() {
-            *of_district.entry(product).or_default() += 1;
-            for school in self.schools.of_user_id(user) {
-                *of_school.entry((product, school)).or_default() += 1;
-            }
-        }
-        let (per_district, per_school) = (self.settings.district_seats_released, self.settings.school_seats_released);
-        for (product, (district, schools)) in products {
-            let what = window::released(&product);
-            let of = of_district.get(&product).copied().unwrap_or_default();
-            self.weigh("district", &what, district, of, per_district, true);
-            let mine = of_school.iter().filter(|((code, _), _)| **code == product);
-            let of = mine.map(|((_, school), n)| (school.clone(), *n)).collect();
-            self.weigh_schools(&what, schools, &of, per_school, false);
-        }
-    }
-
-    /// Releases in all districts together: held here as everywhere, until somebody acknowledges it.
-    fn fleet(&mut self, fleet: Option<Fleet>) {
-        let causes = self.losses.released.values().map(|loss| loss.causes.difference(&self.aside).copied());
-        let mut tally = Tally::default();
-        for causes in causes.map(BTreeSet::from_iter).filter(|it: &BTreeSet<usize>| !it.is_empty()) {
-            tally.add(&causes);
-        }
-        let Some(fleet) = fleet.filter(|it| it.trips(tally.count, self.settings)) else { return };
-        let (count, of) = (fleet.released + tally.count, fleet.usual);
-        self.groups.push(Group {
-            name: FLEET.to_owned(),
-            count,
-            of,
-            limit: Fleet::words(self.settings),
-            members: tally.members,
-        });
-    }
-
-    /// A school all of whose users are gone while others stay: the source shares less than before (P14, P15).
-    fn unshared(&mut self) {
-        for (school, mut members) in season::unshared(self.plan, self.baseline, self.settings.zero_from) {
-            members.retain(|index| !self.aside.contains(index));
-            if members.is_empty() {
-                continue;
-            }
-            let count = number(members.len());
-            let name = format!("{}{UNSHARED}", school_scope(&school));
-            let limit = "the source no longer shares this school".to_owned();
-            self.groups.push(Group { name, count, of: count, limit, members });
-        }
-    }
-
-    /// Changes of records that stay what they are.
-    fn changes_of(&self, kind: Kind) -> impl Iterator<Item = (usize, &Change)> {
-        let changes = self.of(kind, |verb| verb == Verb::Changed);
-        changes.filter(|(_, it)| !it.replaces() && !self.renames_terms(it))
-    }
-
-    /// Whether all that changes of a class are the ids of its terms, which some sources give anew every night (P32).
-    fn renames_terms(&self, change: &Change) -> bool {
-        let (Some(Record::Class(old)), Some(Record::Class(new))) = (&change.before, &change.after) else {
-            return false;
-        };
-        let rest = Class { sessions: old.sessions.clone(), ..new.clone() } == *old;
-        let known = |id: &SourceId| self.baseline.roster.sessions.get(id);
-        let coming = |id: &SourceId| self.coming.get(id).copied().or_else(|| known(id));
-        let is =
-            |was: &SourceId, is: &SourceId| known(was).zip(coming(is)).is_some_and(|(was, is)| was.is_same_term(is));
-        rest && old.sessions.len() == new.sessions.len()
-            && new.sessions.iter().all(|new| old.sessions.iter().any(|old| is(old, new)))
-    }
-
-    fn changed(&mut self) {
-        let (district, school) = (self.settings.district_changed, self.settings.school_changed);
-        for kind in Kind::ALL {
-            let what = format!("{kind}/changed");
-            let tally = Self::all(self.changes_of(kind));
-            if tally.count == 0 {
-                continue;
-            }
-            self.weigh("district", &what, tally, number(self.baseline.count(kind)), district, false);
-            let tallies = self.by_school(self.changes_of(kind));
-            let of = self.rows_of_schools(kind);
-            self.weigh_schools(&what, tallies, &of, school, false);
-        }
-    }
-
-    fn users_added(&mut self) {
-        let tally = Self::all(self.of(Kind::Users, |verb| matches!(verb, Verb::Added | Verb::Restored)));
-        let (of, limit) = (number(self.baseline.count(Kind::Users)), self.settings.district_users_added);
-        self.weigh("district", "users/added", tally, of, limit, false);
-    }
-
-    /// A class that would lose everyone while the class itself stays.
-    fn classes_to_zero(&mut self) {
-        let removed: BTreeSet<SourceId> =
-            self.removals(Kind::Classes).map(|(_, change)| SourceId::new(change.id.as_str())).collect();
-        let mut filled = BTreeSet::new();
-        for (_, change) in self.of(Kind::Enrollments, |verb| verb != Verb::Removed) {
-            if let Some(Record::Enrollment(it)) = &change.after {
-                filled.insert(it.class.clone());
-            }
-        }
-        let classes = std::mem::take(&mut self.losses.classes);
-        for (class, (before, members)) in classes {
-            let members: BTreeSet<usize> = members.difference(&self.aside).copied().collect();
-            let gone = number(members.len());
-            if gone >= before && gone > 0 && !removed.contains(&class) && !filled.contains(&class) {
-                let scope = format!("class:{}", encoded(class.as_str()));
-                let never = Limit { percent: 100, floor: u32::MAX };
-                self.weigh(&scope, "unenrolled", Tally { count: gone, members }, before, never, true);
-            }
-        }
-    }
-
-    /// Users removed and added under the same strong keys: the source renumbered them (P16).
-    fn rekeyed(&mut self) {
-        let mut gone: BTreeMap<(bool, &str), usize> = BTreeMap::new();
-        // Also one that a mode keeps back: else everybody would be there twice.
-        let indexed = self.plan.changes.iter().enumerate().filter(|(index, _)| !self.plan.approved.contains(index));
-        for (index, change) in indexed.filter(|(_, it)| (it.kind, it.verb) == (Kind::Users, Verb::Removed)) {
-            if let Some(Record::User(user)) = &change.before {
-                gone.extend(strong_keys(user).map(|key| (key, index)));
-            }
-        }
-        let mut members = BTreeSet::new();
-        let mut count = 0;
-        for (index, change) in self.of(Kind::Users, |verb| matches!(verb, Verb::Added | Verb::Restored)) {
-            let Some(Record::User(user)) = &change.after else { continue };
-            if let Some(old) = strong_keys(user).find_map(|key| gone.get(&key)) {
-                members.extend([index, *old]);
-                count += 1;
-            }
-        }
-        let limit = Limit { percent: self.settings.rekeyed_percent, floor: 0 };
-        let of = number(self.baseline.count(Kind::Users));
-        self.weigh("district", "users/rekeyed", Tally { count, members }, of, limit, false);
-    }
-
-    /// An id that seems to be someone else's now, of a user who is here or of one who was: held, with everything about it, so
-    /// that nobody inherits a seat (P19, T16).
-    fn reused(&mut self) {
-        let mut reused: BTreeSet<&SourceId> = BTreeSet::new();
-        for (_, change) in self.of(Kind::Users, |verb| verb != Verb::Removed) {
-            reused.extend(change.user().filter(|user| self.plan.strangers.contains(*user)));
-        }
-        let about = |change: &Change| change.user().is_some_and(|user| reused.contains(user));
-        let indexed = self.plan.changes.iter().enumerate();
-        let members: BTreeSet<usize> = indexed.filter(|(_, it)| about(it)).map(|(index, _)| index).collect();
-        if !members.is_empty() {
-            self.groups.push(Group {
-                name: "district/users/reused".to_owned(),
-                count: number(reused.len()),
-                of: number(self.baseline.count(Kind::Users)),
-                limit: "the id has another name, other numbers, and another grade or school".to_owned(),
-                members,
-            });
-        }
-    }
-
-    /// Too many rows that cannot be used, or rows that do not even say whose they are: no removal is to be trusted (P11).
-    fn invalid(&mut self, snapshot: &Snapshot) {
-        let removals: BTreeSet<usize> =
-            Kind::ALL.into_iter().flat_map(|kind| self.removals(kind)).map(|(i, _)| i).collect();
-        for kind in Kind::ALL {
-            let count = snapshot.invalid.get(&kind).copied().unwrap_or_default();
-            let of = number(self.baseline.count(kind));
-            let limit = Limit { percent: self.settings.invalid_percent, floor: 0 };
-            let nameless = snapshot.nameless.get(&kind).copied().unwrap_or_default();
-            let (members, words) = if limit.trips(count, of) {
-                (removals.clone(), format!("over {} % of rows cannot be used", limit.percent))
-            } else if nameless > 0 {
-                (self.removals(kind).map(|(index, _)| index).collect(), "rows without a usable id".to_owned())
-            } else {
-                continue;
-            };
-            self.groups.push(Group { name: format!("district/{kind}/invalid"), count, of, limit: words, members });
-        }
-    }
-}
-
-/// A student number and a state id, told apart.
-fn strong_keys(user: &User) -> impl Iterator<Item = (bool, &str)> {
-    let number = user.student_number.as_ref().map(|it| (false, it.reveal()));
-    number.into_iter().chain(user.state_id.as_ref().map(|it| (true, it.reveal())))
 }

@@ -11,6 +11,7 @@ mod groups;
 mod keep;
 mod limits;
 mod losses;
+mod rows;
 mod season;
 mod window;
 
