@@ -1,7 +1,9 @@
 //! One installation over the years: the real feed, queue, run and store in this process, at instants that the test names.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -49,6 +51,8 @@ pub(super) struct Desk {
     pub(super) fresh: Fresh,
     office: Office,
     written: BTreeMap<&'static str, String>,
+    /// What the store says since the last run.
+    known: RefCell<Option<Rc<Baseline>>>,
 }
 
 impl Desk {
@@ -75,7 +79,7 @@ impl Desk {
         let district = office.settings.district(DISTRICT).unwrap();
         let zone = district.time_zone;
         office.store.ensure_district(&district.id(), district.name(), zone, district.feed.end_dates()).await.unwrap();
-        Some(Self { fresh, office, written: BTreeMap::new() })
+        Some(Self { fresh, office, written: BTreeMap::new(), known: RefCell::default() })
     }
 
     fn feed(&self) -> PathBuf {
@@ -118,6 +122,7 @@ impl Desk {
         self.office.clock = Clock::Fixed(request.at);
         let filed = self.office.queue.request(request).await.unwrap();
         let claimed = self.office.claim(Some(&filed.run)).await.unwrap().unwrap();
+        self.known.take();
         self.office.carry_out(claimed, Arc::new(Progress::default())).await.unwrap()
     }
 
@@ -148,6 +153,7 @@ impl Desk {
     pub(super) async fn buy(&mut self, text: &str, at: Timestamp) {
         std::fs::write(self.fresh.folder().join("catalog.toml"), text).unwrap();
         self.office.clock = Clock::Fixed(at);
+        self.known.take();
         let look = catalog::look(&self.office, None).await.unwrap().unwrap();
         assert_eq!(look.error, None);
         for _ in catalog::due(&self.office, &look).await.unwrap() {
@@ -155,8 +161,17 @@ impl Desk {
         }
     }
 
-    pub(super) async fn baseline(&self) -> Baseline {
-        self.office.store.baseline(&DistrictId::new(DISTRICT)).await.unwrap()
+    /// What the store says; read once after each run, which alone changes it.
+    pub(super) async fn baseline(&self) -> Rc<Baseline> {
+        let known = self.known.borrow().clone();
+        match known {
+            Some(known) => known,
+            None => {
+                let read = Rc::new(self.office.store.baseline(&DistrictId::new(DISTRICT)).await.unwrap());
+                self.known.replace(Some(Rc::clone(&read)));
+                read
+            }
+        }
     }
 
     /// Every invariant of the state as it is.
@@ -175,7 +190,7 @@ impl Desk {
     pub(super) async fn evening(&self, now: Timestamp) -> Evening {
         let baseline = self.baseline().await;
         let licenses = allocate::licenses(&baseline, now, true);
-        Evening::of(licenses, baseline)
+        Evening::of(licenses, Rc::unwrap_or_clone(baseline))
     }
 
     /// A later day is told of an earlier one what was said that evening.

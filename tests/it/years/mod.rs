@@ -2,7 +2,7 @@
 //! Every night every invariant is checked, the audit is folded once a month, and both databases must say the same.
 //!
 //! A hundred years (a command, since it takes its time; `ROSTERD_YEARS` and `ROSTERD_SEED` change it):
-//! `cargo test --test it --config 'profile.dev.package.rosterd.opt-level=2' years::a_hundred_school_years -- --ignored --nocapture`
+//! `cargo test --release --test it years::a_hundred_school_years -- --ignored --nocapture`
 
 mod chance;
 mod desk;
