@@ -164,14 +164,12 @@ impl Desk {
     /// What the store says; read once after each run, which alone changes it.
     pub(super) async fn baseline(&self) -> Rc<Baseline> {
         let known = self.known.borrow().clone();
-        match known {
-            Some(known) => known,
-            None => {
-                let read = Rc::new(self.office.store.baseline(&DistrictId::new(DISTRICT)).await.unwrap());
-                self.known.replace(Some(Rc::clone(&read)));
-                read
-            }
+        if let Some(known) = known {
+            return known;
         }
+        let read = Rc::new(self.office.store.baseline(&DistrictId::new(DISTRICT)).await.unwrap());
+        self.known.replace(Some(Rc::clone(&read)));
+        read
     }
 
     /// Every invariant of the state as it is.
