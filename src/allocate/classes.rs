@@ -135,8 +135,6 @@ impl<'a> Register<'a> {
         let mut it = Self { all: Vec::with_capacity(enrollments.at_most()), ..Self::default() };
         it.ends.reserve(roll.facts().len());
         let mut at = 0;
-        // Where those of the user at hand begin, and of which roles they are.
-        let (mut begin, mut asked) = (0, Roles::default());
         for enrollment in enrollments.values() {
             let class = known.number(&enrollment.class, || classes.find(&enrollment.class));
             let (undated, present) =
@@ -149,37 +147,33 @@ impl<'a> Register<'a> {
             };
             match roll.find(&enrollment.user, at) {
                 Ok(index) => {
-                    if index != at || it.ends.len() < index {
-                        it.close(roll, at, begin, asked, whole);
+                    if it.ends.len() < index {
+                        it.close(roll, whole);
                         it.ends.resize(index, it.all.len());
-                        (begin, asked) = (it.all.len(), Roles::default());
                     }
                     it.all.push(attendance);
-                    asked = asked.with(attendance.role);
                     at = index;
                     if present && attendance.standing == Standing::Running {
                         roll.runs(index, attendance.role);
                     }
                 }
                 Err(gap) => {
-                    if gap != at {
-                        it.close(roll, at, begin, asked, whole);
-                        (begin, asked) = (it.all.len(), Roles::default());
-                    }
                     it.strays.push(attendance);
                     at = gap;
                 }
             }
         }
-        it.close(roll, at, begin, asked, whole);
+        it.close(roll, whole);
         it.ends.resize(roll.facts().len(), it.all.len());
         it
     }
 
-    /// Ends the user at `index`, whose enrollments begin at `begin` and are of the roles `asked`.
-    fn close(&mut self, roll: &Roll<'a>, index: usize, begin: usize, asked: Roles, whole: bool) {
-        let told = roll.facts().get(index).is_some_and(|fact| fact.running.cover(asked));
-        if !whole && asked.any() && told {
+    /// All of the user at hand are read, who stands next to the last one that has an end: left out if one of every role runs.
+    fn close(&mut self, roll: &Roll<'a>, whole: bool) {
+        let begin = self.ends.last().copied().unwrap_or_default();
+        let own = self.all.get(begin..).unwrap_or_default();
+        let asked = own.iter().fold(Roles::default(), |roles, it| roles.with(it.role));
+        if !whole && roll.facts().get(self.ends.len()).is_some_and(|fact| fact.running.cover(asked)) {
             self.all.truncate(begin);
         }
     }
