@@ -253,6 +253,11 @@ impl Allocation {
         self.seats.is_empty() && self.waiting.is_empty()
     }
 
+    /// Whether one of the seats `before` is there afterwards and its demand not merely absent, or has `passed` to another account.
+    pub fn keeps(&self, before: &BTreeMap<SeatKey, Seat>, passed: &BTreeSet<SeatKey>, key: &SeatKey) -> bool {
+        self.seats.get(before, key).is_some_and(|seat| seat.leaving.is_none()) || passed.contains(key)
+    }
+
     /// Seats that pass to another account of the same person.
     pub fn passed(&self) -> BTreeSet<SeatKey> {
         let passed = self.changes.iter().filter(|it| matches!(it.action, SeatAction::Passed { .. }));

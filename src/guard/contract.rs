@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, SeatAction, SeatKey};
-use crate::guard::groups::school_scope;
+use crate::guard::groups::{number, school_scope};
 use crate::guard::losses::Schools;
 use crate::guard::{Limit, Settings, window};
 use crate::model::{Baseline, HoldRecord, ProductCode, ReleaseReason, SourceId};
@@ -24,14 +24,9 @@ pub fn contract(baseline: &Baseline, without: &Allocation, with: &Allocation, se
         let gone = lost.iter().filter(|(code, _)| code == product).map(|(_, user)| user);
         let (per_district, per_school) = (settings.district_seats_released, settings.school_seats_released);
         let mut weigh = |scope: String, count: u64, of: u64, limit: Limit, zero: bool| {
-            let to_zero = zero && count >= of && of >= u64::from(settings.zero_from);
-            let words = match (limit.trips(count, of), to_zero) {
-                (true, _) => limit.words(),
-                (false, true) => format!("{} or more that would go to zero", settings.zero_from),
-                (false, false) => return,
-            };
+            let Some(limit) = settings.too_much(limit, count, of, zero) else { return };
             let group = format!("{scope}/{what}");
-            holds.push(HoldRecord { group, count, of, affected: count, limit: words, decision: None });
+            holds.push(HoldRecord { group, count, of, affected: count, limit, decision: None });
         };
         weigh("district".to_owned(), number(gone.clone().count()), number(in_use.clone().count()), per_district, true);
         let of = by_school(&schools, in_use);
@@ -45,16 +40,15 @@ pub fn contract(baseline: &Baseline, without: &Allocation, with: &Allocation, se
 }
 
 fn lost(baseline: &Baseline, without: &Allocation, with: &Allocation) -> BTreeSet<SeatKey> {
-    let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
-        let seat = allocation.seats.get(&baseline.seats, key);
-        seat.is_some_and(|it| it.leaving.is_none()) || passed.contains(key)
-    };
     let bundled: BTreeSet<(&ProductCode, &SourceId)> = (with.changes.iter())
         .filter(|it| matches!(it.action, SeatAction::Released { reason: ReleaseReason::Bundled, .. }))
         .map(|it| (&it.product, &it.user))
         .collect();
     let (passed_without, passed_with) = (without.passed(), with.passed());
     let keys = baseline.seats.keys().filter(|key| !bundled.contains(&(&key.0, &key.1)));
+    let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
+        allocation.keeps(&baseline.seats, passed, key)
+    };
     keys.filter(|key| stays(without, &passed_without, key) && !stays(with, &passed_with, key)).cloned().collect()
 }
 
@@ -64,8 +58,4 @@ fn by_school<'a>(schools: &Schools<'_>, users: impl Iterator<Item = &'a SourceId
         *counts.entry(school).or_default() += 1;
     }
     counts
-}
-
-fn number(n: usize) -> u64 {
-    u64::try_from(n).unwrap_or(u64::MAX)
 }

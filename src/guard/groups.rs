@@ -176,15 +176,9 @@ impl Watch<'_> {
     /// Names a group if the limit trips, or if a scope of some size would go to zero; or else if tonight and the days before
     /// are too much together.
     pub(super) fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
-        let to_zero = zero && tally.count >= of && of >= u64::from(self.settings.zero_from);
-        if !limit.trips(tally.count, of) && !to_zero {
+        let Some(words) = self.settings.too_much(limit, tally.count, of, zero) else {
             self.weigh_seven_days(scope, what, tally, of, limit);
             return;
-        }
-        let words = if limit.trips(tally.count, of) {
-            limit.words()
-        } else {
-            format!("{} or more that would go to zero", self.settings.zero_from)
         };
         let name = format!("{scope}/{what}");
         self.groups.push(Group { name, count: tally.count, of, limit: words, members: tally.members });

@@ -35,6 +35,17 @@ impl Limit {
     }
 }
 
+impl Settings {
+    /// Why `n` of `of` is too much, in words; none if it is not. `zero`: neither may a scope of some size go to zero.
+    pub(super) fn too_much(&self, limit: Limit, n: u64, of: u64, zero: bool) -> Option<String> {
+        if limit.trips(n, of) {
+            return Some(limit.words());
+        }
+        let to_zero = zero && n >= of && of >= u64::from(self.zero_from);
+        to_zero.then(|| format!("{} or more that would go to zero", self.zero_from))
+    }
+}
+
 /// `[guard]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]

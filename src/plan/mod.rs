@@ -177,8 +177,7 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
     };
     let (passed, passed_alone) = (full.passed(), alone.passed());
     let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
-        let seat = allocation.seats.get(&baseline.seats, key);
-        seat.is_some_and(|seat| seat.leaving.is_none()) || passed.contains(key)
+        allocation.keeps(&baseline.seats, passed, key)
     };
     // Whoever comes back as someone else has no claim on what the former one had.
     let coming = held.iter().filter_map(|change| change.adds_user()).filter(|user| !plan.strangers.contains(*user));
