@@ -60,12 +60,7 @@ impl Roster {
         let Self { users, classes, schools, enrollments, .. } = self;
         let mut orgs: BTreeSet<SourceId> = schools.keys().cloned().collect();
         for role in users.values_mut().flat_map(|user| &mut user.roles) {
-            match orgs.get(&role.org) {
-                Some(known) => role.org = known.clone(),
-                None => {
-                    orgs.insert(role.org.clone());
-                }
-            }
+            role.org.share(&mut orgs);
         }
         let mut users = users.keys().peekable();
         let shared = |id: SourceId, known: Option<&SourceId>| known.filter(|it| **it == id).cloned().unwrap_or(id);

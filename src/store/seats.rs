@@ -245,12 +245,7 @@ impl<'a> Known<'a> {
             None => self.product = Some(product.clone()),
         }
         if let Pool::School(id) = pool {
-            match self.schools.get(id) {
-                Some(known) => *id = known.clone(),
-                None => {
-                    self.schools.insert(id.clone());
-                }
-            }
+            id.share(&mut self.schools);
         }
     }
 }
