@@ -3,12 +3,14 @@
 //! An approval is for records, not for a threshold: it applies at once what still is as the review showed it, remembers the
 //! rest for seven days, and loosens nothing for the next night. A rejection remembers the refused versions.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{self, Author, Outcome};
 use crate::guard::{self, Circumstances};
-use crate::model::{Decision, Fingerprint, HeldChange, HoldRecord, RunId, RunRecord, RunStatus, Verdict};
+use crate::model::{Decision, Fingerprint, HeldChange, HoldRecord, Kind, RunId, RunRecord, RunStatus, Verdict};
 use crate::plan::Cause;
 use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, StoreError};
@@ -158,13 +160,12 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
         }
     }
     let cause = if ask.approve { Cause::Approved(&chosen) } else { Cause::Standing };
-    let ids = chosen.iter().map(|change| (change.kind, change.id.clone()));
-    world.store.know_former(&mut baseline, ids).await?;
+    let ids: BTreeSet<(Kind, &str)> = chosen.iter().map(|it| (it.kind, it.id.as_str())).collect();
+    world.store.know_former(&mut baseline, |kind, id| ids.contains(&(kind, id))).await?;
     let (cleared, anew) = run::weigh(&mut baseline, cause, record.as_of, world.limits, Circumstances::default())?;
     decided.anew = anew;
     if ask.approve {
-        let applied: Vec<(crate::model::Kind, &str)> =
-            cleared.plan().changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
+        let applied: Vec<(Kind, &str)> = cleared.plan().changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
         let skipped = chosen.iter().filter(|change| !applied.contains(&(change.kind, change.id.as_str())));
         decided.decisions.extend(skipped.map(|change| remembered(change, Verdict::Approved, &held_run, &record)));
     }
@@ -183,12 +184,7 @@ fn same_version(a: &HeldChange, b: &HeldChange) -> bool {
     (a.kind, &a.id, a.version()) == (b.kind, &b.id, b.version())
 }
 
-fn remembered(
-    change: &HeldChange,
-    verdict: Verdict,
-    held: &RunRecord,
-    record: &RunRecord,
-) -> (crate::model::Kind, String, Decision) {
+fn remembered(change: &HeldChange, verdict: Verdict, held: &RunRecord, record: &RunRecord) -> (Kind, String, Decision) {
     let version: Option<Fingerprint> = change.version();
     let until = (verdict == Verdict::Approved).then(|| record.as_of.plus(APPROVED_FOR));
     (change.kind, change.id.clone(), Decision { verdict, version, until, run: held.run.clone() })

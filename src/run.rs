@@ -141,7 +141,7 @@ async fn on_one_revision(
     snapshot: &Snapshot,
 ) -> Result<(), RunError> {
     let mut baseline = world.store.baseline(&job.district.id()).await?.taking_up();
-    world.store.know_former(&mut baseline, snapshot.ids()).await?;
+    world.store.know_former(&mut baseline, |kind, id| snapshot.tells_of(kind, id)).await?;
     not_before_the_last_change(record.as_of, &baseline)?;
     let mode = baseline.modes.at(record.as_of, baseline.state.time_zone);
     record.district_mode = mode.filter(|it| it.mode != DistrictMode::Normal).cloned();

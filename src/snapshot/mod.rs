@@ -83,10 +83,13 @@ impl Snapshot {
         self.absent.is_empty()
     }
 
-    /// Users and classes it tells of, by kind and id.
-    pub fn ids(&self) -> impl Iterator<Item = (Kind, String)> + '_ {
-        let users = self.users.keys().map(|id| (Kind::Users, id.to_string()));
-        users.chain(self.classes.keys().map(|id| (Kind::Classes, id.to_string())))
+    /// Whether it tells of a user or class.
+    pub fn tells_of(&self, kind: Kind, id: &str) -> bool {
+        match kind {
+            Kind::Users => self.users.contains_key(&id.into()),
+            Kind::Classes => self.classes.contains_key(&id.into()),
+            Kind::Schools | Kind::Sessions | Kind::Courses | Kind::Enrollments => false,
+        }
     }
 
     /// How many usable records of a kind it has.

@@ -183,14 +183,15 @@ async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(K
 }
 
 impl Store {
-    /// Reads into `baseline` what its district knew of those of these records that are archived users or classes (P19).
+    /// Reads into `baseline` what its district knew of its archived users and classes that come `back` (P19).
     pub async fn know_former(
         &self,
         baseline: &mut Baseline,
-        ids: impl Iterator<Item = (Kind, String)>,
+        back: impl Fn(Kind, &str) -> bool,
     ) -> Result<(), StoreError> {
-        let of_kinds = ids.filter(|(kind, _)| matches!(kind, Kind::Users | Kind::Classes));
-        let back: Vec<(Kind, String)> = of_kinds.filter(|it| baseline.archived.contains(it)).collect();
+        // Far fewer are archived than a snapshot tells of.
+        let archived = baseline.archived.iter().filter(|(kind, _)| matches!(kind, Kind::Users | Kind::Classes));
+        let back: Vec<&(Kind, String)> = archived.filter(|(kind, id)| back(*kind, id)).collect();
         if back.is_empty() {
             return Ok(());
         }
