@@ -10,6 +10,8 @@ use crate::notice;
 use crate::notify::{Delivered, Reached, Round, Target, Weeks};
 use crate::secret::process_environment;
 
+const NOBODY: &str = "nobody is to be told of anything: add a [[notify.target]] to the configuration";
+
 /// Who is told of what without asking
 #[derive(Debug, Subcommand)]
 pub(super) enum Notify {
@@ -161,9 +163,7 @@ impl Send {
     async fn run(&self, session: &Session) -> Result<u8, CommandError> {
         let settings = &session.office.settings.notify;
         if settings.target.is_empty() {
-            return Err(CommandError::Usage(
-                "nobody is to be told of anything: add a [[notify.target]] to the configuration".to_owned(),
-            ));
+            return Err(CommandError::Usage(NOBODY.to_owned()));
         }
         session.writable().await?;
         if self.given_up {
@@ -202,7 +202,7 @@ impl Test {
                 Some(id) if !known.is_empty() => {
                     format!("there is no [[notify.target]] `{id}`; known are: {}", known.join(", "))
                 }
-                _ => "nobody is to be told of anything: add a [[notify.target]] to the configuration".to_owned(),
+                _ => NOBODY.to_owned(),
             }));
         }
         let mut made = Vec::new();

@@ -18,9 +18,14 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// Whether anything of a district is told.
+    pub fn hears_of(&self, district: &DistrictId) -> bool {
+        self.districts.is_empty() || self.districts.contains(district)
+    }
+
     /// The notice as this recipient gets it. A week's digest is cut to the kinds that were asked for beside it, if any were.
     fn of(&self, notice: &Notice) -> Option<Notice> {
-        let whose = self.districts.is_empty() || self.districts.contains(&notice.district);
+        let whose = self.hears_of(&notice.district);
         let what = self.kinds.is_empty() || self.kinds.contains(&notice.kind());
         let mut notice = Some(notice).filter(|_| whose && what)?.clone();
         let any_alert = self.kinds.iter().any(|it| matches!(it, NoticeKind::Alert(_)));

@@ -155,10 +155,3 @@ impl Round<'_> {
         Ok(Delivered { message: message.id, recipient, way, subject: message.subject, reached })
     }
 }
-
-impl super::Target {
-    /// Whether it hears of anything in a district.
-    pub fn hears_of(&self, district: &DistrictId) -> bool {
-        self.districts.is_empty() || self.districts.iter().any(|it| it == district.as_str())
-    }
-}

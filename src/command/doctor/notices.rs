@@ -52,7 +52,8 @@ async fn recipients(settings: &Settings, store: Option<&Store>, findings: &mut F
         known.extend(store.districts().await.unwrap_or_default().into_iter().map(|it| it.id));
     }
     let targets = &settings.notify.target;
-    for district in known.iter().filter(|id| !targets.iter().any(|it| it.hears_of(id))) {
+    let filters: Vec<notice::Filter> = targets.iter().map(crate::notify::Target::filter).collect();
+    for district in known.iter().filter(|id| !filters.iter().any(|it| it.hears_of(id))) {
         let message = "no [[notify.target]] hears of this district: name it in `districts` of one, or add one without `districts`";
         findings.note(CHECK, district.as_str(), State::Warning, message);
     }

@@ -308,7 +308,7 @@ async fn what_is_refused_waits_is_given_up_loudly_and_can_be_sent_after_all() {
         letters.refuse(false);
         assert_eq!(told(&place, &letters, NIGHT_3).await, [], "given up is given up");
         place.site.at(NIGHT_3, &["notify", "send", "--given-up"]).await.exits(0).says(&["sent"]);
-        let mail = letters.one();
+        let mail = only(letters.mails());
         assert!(mail.text.contains("held for review"), "{}", mail.text);
         let list = place.site.run(&["notify", "list", "--json"]).await.exits(0).json();
         assert_eq!((&list[0]["status"], &list[0]["error"]), (&"sent".into(), &Value::Null), "{list:#}");
@@ -358,7 +358,7 @@ async fn two_daemons_tell_once() {
     for daemon in daemons {
         daemon.stop().await;
     }
-    let mail = letters.one();
+    let mail = only(letters.mails());
     assert!(mail.text.contains("district/first_sync"), "{}", mail.text);
     let [post] = &letters.posts()[..] else { panic!("one post") };
     assert_eq!(post.body["notices"][0]["about"], "held");
@@ -374,7 +374,7 @@ async fn what_would_not_arrive_is_found_before_it_matters() {
     site.run(&["doctor"]).await.exits(0).says(&["ok        notify operations", "ok        notify 127.0.0.1"]);
     assert_eq!(letters.mails(), [], "doctor sends no mail");
     site.at(NIGHT_1, &["notify", "test"]).await.exits(0).says(&["sent", "operations"]);
-    assert_eq!(letters.one().headers["subject"], "rosterd: a test message");
+    assert_eq!(only(letters.mails()).headers["subject"], "rosterd: a test message");
     site.at(NIGHT_1, &["notify", "test", "--target", "nobody"]).await.exits(2).says(&["known are: operations"]);
 
     let district = vendor::district(OAK, &vendor::csv(&place.folder()));

@@ -100,14 +100,6 @@ impl Letterbox {
         std::mem::take(&mut self.kept.mails.lock().unwrap())
     }
 
-    /// The one mail that came.
-    #[track_caller]
-    pub(crate) fn one(&self) -> Mail {
-        let mut mails = self.mails();
-        assert_eq!(mails.len(), 1, "{mails:#?}");
-        mails.remove(0)
-    }
-
     /// What came since the last call.
     pub(crate) fn posts(&self) -> Vec<Post> {
         std::mem::take(&mut self.kept.posts.lock().unwrap())
