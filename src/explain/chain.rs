@@ -3,7 +3,8 @@
 use crate::allocate::{ClassSeen, Coverage, Demand, Standing};
 use crate::audit::Entry;
 use crate::model::{
-    Access, Baseline, Basis, DistrictMode, HeldChange, Kind, OverrideKind, Product, ReleaseReason, RunStatus, SourceId,
+    Access, Baseline, Basis, DistrictMode, HeldChange, Kind, ModeEntry, OverrideKind, Product, ReleaseReason,
+    RunStatus, SourceId,
 };
 
 use super::{Case, Link, LinkName};
@@ -183,20 +184,21 @@ impl Case<'_> {
 
     /// What the district's mode or its quiet hours do to what the source says, in words; none where syncs apply as usual.
     pub(super) fn mode(&self) -> Option<String> {
-        let baseline = self.question.baseline;
-        let mode = baseline.modes.at(self.question.as_of, baseline.state.time_zone);
-        mode.filter(|it| it.mode != DistrictMode::Normal).map(|it| match it.mode {
+        self.in_mode().filter(|it| it.mode != DistrictMode::Normal).map(|it| match it.mode {
             DistrictMode::Paused => format!("the source is not asked at all: {it}"),
             DistrictMode::PlanOnly => format!("syncs plan and apply nothing: {it}"),
             DistrictMode::NoRemovals | DistrictMode::Normal => format!("syncs take nothing away: {it}"),
         })
     }
 
+    fn in_mode(&self) -> Option<&ModeEntry> {
+        let baseline = self.question.baseline;
+        baseline.modes.at(self.question.as_of, baseline.state.time_zone)
+    }
+
     /// Whether nothing of what the source says applies at all.
     pub(super) fn stands_still(&self) -> bool {
-        let baseline = self.question.baseline;
-        let mode = baseline.modes.at(self.question.as_of, baseline.state.time_zone);
-        mode.is_some_and(|it| matches!(it.mode, DistrictMode::Paused | DistrictMode::PlanOnly))
+        self.in_mode().is_some_and(|it| matches!(it.mode, DistrictMode::Paused | DistrictMode::PlanOnly))
     }
 
     /// Changes about the user that nobody is asked about and that wait for the end of a mode or of quiet hours.

@@ -35,14 +35,15 @@ pub(super) struct Frame {
 
 impl Frame {
     fn new(app: &App, caller: &Caller, place: &'static str, title: impl Into<String>) -> Self {
+        let office = app.desk.office();
         Self {
             title: title.into(),
             place,
             who: caller.name().to_owned(),
             signed_in: caller.form_key().is_some(),
             key: caller.form_key().unwrap_or_default().to_owned(),
-            as_of: when(app.desk.office().clock.now()),
-            support: app.desk.office().settings.support.clone(),
+            as_of: when(office.clock.now()),
+            support: office.settings.support.clone(),
         }
     }
 }
