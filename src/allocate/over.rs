@@ -32,6 +32,17 @@ pub(super) struct Excess {
 }
 
 impl Excess {
+    /// The same once seats that exceed the total had their chance to move, and `used` still count: where a site license took
+    /// enough of them the spell is over, and all of the overage may be used again.
+    pub(super) fn settled(self, used: usize) -> Self {
+        let Some((total, allowed)) = self.bounds else { return self };
+        let size = |it: u64| usize::try_from(it).unwrap_or(usize::MAX);
+        if used > size(total) {
+            return self;
+        }
+        Self { overage: size(allowed - total), limit: Some(size(allowed)), over: None, beyond: None, ..self }
+    }
+
     /// The spell that `used` seats mean; none where they do not exceed the total.
     pub(super) fn spell(&self, used: usize) -> Option<Spell> {
         let (total, allowed) = self.bounds?;

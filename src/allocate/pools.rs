@@ -128,6 +128,14 @@ impl Placement {
         room
     }
 
+    /// Gives the last pool `more` seats.
+    pub(super) fn widen(&mut self, more: usize) {
+        if let Some(Slot { seats: Some(rest), .. }) = self.slots.last_mut().filter(|_| more > 0) {
+            *rest = rest.saturating_add(more);
+            self.closed.fill(false);
+        }
+    }
+
     /// From here on the total limits: `limit` seats, of which `taken` are kept, placed or not.
     pub(super) fn limit(&mut self, limit: Option<usize>, taken: usize) {
         self.total = Some(limit.unwrap_or(usize::MAX));

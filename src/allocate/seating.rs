@@ -34,12 +34,12 @@ impl Desk<'_, '_> {
             self.kept.sort_by(|one, other| one.account.cmp(other.account));
         }
         let covered = self.capacity.coverage == Coverage::Covered;
-        let excess = if covered { self.reclaim() } else { Excess::default() };
+        let mut excess = if covered { self.reclaim() } else { Excess::default() };
         if !self.joined.is_empty() || excess.reclaimed {
             self.candidates.sort_by(|one, other| one.user.id.cmp(&other.user.id));
         }
         let nobody = self.sorts.of_nobody();
-        let mut placement = covered.then(|| self.keep(&excess));
+        let mut placement = covered.then(|| self.keep(&mut excess));
         let mut positions: Vec<u32> = vec![0; self.candidates.len()];
         let mut last = 0_u32;
         for mut equals in self.line(covered, nobody) {
@@ -88,7 +88,7 @@ impl Desk<'_, '_> {
 
     /// Step 3: kept seats start in their pool, by `since`, then id; then those without room look for some, then those
     /// carried over. The rest, and bridged seats, which take no room, stay where they are.
-    fn keep(&self, excess: &Excess) -> Placement {
+    fn keep(&self, excess: &mut Excess) -> Placement {
         let people = self.kept.len() + self.candidates.len();
         let mut placement = Placement::new(self.sorts.slots(excess.overage), self.sorts.choices(), people);
         let mut restless = Vec::new();
@@ -110,13 +110,25 @@ impl Desk<'_, '_> {
             let sort = it.sort.get();
             (self.kept.len() + index, sort, self.sorts.first(sort))
         }));
-        for (index, sort, _) in &restless {
-            placement.seat(*index, *sort);
-        }
-        let unplaced = restless.iter().filter(|(index, ..)| placement.place(*index).is_none());
-        let counted = unplaced.filter(|(.., pool)| pool.is_none_or(|pool| self.sorts.counted(pool))).count();
-        placement.limit(excess.limit, placement.in_use() + counted);
+        let used = self.seat_restless(&mut placement, &restless);
+        let open = excess.overage;
+        *excess = std::mem::take(excess).settled(used);
+        let more = excess.overage - open;
+        placement.widen(more);
+        let used = if more == 0 { used } else { self.seat_restless(&mut placement, &restless) };
+        placement.limit(excess.limit, used);
         placement
+    }
+
+    /// Looks for room for those without, each with the pool they are counted in else; how many seats of the total are then in
+    /// use, placed or not.
+    fn seat_restless(&self, placement: &mut Placement, restless: &[(usize, usize, Option<usize>)]) -> usize {
+        let mut stranded = 0;
+        for (index, sort, pool) in restless {
+            let placed = placement.place(*index).is_some() || placement.seat(*index, *sort);
+            stranded += usize::from(!placed && pool.is_none_or(|pool| self.sorts.counted(pool)));
+        }
+        placement.in_use() + stranded
     }
 
     /// The pool a kept seat is in from now on; none if nothing is placed.
