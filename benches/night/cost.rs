@@ -1,0 +1,54 @@
+//! What a child process costs: processor time of all its threads, and the most memory it had at once.
+
+use std::process::{Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+/// What one run of a program cost.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cost {
+    /// User and system, in hundredths of a second as the kernel counts.
+    pub(crate) cpu: f64,
+    /// From start to end.
+    pub(crate) wall: f64,
+    /// Resident, in megabytes.
+    pub(crate) memory: f64,
+}
+
+/// Ticks of processor time that children who have ended took.
+fn of_children() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // After the program's name, which may hold blanks, cutime and cstime are the 14th and 15th.
+    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[13].parse::<u64>().unwrap() + fields[14].parse::<u64>().unwrap()
+}
+
+fn high_water(process: u32) -> Option<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok()? / 1024.0)
+}
+
+/// Runs `command` to its end.
+pub(crate) fn of(command: &mut Command) -> (Cost, ExitStatus) {
+    let (before, begun) = (of_children(), Instant::now());
+    let mut child = command.spawn().unwrap();
+    let mut memory = 0.0_f64;
+    let status = loop {
+        if let Some(now) = high_water(child.id()) {
+            memory = memory.max(now);
+        }
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let ticks = of_children() - before;
+    let cpu = f64::from(u32::try_from(ticks).unwrap()) / 100.0;
+    (Cost { cpu, wall: begun.elapsed().as_secs_f64(), memory }, status)
+}
+
+/// The one in the middle.
+pub(crate) fn median(mut all: Vec<Cost>) -> Cost {
+    all.sort_by(|one, other| one.cpu.total_cmp(&other.cpu));
+    all[all.len() / 2]
+}

@@ -1,0 +1,285 @@
+//! What a night costs beside downloading it: `cargo bench --bench night` (`-- 10000 100000` for other sizes, `-- 100000
+//! --postgres URL` for a store there, `--rounds N`, `--delay MILLISECONDS` for a slow source).
+//!
+//! Processor seconds of whole processes, medians, rosterd and the baselines in turn on the same pages from a server on
+//! loopback. rosterd works with its checks, plan, guard, allocation of three products, transaction and audit; curl reads the
+//! same pages to nowhere; the scripts (`baselines.py`) read them from plain files.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a measurement fails by panicking and prints its table"
+)]
+
+mod cost;
+mod district;
+mod server;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use cost::{Cost, median};
+use district::{COLLECTIONS, District};
+use server::{PAGE, Pages, Server};
+
+struct Asked {
+    sizes: Vec<usize>,
+    rounds: usize,
+    delay: Duration,
+    postgres: Option<String>,
+    scripts: bool,
+}
+
+fn asked() -> Asked {
+    let mut it = Asked { sizes: Vec::new(), rounds: 5, delay: Duration::ZERO, postgres: None, scripts: true };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--rounds" => it.rounds = words.next().and_then(|it| it.parse().ok()).unwrap(),
+            "--delay" => it.delay = Duration::from_millis(words.next().and_then(|it| it.parse().ok()).unwrap()),
+            "--postgres" => it.postgres = words.next(),
+            "--no-scripts" => it.scripts = false,
+            "--bench" => {}
+            _ => it.sizes.push(word.parse().unwrap_or_else(|_| panic!("`{word}` is no number of students"))),
+        }
+    }
+    if it.sizes.is_empty() {
+        it.sizes = vec![10_000, 100_000];
+    }
+    it
+}
+
+/// A rosterd of its own, and its source.
+struct Installation {
+    folder: tempfile::TempDir,
+    server: Server,
+    day: u32,
+}
+
+impl Installation {
+    fn new(students: usize, asked: &Asked) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(asked.delay);
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let store = asked.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", path("rosterd.db")));
+        let config = format!(
+            "[store]\nurl = \"{store}\"\n\n[catalog]\npath = \"{}\"\n\n[[district]]\nid = \"bench-{students}\"\nname = \"Bench\"\n\
+             time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\nfeed = {{ kind = \"oneroster\", url = \
+             \"{}/ims/oneroster/v1p1\", auth = {{ kind = \"bearer\", token = \"bench\" }}, page_size = {PAGE}, \
+             max_requests_per_second = 1000 }}\n",
+            path("catalog.toml"),
+            server.url
+        );
+        let mut catalog = String::new();
+        for (code, percent) in [("math", 90), ("reading", 110), ("science", 10)] {
+            let seats = students * percent / 100;
+            catalog += &format!(
+                "[[product]]\ncode = \"{code}\"\nname = \"{code}\"\naudience = \"student\"\nbasis = \"enrolled\"\n\n\
+                 [[subscription]]\nid = \"{code}-{students}\"\ndistrict = \"bench-{students}\"\nproduct = \"{code}\"\nseats = {seats}\n\
+                 starts_on = 2026-07-01\nexpires_on = 2027-06-30\n\n"
+            );
+        }
+        std::fs::write(folder.path().join("rosterd.toml"), config).unwrap();
+        std::fs::write(folder.path().join("catalog.toml"), catalog).unwrap();
+        Self { folder, server, day: 0 }
+    }
+
+    fn rosterd(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
+        command.current_dir(self.folder.path()).stderr(Stdio::inherit()).stdout(Stdio::null());
+        command
+    }
+
+    /// One night's sync, after which the run is what was `expected`.
+    fn sync(&mut self, district: &District, expected: &str) -> Cost {
+        self.day += 1;
+        let now = format!("2026-10-{:02}T08:00:00.000Z", self.day);
+        let id = format!("bench-{}", district.students());
+        let report = self.folder.path().join("report.json");
+        let mut command = self.rosterd();
+        command.args(["sync", &id, "--config", "rosterd.toml", "--json", "--now", &now]);
+        command.stdout(std::fs::File::create(&report).unwrap());
+        let (cost, status) = cost::of(&mut command);
+        let text = std::fs::read_to_string(report).unwrap();
+        assert!(status.success() && text.contains(&format!("\"status\":\"{expected}\"")), "{status}: {text}");
+        cost
+    }
+
+    fn curl(&self, pages: &Pages) -> Cost {
+        let list = self.folder.path().join("curl.txt");
+        let lines: String = pages
+            .paths()
+            .map(|path| format!("url = \"{}{path}\"\noutput = \"/dev/null\"\n", self.server.url))
+            .collect();
+        std::fs::write(&list, lines).unwrap();
+        let (cost, status) =
+            cost::of(Command::new("curl").args(["--silent", "--fail", "--compressed", "-K"]).arg(&list));
+        assert!(status.success(), "curl: {status}");
+        cost
+    }
+}
+
+/// The pages as plain files, for the scripts.
+fn write_pages(district: &District, folder: &Path) {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    std::fs::create_dir_all(folder).unwrap();
+    for collection in COLLECTIONS {
+        for offset in (0..district.count(collection)).step_by(PAGE) {
+            std::fs::write(
+                folder.join(format!("{collection}-{offset:09}.json")),
+                district.page(collection, offset, PAGE),
+            )
+            .unwrap();
+        }
+    }
+}
+
+struct Scripts {
+    script: PathBuf,
+    names: Vec<&'static str>,
+}
+
+impl Scripts {
+    /// Those this machine can run; says which it cannot.
+    fn found() -> Self {
+        let works = |code: &str| {
+            let mut command = Command::new("python3");
+            command.args(["-c", code]).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().is_ok_and(|it| it.success())
+        };
+        let mut names = Vec::new();
+        for (name, code) in [("python", "import sqlite3"), ("duckdb", "import duckdb")] {
+            if works(code) {
+                names.push(name);
+            } else {
+                println!("(no baseline `{name}`: `python3 -c '{code}'` fails here)");
+            }
+        }
+        Self { script: Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/night/baselines.py"), names }
+    }
+
+    fn run(&self, name: &str, pages: &Path, database: &Path) -> Cost {
+        let (cost, status) = cost::of(Command::new("python3").arg(&self.script).arg(name).arg(pages).arg(database));
+        assert!(status.success(), "{name}: {status}");
+        cost
+    }
+}
+
+/// The rows of the first night as CSV, for `sqlite3 .import`.
+fn import(district: &District, folder: &Path) -> Option<Cost> {
+    let known = Command::new("sqlite3").arg("--version").stdout(Stdio::null()).status();
+    if !known.is_ok_and(|it| it.success()) {
+        println!("(no baseline `sqlite3 .import`: there is no sqlite3 here)");
+        return None;
+    }
+    let mut commands = String::from(".mode csv\n");
+    for collection in COLLECTIONS {
+        let path = folder.join(format!("{collection}.csv"));
+        let mut text = String::from("id,body\n");
+        for number in 0..district.count(collection) {
+            let row = district.row(collection, number);
+            text += &format!("{number},\"{}\"\n", row.replace('"', "\"\""));
+        }
+        std::fs::write(&path, text).unwrap();
+        commands += &format!(".import {} {collection}\n", path.display());
+    }
+    let script = folder.join("import.sql");
+    std::fs::write(&script, commands).unwrap();
+    let mut command = Command::new("sqlite3");
+    command.arg(folder.join("import.db")).stdin(std::fs::File::open(&script).unwrap());
+    let (cost, status) = cost::of(&mut command);
+    assert!(status.success(), "sqlite3: {status}");
+    Some(cost)
+}
+
+fn line(what: &str, it: Cost, beside: &[(&str, Cost)]) {
+    let ratios: Vec<String> = beside
+        .iter()
+        .map(|(name, other)| {
+            if other.cpu > it.cpu {
+                format!("{name} takes {:.1} times that", other.cpu / it.cpu)
+            } else {
+                format!("{:.2} × {name}", it.cpu / other.cpu)
+            }
+        })
+        .collect();
+    println!("| {what} | {:.2} | {:.2} | {:.0} | {} |", it.cpu, it.wall, it.memory, ratios.join("; "));
+}
+
+fn measure(students: usize, asked: &Asked) {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut it = Installation::new(students, asked);
+    let district = District::new(students, 0);
+    let pages = Arc::new(Pages::of(&district));
+    let megabytes = |bytes: usize| bytes / 1_000_000;
+    println!(
+        "\n**{students} students**, {} rows, {} MB of JSON, {} MB compressed\n",
+        district.rows(),
+        megabytes(pages.plain),
+        megabytes(pages.compressed)
+    );
+    it.server.show(Arc::clone(&pages));
+    let first = it.sync(&district, "applied");
+    let (mut quiet, mut curl_quiet) = (Vec::new(), Vec::new());
+    for _ in 0..asked.rounds {
+        quiet.push(it.sync(&district, "unchanged"));
+        curl_quiet.push(it.curl(&pages));
+    }
+    drop(pages);
+    let (mut changed, mut curl) = (Vec::new(), Vec::new());
+    let scripts = if asked.scripts { Scripts::found() } else { Scripts { script: PathBuf::new(), names: Vec::new() } };
+    let mut by_script: Vec<(&str, Cost, Vec<Cost>)> = Vec::new();
+    let files = scratch.path().join("pages");
+    if !scripts.names.is_empty() {
+        write_pages(&district, &files);
+        by_script.extend(
+            scripts
+                .names
+                .iter()
+                .map(|name| (*name, scripts.run(name, &files, &scratch.path().join(format!("{name}.db"))), Vec::new())),
+        );
+    }
+    for night in 1..=asked.rounds {
+        let district = District::new(students, night);
+        let pages = Arc::new(Pages::of(&district));
+        it.server.show(Arc::clone(&pages));
+        changed.push(it.sync(&district, "applied"));
+        curl.push(it.curl(&pages));
+        if !by_script.is_empty() {
+            write_pages(&district, &files);
+        }
+        for (name, _, nights) in &mut by_script {
+            nights.push(scripts.run(name, &files, &scratch.path().join(format!("{name}.db"))));
+        }
+    }
+    let imported = import(&district, scratch.path());
+    let (curl_quiet, curl) = (median(curl_quiet), median(curl));
+    println!("| job | CPU s | wall s | memory, MB | beside |");
+    println!("| --- | ---: | ---: | ---: | --- |");
+    line("night without changes", median(quiet), &[("curl", curl_quiet)]);
+    let by: Vec<(&str, Cost)> = std::iter::once(("curl", curl))
+        .chain(by_script.iter().map(|(name, _, nights)| (*name, median(nights.clone()))))
+        .collect();
+    line("night with 0.5 % changes", median(changed), &by);
+    line("first load", first, &imported.map(|it| ("sqlite3 .import", it)).into_iter().collect::<Vec<_>>());
+    line("curl --compressed to nowhere", curl, &[]);
+    for (name, first, nights) in &by_script {
+        line(&format!("{name}, night with 0.5 %"), median(nights.clone()), &[]);
+        line(&format!("{name}, first load"), *first, &[]);
+    }
+    imported.into_iter().for_each(|it| line("sqlite3 .import", it, &[]));
+}
+
+fn main() {
+    let asked = asked();
+    let store = if asked.postgres.is_some() { "PostgreSQL (client side alone)" } else { "SQLite" };
+    println!("CPU seconds of whole processes, median of {}; store: {store}", asked.rounds);
+    for students in &asked.sizes {
+        measure(*students, &asked);
+    }
+}
