@@ -208,17 +208,14 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
     // SQLite does not wait for a lock when it turns a file to WAL: of two that try at once, one is told "busy" at once
     let mut held = if in_wal(path) { None } else { Some(lock_beside(settings, path).await?) };
     // a writer of this process waits for the one before it, however large that one's district
-    let one = SqlitePoolOptions::new()
+    let one = without_broken()
         .max_connections(1)
         .acquire_timeout(Duration::from_mins(10))
         .idle_timeout(None)
         .max_lifetime(None);
     let writer = one.connect_with(options.clone()).await.map_err(opened)?;
-    let readers: SqlitePool = SqlitePoolOptions::new()
-        .max_connections(4)
-        .connect_with(options.pragma("query_only", "ON"))
-        .await
-        .map_err(opened)?;
+    let readers: SqlitePool =
+        without_broken().max_connections(4).connect_with(options.pragma("query_only", "ON")).await.map_err(opened)?;
     let db = Db::Sqlite { writer: writer.clone(), readers };
     check_sqlite(&db).await?;
 
@@ -234,6 +231,12 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
     }
     drop(held);
     Ok(db)
+}
+
+/// On a full or failing disk SQLite itself rolls a transaction back, and sqlx goes on counting it: such a connection would never
+/// begin another one (F62, F64). It is closed and a new one opened, so that the daemon goes on once there is room again.
+fn without_broken() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().before_acquire(|conn, _| Box::pin(async move { Ok(!conn.is_in_transaction()) }))
 }
 
 /// Whether the file's header says that it is kept with a write-ahead log (SQLite file format, 1.3: bytes 18 and 19 are 2).
