@@ -18,6 +18,7 @@ mod crash;
 mod daemon;
 mod dashboard;
 mod e2e;
+mod faults;
 mod follow;
 mod http;
 mod layers;

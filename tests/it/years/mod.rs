@@ -4,21 +4,18 @@
 //! A hundred years (a command, since it takes its time; `ROSTERD_YEARS` and `ROSTERD_SEED` change it):
 //! `cargo test --release --test it years::a_hundred_school_years -- --ignored --nocapture`
 
-mod chance;
-mod desk;
 mod fault;
 mod oracle;
-mod truth;
 
 use chrono::{Datelike, Days, NaiveDate};
 use rosterd::manual::{Verb, Whom};
 use rosterd::model::{OverrideKind, RunStatus, Timestamp, Verdict};
 
+use crate::support::chance::Chance;
 use crate::support::db::Backend;
-use chance::Chance;
-use desk::{Desk, Evening};
+use crate::support::desk::{Desk, Evening};
+use crate::support::truth::Truth;
 use fault::Fault;
-use truth::Truth;
 
 /// What came of it.
 #[derive(Debug, Default)]

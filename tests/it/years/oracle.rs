@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use rosterd::allocate::SeatKey;
 use rosterd::model::{Baseline, OverrideKind};
 
-use super::truth::Truth;
+use crate::support::truth::Truth;
 
 /// Seats that ended between two states although, in the true school, nothing ended them.
 pub(super) fn falsely_ended(truth: &Truth, before: &Baseline, after: &Baseline, day: NaiveDate) -> Vec<SeatKey> {

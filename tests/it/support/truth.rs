@@ -13,22 +13,22 @@ const BEGINNERS: usize = 7;
 const SUBJECTS: [&str; 2] = ["math", "reading"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Child {
-    pub(super) grade: u32,
+pub(crate) struct Child {
+    pub(crate) grade: u32,
     /// 1 or 2; a few go to the other school than their grade's.
-    pub(super) school: u32,
-    pub(super) active: bool,
-    pub(super) subjects: BTreeSet<&'static str>,
+    pub(crate) school: u32,
+    pub(crate) active: bool,
+    pub(crate) subjects: BTreeSet<&'static str>,
     name: u32,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Truth {
+pub(crate) struct Truth {
     /// Of the school year that the export shows: the year it begins in.
-    pub(super) year: i32,
-    pub(super) children: BTreeMap<String, Child>,
+    pub(crate) year: i32,
+    pub(crate) children: BTreeMap<String, Child>,
     /// Children who left and may come back.
-    pub(super) former: BTreeMap<String, Child>,
+    pub(crate) former: BTreeMap<String, Child>,
     /// Those the source says are deleted, for the rest of the school year.
     deleted: BTreeSet<String>,
     /// Grades whose teacher has a second one beside them.
@@ -41,7 +41,7 @@ fn school_of(grade: u32) -> u32 {
 }
 
 impl Truth {
-    pub(super) fn new(year: i32, chance: &mut Chance) -> Self {
+    pub(crate) fn new(year: i32, chance: &mut Chance) -> Self {
         let mut it = Self {
             year,
             children: BTreeMap::new(),
@@ -69,17 +69,17 @@ impl Truth {
         self.children.insert(id, Child { grade, school: school_of(grade), active: true, subjects, name });
     }
 
-    pub(super) fn first_day(&self) -> NaiveDate {
+    pub(crate) fn first_day(&self) -> NaiveDate {
         NaiveDate::from_ymd_opt(self.year, 8, 17).unwrap()
     }
 
     /// Exclusive, as OneRoster means it.
-    pub(super) fn last_day(&self) -> NaiveDate {
+    pub(crate) fn last_day(&self) -> NaiveDate {
         NaiveDate::from_ymd_opt(self.year + 1, 6, 6).unwrap()
     }
 
     /// What happens on a day. The export of the night after tells of it.
-    pub(super) fn day(&mut self, day: NaiveDate, chance: &mut Chance) {
+    pub(crate) fn day(&mut self, day: NaiveDate, chance: &mut Chance) {
         if (day.month(), day.day()) == (8, 3) && day.year() > self.year {
             self.rollover(day.year(), chance);
             return;
@@ -109,7 +109,7 @@ impl Truth {
         }
     }
 
-    fn event(&mut self, chance: &mut Chance) {
+    pub(crate) fn event(&mut self, chance: &mut Chance) {
         let ids: Vec<String> = self.children.keys().cloned().collect();
         let Some(id) = chance.one_of(&ids).cloned() else { return self.arrive(1, chance) };
         match chance.below(12) {
@@ -157,22 +157,22 @@ impl Truth {
     }
 
     /// Whether a child is in a class that has begun and not ended.
-    pub(super) fn attends(&self, id: &str, day: NaiveDate) -> bool {
+    pub(crate) fn attends(&self, id: &str, day: NaiveDate) -> bool {
         let in_class = self.children.get(id).is_some_and(|child| child.active && !child.subjects.is_empty());
         in_class && self.first_day() <= day && day < self.last_day()
     }
 
-    pub(super) fn teachers() -> impl Iterator<Item = String> {
+    pub(crate) fn teachers() -> impl Iterator<Item = String> {
         (1..=LAST_GRADE).map(|grade| format!("teacher-{grade}")).chain(["teacher-7".to_owned()])
     }
 
-    pub(super) fn classes(&self) -> Vec<String> {
+    pub(crate) fn classes(&self) -> Vec<String> {
         let year = self.year;
         (1..=LAST_GRADE).flat_map(|grade| SUBJECTS.map(|subject| format!("c-{year}-{grade}-{subject}"))).collect()
     }
 
     /// The export: file name and text.
-    pub(super) fn export(&self) -> BTreeMap<&'static str, String> {
+    pub(crate) fn export(&self) -> BTreeMap<&'static str, String> {
         let year = self.year;
         let orgs = "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\n\
              dist,,,Simulated Schools,district,,\ns1,,,First School,school,1,dist\ns2,,,Second School,school,2,dist\n";
@@ -234,7 +234,7 @@ impl Truth {
     }
 
     /// The catalog of the school year: renewed every summer, with seats near what is wanted, cut or topped up in winter.
-    pub(super) fn catalog(day: NaiveDate, chance: &mut Chance) -> String {
+    pub(crate) fn catalog(day: NaiveDate, chance: &mut Chance) -> String {
         let mut text = String::from(
             "[[product]]\ncode = \"reading\"\nname = \"Reading\"\naudience = \"student\"\nbasis = \"enrolled\"\n\
              educator_access = true\ngrades = [\"01\", \"02\", \"03\", \"04\"]\norder = [\"01\"]\n\

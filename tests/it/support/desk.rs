@@ -16,18 +16,19 @@ use rosterd::directory::Directory;
 use rosterd::feed::Progress;
 use rosterd::inquiry;
 use rosterd::manual::{self, Asked, Verb};
-use rosterd::model::{Baseline, DistrictId, Leaving, RunRecord, Seat, Timestamp, Trigger, Waiting};
+use rosterd::model::{Baseline, DistrictId, Leaving, RunId, RunRecord, Seat, Timestamp, Trigger, Waiting};
+use rosterd::revert;
 use rosterd::schedule::catalog;
 use rosterd::schedule::worker::Office;
-use rosterd::store::NewRequest;
+use rosterd::store::{NewRequest, Queue, QueueError, Store, StoreError};
 
 use crate::support::db::{Backend, Fresh};
 
-pub(super) const DISTRICT: &str = "sim";
+pub(crate) const DISTRICT: &str = "sim";
 
 /// What can be said of an evening later: everything but when a seat was last used, and which accounts look like one person's.
 #[derive(Debug, PartialEq)]
-pub(super) struct Evening {
+pub(crate) struct Evening {
     licenses: Vec<License>,
     seats: Vec<Seat>,
     waiting: Vec<Waiting>,
@@ -47,8 +48,8 @@ impl Evening {
     }
 }
 
-pub(super) struct Desk {
-    pub(super) fresh: Fresh,
+pub(crate) struct Desk {
+    pub(crate) fresh: Fresh,
     office: Office,
     written: BTreeMap<&'static str, String>,
     /// What the store says since the last run.
@@ -57,8 +58,20 @@ pub(super) struct Desk {
 
 impl Desk {
     /// None if there is no PostgreSQL here.
-    pub(super) async fn new(backend: Backend) -> Option<Self> {
-        let fresh = Fresh::new(backend).await?;
+    pub(crate) async fn new(backend: Backend) -> Option<Self> {
+        let opened = Self::open(Fresh::new(backend).await?).await;
+        Some(opened.unwrap_or_else(|failed| panic!("{}", failed.1)))
+    }
+
+    /// On a database that may have something already, or may not work: then it is given back.
+    pub(crate) async fn open(fresh: Fresh) -> Result<Self, Box<(Fresh, StoreError)>> {
+        match Self::office(&fresh).await {
+            Ok(office) => Ok(Self { fresh, office, written: BTreeMap::new(), known: RefCell::default() }),
+            Err(error) => Err(Box::new((fresh, error))),
+        }
+    }
+
+    async fn office(fresh: &Fresh) -> Result<Office, StoreError> {
         let (feed, catalog) = (fresh.folder().join("feed"), fresh.folder().join("catalog.toml"));
         std::fs::create_dir_all(&feed).unwrap();
         let text = format!(
@@ -73,13 +86,13 @@ impl Desk {
         std::fs::write(&path, text).unwrap();
         let settings = Arc::new(config::read(&[path]).unwrap());
         let known = Arc::new(Directory::configured(&settings));
-        let (store, queue) = (fresh.store().await, fresh.queue().await);
+        let (store, queue) = (Store::open(&fresh.settings).await?, Queue::open(&fresh.settings).await?);
         let owner = "years".to_owned();
         let office = Office { settings, store, queue, clock: Clock::Real, owner, known };
         let district = office.settings.district(DISTRICT).unwrap();
         let zone = district.time_zone;
-        office.store.ensure_district(&district.id(), district.name(), zone, district.feed.end_dates()).await.unwrap();
-        Some(Self { fresh, office, written: BTreeMap::new(), known: RefCell::default() })
+        office.store.ensure_district(&district.id(), district.name(), zone, district.feed.end_dates()).await?;
+        Ok(office)
     }
 
     fn feed(&self) -> PathBuf {
@@ -87,7 +100,7 @@ impl Desk {
     }
 
     /// Lays an export where the feed is read from; it was made at `at`.
-    pub(super) fn upload(&mut self, files: &BTreeMap<&'static str, String>, at: Timestamp) {
+    pub(crate) fn upload(&mut self, files: &BTreeMap<&'static str, String>, at: Timestamp) {
         let gone: Vec<&'static str> = self.written.keys().filter(|name| !files.contains_key(*name)).copied().collect();
         for name in gone {
             std::fs::remove_file(self.feed().join(name)).unwrap();
@@ -119,28 +132,80 @@ impl Desk {
     }
 
     async fn carry_out(&mut self, request: NewRequest) -> RunRecord {
-        self.office.clock = Clock::Fixed(request.at);
-        let filed = self.office.queue.request(request).await.unwrap();
-        let claimed = self.office.claim(Some(&filed.run)).await.unwrap().unwrap();
-        self.known.take();
-        self.office.carry_out(claimed, Arc::new(Progress::default())).await.unwrap()
+        self.carried_out(request).await.unwrap()
     }
 
-    pub(super) async fn sync(&mut self, at: Timestamp) -> RunRecord {
+    /// `Err` if the store answers nothing any more.
+    async fn carried_out(&mut self, request: NewRequest) -> Result<RunRecord, QueueError> {
+        self.office.clock = Clock::Fixed(request.at);
+        let filed = self.office.queue.request(request).await?;
+        self.known.take();
+        match self.office.claim(Some(&filed.run)).await? {
+            Some(claimed) => self.office.carry_out(claimed, Arc::new(Progress::default())).await,
+            // a night that was filed before and has ended
+            None => Ok(self.office.store.run(&filed.run).await?.unwrap()),
+        }
+    }
+
+    fn night(at: Timestamp) -> NewRequest {
         let night = Some(at.date_in("America/Chicago".parse().unwrap()).to_string());
-        self.carry_out(NewRequest { night, ..Self::request("apply", Trigger::Schedule, at) }).await
+        NewRequest { night, ..Self::request("apply", Trigger::Schedule, at) }
+    }
+
+    pub(crate) async fn sync(&mut self, at: Timestamp) -> RunRecord {
+        self.carry_out(Self::night(at)).await
+    }
+
+    /// The same on a store that may fail.
+    pub(crate) async fn try_sync(&mut self, at: Timestamp) -> Result<RunRecord, QueueError> {
+        self.carried_out(Self::night(at)).await
+    }
+
+    /// What a worker does first: every holder of a lease is dead, and what they had begun is done.
+    pub(crate) async fn take_over(&mut self, at: Timestamp) -> Result<Vec<RunRecord>, QueueError> {
+        self.office.clock = Clock::Fixed(at);
+        self.known.take();
+        self.office.queue.void_all_leases().await?;
+        let mut done = Vec::new();
+        while let Some(claimed) = self.office.claim(None).await? {
+            done.push(self.office.carry_out(claimed, Arc::new(Progress::default())).await?);
+        }
+        Ok(done)
+    }
+
+    pub(crate) async fn revert(&mut self, run: &RunId, at: Timestamp) -> RunRecord {
+        let payload = Some(serde_json::to_string(&revert::Ask { run: run.clone(), plan: false }).unwrap());
+        self.carry_out(NewRequest { payload, ..Self::request("revert", Trigger::Cli, at) }).await
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.office.store
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.office.queue
     }
 
     /// Approves or rejects everything a run holds.
-    pub(super) async fn decide(&mut self, held: &RunRecord, approve: bool, at: Timestamp) -> RunRecord {
+    pub(crate) async fn decide(&mut self, held: &RunRecord, approve: bool, at: Timestamp) -> RunRecord {
+        self.try_decide(held, approve, at).await.unwrap()
+    }
+
+    /// The same on a store that may fail.
+    pub(crate) async fn try_decide(
+        &mut self,
+        held: &RunRecord,
+        approve: bool,
+        at: Timestamp,
+    ) -> Result<RunRecord, QueueError> {
         let ask = Ask { run: held.run.clone(), approve, groups: Vec::new(), hash: held.plan_hash.clone() };
         let payload = Some(serde_json::to_string(&ask).unwrap());
         let mode = if approve { "approve" } else { "reject" };
-        self.carry_out(NewRequest { payload, ..Self::request(mode, Trigger::Approval, at) }).await
+        self.carried_out(NewRequest { payload, ..Self::request(mode, Trigger::Approval, at) }).await
     }
 
     /// None if the verb is refused.
-    pub(super) async fn by_hand(&mut self, verb: &Verb, at: Timestamp) -> Option<RunRecord> {
+    pub(crate) async fn by_hand(&mut self, verb: &Verb, at: Timestamp) -> Option<RunRecord> {
         let asked = Asked { verb, fed: true, actor: "operator", reason: Some("simulated"), as_of: at };
         let (store, limits) = (&self.office.store, &self.office.settings.guard);
         manual::check(store, limits, &DistrictId::new(DISTRICT), asked).await.ok()?;
@@ -150,7 +215,7 @@ impl Desk {
     }
 
     /// Puts a catalog in force, with the seats that follow.
-    pub(super) async fn buy(&mut self, text: &str, at: Timestamp) {
+    pub(crate) async fn buy(&mut self, text: &str, at: Timestamp) {
         std::fs::write(self.fresh.folder().join("catalog.toml"), text).unwrap();
         self.office.clock = Clock::Fixed(at);
         self.known.take();
@@ -162,7 +227,7 @@ impl Desk {
     }
 
     /// What the store says; read once after each run, which alone changes it.
-    pub(super) async fn baseline(&self) -> Rc<Baseline> {
+    pub(crate) async fn baseline(&self) -> Rc<Baseline> {
         let known = self.known.borrow().clone();
         if let Some(known) = known {
             return known;
@@ -173,33 +238,38 @@ impl Desk {
     }
 
     /// Every invariant of the state as it is.
-    pub(super) fn assert_lawful(baseline: &Baseline, when: Timestamp) {
+    pub(crate) fn assert_lawful(baseline: &Baseline, when: Timestamp) {
         let found = allocate::check(baseline, baseline.state.allocated_at.unwrap_or(when));
         assert!(found.is_empty(), "{when}: {found:#?}");
     }
 
     /// The audit's chain, and its fold against the store.
-    pub(super) async fn assert_audited(&self, when: Timestamp) {
+    pub(crate) async fn assert_audited(&self, when: Timestamp) {
         let checked = self.office.store.check(&DistrictId::new(DISTRICT), None).await.unwrap();
         assert!(checked.faults.is_empty(), "{when}: {:#?}", checked.faults);
     }
 
     /// What is said of licenses, seats and places at an instant.
-    pub(super) async fn evening(&self, now: Timestamp) -> Evening {
+    pub(crate) async fn evening(&self, now: Timestamp) -> Evening {
         let baseline = self.baseline().await;
         let licenses = allocate::licenses(&baseline, now, true);
         Evening::of(licenses, Rc::unwrap_or_clone(baseline))
     }
 
     /// A later day is told of an earlier one what was said that evening.
-    pub(super) async fn assert_was(&self, day: NaiveDate, evening: &Evening, now: Timestamp) {
+    pub(crate) async fn assert_was(&self, day: NaiveDate, evening: &Evening, now: Timestamp) {
         let then = inquiry::on_day(&self.office.store, &DistrictId::new(DISTRICT), day, now).await.unwrap().unwrap();
         assert_eq!(&Evening::of(then.licenses(true), then.baseline), evening, "{day} asked on {now}");
     }
 
-    pub(super) async fn discard(self) {
+    /// Stops as a process does that is told to; the database stays.
+    pub(crate) async fn close(self) -> Fresh {
         self.office.queue.close().await;
         self.office.store.close().await;
-        self.fresh.discard().await;
+        self.fresh
+    }
+
+    pub(crate) async fn discard(self) {
+        self.close().await.discard().await;
     }
 }
