@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DistrictId, ProductCode, Timestamp};
+use crate::model::{DistrictId, ProductCode, RunStatus, Timestamp};
+use crate::store::column::Table;
 use crate::store::db::{Sql, statements};
 use crate::store::{Store, StoreError, district};
 
@@ -17,6 +18,14 @@ statements! {
     HELD_COUNTS = Sql::portable(
         "SELECT r.district, COUNT(*) AS n FROM run AS r JOIN held_change AS h ON h.run = r.id
          WHERE r.undecided AND h.decision IS NULL GROUP BY r.district",
+    );
+    ALERT_COUNTS = Sql::portable(
+        "SELECT district, kind, COUNT(*) AS n FROM alert WHERE is_open GROUP BY district, kind",
+    );
+    LAST_RUNS = Sql::portable(
+        "SELECT r.district, r.status, r.as_of FROM district AS d
+         JOIN run AS r ON r.district = d.id
+             AND r.ordinal = (SELECT MAX(l.ordinal) FROM run AS l WHERE l.district = d.id)",
     );
 }
 
@@ -40,7 +49,13 @@ pub struct Numbers {
     pub held: BTreeMap<DistrictId, u64>,
     /// When each district's roster was last pulled.
     pub pulled: BTreeMap<DistrictId, Timestamp>,
+    /// Open alerts by district and kind, as [`AlertKind::as_str`](crate::model::AlertKind) has it; none where there are none.
+    pub alerts: BTreeMap<(DistrictId, String), u64>,
+    /// Of each district that had a run, whether the latest that has ended failed, and its `as_of`.
+    pub last_runs: BTreeMap<DistrictId, (bool, Timestamp)>,
 }
+
+const RUN: Table = Table("run");
 
 fn number(n: i64) -> u64 {
     u64::try_from(n).unwrap_or_default()
@@ -68,6 +83,13 @@ impl Store {
         }
         let rows: Vec<(String, i64)> = tx.query(HELD_COUNTS).fetch_all().await?;
         all.held.extend(rows.into_iter().map(|(district, n)| (DistrictId::from(district), number(n))));
+        let rows: Vec<(String, String, i64)> = tx.query(ALERT_COUNTS).fetch_all().await?;
+        all.alerts.extend(rows.into_iter().map(|(district, kind, n)| ((district.into(), kind), number(n))));
+        let rows: Vec<(String, String, i64)> = tx.query(LAST_RUNS).fetch_all().await?;
+        for (district, status, at) in rows {
+            let failed = status == RunStatus::Failed.as_str();
+            all.last_runs.insert(district.into(), (failed, RUN.instant("as_of", at)?));
+        }
         Ok(all)
     }
 }

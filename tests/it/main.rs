@@ -17,6 +17,7 @@ mod coverage;
 mod crash;
 mod daemon;
 mod dashboard;
+mod deploy;
 mod e2e;
 mod faults;
 mod follow;

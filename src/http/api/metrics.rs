@@ -12,6 +12,7 @@ use crate::http::auth::Caller;
 use crate::http::problem::Problem;
 use crate::metrics::Exposition;
 use crate::model::{RunStatus, Seats, Timestamp};
+use crate::schedule::catalog::{self, Outcome};
 use crate::store::{Numbers, StoreError};
 
 /// Rows of one family.
@@ -25,11 +26,20 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Respo
     numbers.seats.retain(|(district, _), _| caller.sees(district));
     numbers.held.retain(|district, _| caller.sees(district));
     numbers.pulled.retain(|district, _| caller.sees(district));
+    numbers.alerts.retain(|(district, _), _| caller.sees(district));
+    numbers.last_runs.retain(|district, _| caller.sees(district));
     let totals = totals(&app, &numbers, now).await?;
     let open = office.queue.list(true).await?;
     let mut text = Exposition::default();
     app.desk.metrics().write(&mut text);
     gauges(&mut text, &numbers, &totals, now);
+    let look = catalog::last_look(&office).await?;
+    let refused = look.is_some_and(|look| matches!(look.outcome, Outcome::Failed | Outcome::Held));
+    let refused = Rows::from([(Vec::new(), u64::from(refused))]);
+    text.gauge("rosterd_catalog_refused", "1 where the last look did not take the catalog.", &[], &refused);
+    let oldest = open.iter().filter(|it| caller.sees(&it.district)).map(|it| it.at).min();
+    let oldest = Rows::from([(Vec::new(), oldest.map_or(0, |at| seconds_since(at, now)))]);
+    text.gauge("rosterd_queue_oldest_seconds", "Since the oldest run that has not ended was asked for.", &[], &oldest);
     let mut queue = Rows::new();
     for status in [RunStatus::Queued, RunStatus::Fetching, RunStatus::Planned, RunStatus::Applying] {
         let of_status = open.iter().filter(|it| it.status == status && caller.sees(&it.district));
@@ -64,9 +74,28 @@ fn gauges(text: &mut Exposition, numbers: &Numbers, totals: &Rows, now: Timestam
     text.gauge("rosterd_seats_capacity", "Seats bought and in force; unlimited ones are left out.", &names, totals);
     let held = numbers.held.iter().map(|(district, n)| (vec![district.to_string()], *n)).collect();
     text.gauge("rosterd_held_changes", "Changes that wait for a person.", &["district"], &held);
-    let age = |pulled: &Timestamp| u64::try_from((now.instant() - pulled.instant()).num_seconds()).unwrap_or_default();
-    let ages = numbers.pulled.iter().map(|(district, pulled)| (vec![district.to_string()], age(pulled))).collect();
-    text.gauge("rosterd_roster_age_seconds", "Since the roster in use was pulled.", &["district"], &ages);
+    let alerts = numbers.alerts.iter().map(|((district, kind), n)| (vec![district.to_string(), kind.clone()], *n));
+    text.gauge("rosterd_alerts_open", "Open alerts.", &["district", "kind"], &alerts.collect());
+    let pulled =
+        numbers.pulled.iter().map(|(id, pulled)| (vec![id.to_string()], seconds_since(*pulled, now))).collect();
+    text.gauge("rosterd_roster_age_seconds", "Since the roster in use was pulled.", &["district"], &pulled);
+    let (mut failed, mut ages) = (Rows::new(), Rows::new());
+    for (district, (has_failed, at)) in &numbers.last_runs {
+        failed.insert(vec![district.to_string()], u64::from(*has_failed));
+        ages.insert(vec![district.to_string()], seconds_since(*at, now));
+    }
+    text.gauge("rosterd_last_run_failed", "1 where the last run failed.", &["district"], &failed);
+    text.gauge(
+        "rosterd_last_run_age_seconds",
+        "Since the last run that has ended was asked for.",
+        &["district"],
+        &ages,
+    );
+}
+
+/// 0 for what lies ahead.
+fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
+    u64::try_from((now.instant() - at.instant()).num_seconds()).unwrap_or_default()
 }
 
 /// Seats bought, of districts and products that have any in force.
