@@ -17,10 +17,16 @@ pub use foresee::{Foreseen, foresee};
 pub(crate) use weigh::weigh;
 pub use world::World;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::apply::{self, Decided, OpenRun, Shown};
 use crate::district::{District, FirstSync};
 use crate::guard::{self, Circumstances, Keep};
-use crate::model::{Baseline, Changed, DistrictId, DistrictMode, RunRecord, RunStatus, SeatCounts, Timestamp, Trigger};
+use crate::model::{
+    Baseline, Changed, DistrictId, DistrictMode, KnownRows, RunRecord, RunStatus, SeatCounts, SourceMark, Timestamp,
+    Trigger, View,
+};
 use crate::plan::{self, Cause};
 use crate::snapshot::{Snapshot, SourceState};
 use crate::store::{Said, Store, StoreError, WriteError};
@@ -80,17 +86,51 @@ async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Re
         return Ok(());
     }
     world.enter(job, record, RunStatus::Fetching).await?;
-    let snapshot = world.pull(job, state.source).await?; //                           feed
-    let stored = world.store.counts(&district).await?;
-    let snapshot = snapshot.against(|kind| stored.get(&kind).copied().unwrap_or_default())?; // snapshot
-    let snapshot = without_erased(world.store, &district, snapshot).await?;
+    let known = world.store.known_rows(&district).await?.map(Arc::new);
+    let snapshot = pull(job, world, state.source.clone(), known.clone()).await?; //       feed, snapshot
+    if Box::pin(on_snapshot(job, world, record, &snapshot, known.as_deref())).await? == Whole::Yes {
+        return Ok(());
+    }
+    // What was recognized is no longer what the store has, or only reading every row can make sense of it.
+    let snapshot = pull(job, world, state.source, None).await?;
+    Box::pin(on_snapshot(job, world, record, &snapshot, None)).await?;
+    Ok(())
+}
+
+async fn pull(
+    job: &Job<'_>,
+    world: &World<'_>,
+    last: Option<SourceMark>,
+    known: Option<Arc<KnownRows>>,
+) -> Result<Snapshot, RunError> {
+    let district = job.district.id();
+    let snapshot = world.pull(job, last, known).await?;
+    let stored = if snapshot.has_all() { BTreeMap::new() } else { world.store.counts(&district).await? };
+    let snapshot = snapshot.against(|kind| stored.get(&kind).copied().unwrap_or_default())?;
+    Ok(without_erased(world.store, &district, snapshot).await?)
+}
+
+/// Whether a snapshot could be made whole: what was recognized in it be put in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whole {
+    Yes,
+    No,
+}
+
+async fn on_snapshot(
+    job: &Job<'_>,
+    world: &World<'_>,
+    record: &mut RunRecord,
+    snapshot: &Snapshot,
+    known: Option<&KnownRows>,
+) -> Result<Whole, RunError> {
     for _ in 1..ATTEMPTS {
-        match Box::pin(on_one_revision(job, world, record, &snapshot)).await {
+        match Box::pin(on_one_revision(job, world, record, snapshot, known)).await {
             Err(RunError::Write(WriteError::Stale { .. })) => {}
             done => return done,
         }
     }
-    Box::pin(on_one_revision(job, world, record, &snapshot)).await
+    Box::pin(on_one_revision(job, world, record, snapshot, known)).await
 }
 
 /// The snapshot without users who were erased: they stay away until a person says otherwise (P47, K4).
@@ -139,8 +179,17 @@ async fn on_one_revision(
     world: &World<'_>,
     record: &mut RunRecord,
     snapshot: &Snapshot,
-) -> Result<(), RunError> {
+    known: Option<&KnownRows>,
+) -> Result<Whole, RunError> {
     let mut baseline = world.store.baseline(&job.district.id()).await?.taking_up();
+    // Marks of one stamp are of one state of the records, so these are the records that the rows were recognized by.
+    if let Some(stamp) = snapshot.recognized.as_ref().and_then(|it| it.stamp.as_ref())
+        && !world.store.knows(&job.district.id(), stamp).await?
+    {
+        return Ok(Whole::No);
+    }
+    let Some(snapshot) = snapshot.completed(&baseline.roster) else { return Ok(Whole::No) };
+    let snapshot = snapshot.as_ref();
     world.store.know_former(&mut baseline, |kind, id| snapshot.tells_of(kind, id)).await?;
     not_before_the_last_change(record.as_of, &baseline)?;
     let mode = baseline.modes.at(record.as_of, baseline.state.time_zone);
@@ -165,7 +214,7 @@ async fn on_one_revision(
         } else {
             world.store.finish_run(record).await?;
         }
-        return Ok(());
+        return Ok(Whole::Yes);
     }
     world.enter(job, record, RunStatus::Applying).await?;
     let decided = if snapshot.complete() {
@@ -176,9 +225,15 @@ async fn on_one_revision(
     let decided = Decided { anew, ..decided };
     let first_review = cleared.holds().iter().any(|hold| hold.group == guard::FIRST_SYNC);
     let source = (snapshot.complete() && !first_review).then(|| snapshot.source.clone());
-    let applied = Box::pin(world.apply(job, record.clone(), &cleared, &baseline, decided, source)); // apply
-    *record = applied.await?;
-    Ok(())
+    let applied = Box::pin(world.applied(job, record.clone(), &cleared, &baseline, decided, source)); // apply
+    let (applied, revision) = applied.await?;
+    *record = applied;
+    let over = plan::laid_over(cleared.applied());
+    let (nothing, after) = (KnownRows::default(), View::new(&baseline.roster, &over));
+    if let Some(known) = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after, record.run.as_str()) {
+        world.remember(record, revision, &known).await;
+    }
+    Ok(Whole::Yes)
 }
 
 /// Puts in force what is said of the district's contract, with the seats that follow (S0.2).

@@ -6,6 +6,27 @@ use std::fmt::Write as _;
 /// What a row is padded with: fields that rosterd does not keep.
 const PHONE: &str = "+1-555-0100-000000";
 
+/// An id as most sources make them, which no compression makes much of.
+fn guid(of: &str, number: usize) -> String {
+    let mut state =
+        of.bytes().fold(number as u64 + 1, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut word = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    };
+    let (one, other) = (word(), word());
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        one >> 32,
+        one >> 16 & 0xffff,
+        one & 0xffff,
+        other >> 48,
+        other & 0xffff_ffff_ffff
+    )
+}
+
 /// Rows of each collection, in the order in which a client asks for them.
 pub(crate) struct District {
     students: usize,
@@ -82,9 +103,9 @@ impl District {
     }
 
     fn class(&self, number: usize) -> String {
-        let school = number % self.schools() + 1;
+        let (school, id) = (number % self.schools() + 1, guid("class", number));
         let mut row = format!(
-            r#"{{"sourcedId":"class-{number:07}","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","metadata":{{"note":"{PHONE}{PHONE}{PHONE}"}},"title":"Class {number}","classCode":"{number}","classType":"scheduled","location":"Room {}","grades":["0{}"],"subjects":["Mathematics"],"course":{{"href":"https://bench.example/ims/oneroster/v1p1/courses/course-{:03}","sourcedId":"course-{:03}","type":"course"}},"school":{{"href":"https://bench.example/ims/oneroster/v1p1/orgs/school-{school:05}","sourcedId":"school-{school:05}","type":"org"}},"terms":[{{"href":"https://bench.example/ims/oneroster/v1p1/academicSessions/year","sourcedId":"year","type":"academicSession"}}]"#,
+            r#"{{"sourcedId":"{id}","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","metadata":{{"note":"{PHONE}{PHONE}{PHONE}"}},"title":"Class {number}","classCode":"{number}","classType":"scheduled","location":"Room {}","grades":["0{}"],"subjects":["Mathematics"],"course":{{"href":"https://bench.example/ims/oneroster/v1p1/courses/course-{:03}","sourcedId":"course-{:03}","type":"course"}},"school":{{"href":"https://bench.example/ims/oneroster/v1p1/orgs/school-{school:05}","sourcedId":"school-{school:05}","type":"org"}},"terms":[{{"href":"https://bench.example/ims/oneroster/v1p1/academicSessions/year","sourcedId":"year","type":"academicSession"}}]"#,
             number % 90,
             number % 9 + 1,
             number % 40,
@@ -96,11 +117,11 @@ impl District {
     fn user(&self, number: usize) -> String {
         let version = self.version(number);
         let teacher = number >= self.students;
-        let school = number % self.schools() + 1;
+        let (school, id) = (number % self.schools() + 1, guid("user", number));
         let (word, grade) =
             if teacher { ("teacher", String::new()) } else { ("student", format!("\"0{}\"", number % 9 + 1)) };
         let mut row = format!(
-            r#"{{"sourcedId":"user-{number:08}","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","enabledUser":"true","orgs":[{{"href":"https://bench.example/ims/oneroster/v1p1/orgs/school-{school:05}","sourcedId":"school-{school:05}","type":"org"}}],"role":"{word}","username":"user{number}v{version}","userIds":[{{"type":"StateID","identifier":"S{number:08}"}}],"givenName":"Given{number}","familyName":"Family{number}","identifier":"{number}","email":"user{number}@bench.example","sms":"{PHONE}","phone":"{PHONE}","grades":[{grade}]"#
+            r#"{{"sourcedId":"{id}","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","enabledUser":"true","orgs":[{{"href":"https://bench.example/ims/oneroster/v1p1/orgs/school-{school:05}","sourcedId":"school-{school:05}","type":"org"}}],"role":"{word}","username":"user{number}v{version}","userIds":[{{"type":"StateID","identifier":"S{number:08}"}}],"givenName":"Given{number}","familyName":"Family{number}","identifier":"{number}","email":"user{number}@bench.example","sms":"{PHONE}","phone":"{PHONE}","grades":[{grade}]"#
         );
         pad(&mut row, 690)
     }
@@ -111,9 +132,10 @@ impl District {
         let (schools, version) = (self.schools(), self.version(number));
         let per_school = (self.classes() / schools).max(1);
         let class = ((student / schools + place * 7 + version * 13) % per_school) * schools + student % schools;
-        let class = class % self.classes();
+        let class = guid("class", class % self.classes());
+        let (id, student) = (guid("enrollment", number), guid("user", student));
         let mut row = format!(
-            r#"{{"sourcedId":"enrollment-{number:09}","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","user":{{"href":"https://bench.example/ims/oneroster/v1p1/users/user-{student:08}","sourcedId":"user-{student:08}","type":"user"}},"class":{{"href":"https://bench.example/ims/oneroster/v1p1/classes/class-{class:07}","sourcedId":"class-{class:07}","type":"class"}},"school":{{"href":"https://bench.example/ims/oneroster/v1p1/orgs/school-00001","sourcedId":"school-00001","type":"org"}},"role":"student","primary":"false","beginDate":"2026-08-17""#
+            r#"{{"sourcedId":"{id}","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","user":{{"href":"https://bench.example/ims/oneroster/v1p1/users/{student}","sourcedId":"{student}","type":"user"}},"class":{{"href":"https://bench.example/ims/oneroster/v1p1/classes/{class}","sourcedId":"{class}","type":"class"}},"school":{{"href":"https://bench.example/ims/oneroster/v1p1/orgs/school-00001","sourcedId":"school-00001","type":"org"}},"role":"student","primary":"false","beginDate":"2026-08-17""#
         );
         pad(&mut row, 620)
     }

@@ -378,6 +378,7 @@ async fn feeds(settings: &Settings, findings: &mut Findings) {
             clever_apps: settings.clever_app.clone(),
             environment: crate::secret::process_environment,
             progress: Arc::new(feed::Progress::default()),
+            recall: None,
         };
         let probed = match feed::open(&district.feed, context) {
             Ok(feed) => feed.probe().await,

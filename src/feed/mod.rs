@@ -11,6 +11,7 @@ mod lenient;
 mod oneroster;
 mod pace;
 mod progress;
+mod recognize;
 mod settings;
 #[cfg(test)]
 mod testing;
@@ -23,6 +24,7 @@ pub use document::{Fetched, Service};
 pub use doorbell::Doorbell;
 pub use error::{FeedError, Place};
 pub use progress::Progress;
+pub use recognize::Recall;
 pub use settings::{
     Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod,
 };
@@ -47,6 +49,8 @@ pub struct Context {
     pub environment: Environment,
     /// Told of rows as they come.
     pub progress: Arc<Progress>,
+    /// By what rows that did not change are recognized; none, and every row is read and nothing is noted.
+    pub recall: Option<Recall>,
 }
 
 /// A feed that is ready to be pulled.

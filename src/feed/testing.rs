@@ -112,6 +112,7 @@ pub(crate) fn context(clever_apps: Vec<CleverApp>) -> Context {
         clever_apps,
         environment: |_| None,
         progress: Arc::new(Progress::default()),
+        recall: None,
     }
 }
 

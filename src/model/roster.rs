@@ -57,19 +57,34 @@ impl Roster {
     /// Has every enrollment name its user and class, and every role its org, by the id of the record it means, so that a
     /// million texts are kept once and two that are equal need not be compared. Changes no value.
     pub fn share_ids(&mut self) {
-        let Self { users, classes, schools, enrollments, .. } = self;
+        let Self { users, schools, enrollments, .. } = self;
         let mut orgs: BTreeSet<SourceId> = schools.keys().cloned().collect();
         for role in users.values_mut().flat_map(|user| &mut user.roles) {
             role.org.share(&mut orgs);
         }
+        let all = std::mem::take(enrollments).into_values().collect();
+        self.enroll(all);
+    }
+
+    /// Takes in `all` enrollments that there are, in any order, and has them name users and classes by the ids of these.
+    pub(crate) fn enroll(&mut self, mut all: Vec<Enrollment>) {
+        let Self { users, classes, enrollments, .. } = self;
+        let order = |one: &Enrollment, other: &Enrollment| {
+            (&one.user, &one.class, one.role).cmp(&(&other.user, &other.class, other.role))
+        };
+        if !all.is_sorted_by(|one, other| order(one, other).is_lt()) {
+            all.sort_by(order);
+        }
         let mut users = users.keys().peekable();
         let shared = |id: SourceId, known: Option<&SourceId>| known.filter(|it| **it == id).cloned().unwrap_or(id);
-        let all = std::mem::take(enrollments).into_iter().map(|(key, mut it)| {
-            while users.next_if(|id| **id < key.user).is_some() {}
-            let user = shared(key.user, users.peek().copied());
-            let class = shared(key.class, classes.get_key_value(&it.class).map(|(id, _)| id));
-            (it.user, it.class) = (user.clone(), class.clone());
-            (EnrollmentKey { user, class, role: key.role }, it)
+        let all = all.into_iter().map(|mut it| {
+            while users.next_if(|id| **id < it.user).is_some() {}
+            it.user = shared(it.user, users.peek().copied());
+            it.class = match classes.get_key_value(&it.class) {
+                Some((id, _)) => id.clone(),
+                None => it.class,
+            };
+            (it.key(), it)
         });
         *enrollments = all.collect();
     }

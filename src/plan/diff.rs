@@ -73,13 +73,21 @@ impl Scan<'_> {
             return;
         }
         let may_remove = self.snapshot.complete();
-        let keys: BTreeSet<&T::Key> = seen.keys().chain(active.keys()).collect();
-        for key in keys {
+        let mut told = seen.iter().peekable();
+        let mut stored = active.iter().peekable();
+        loop {
+            // Both are in the order of keys.
+            let key = match (told.peek(), stored.peek()) {
+                (Some((one, _)), Some((other, _))) => std::cmp::min(*one, *other),
+                (Some((key, _)), None) | (None, Some((key, _))) => *key,
+                (None, None) => break,
+            };
+            let presence = told.next_if(|(it, _)| *it == key).map(|(_, it)| it);
+            let before = stored.next_if(|(it, _)| *it == key).map(|(_, it)| it);
             if !self.baseline.decisions.is_empty() {
                 self.mentioned.insert((T::KIND, T::text_id(key)));
             }
-            let before = active.get(key);
-            let (after, tombstone) = match seen.get(key) {
+            let (after, tombstone) = match presence {
                 Some(Presence::This(record)) => (Some(record), false),
                 Some(Presence::Unchanged | Presence::Unusable) => (before, false),
                 Some(Presence::Gone) => (None, true),
@@ -90,7 +98,9 @@ impl Scan<'_> {
             }
             if before.is_some() && before == after {
                 *self.found.unchanged.entry(T::KIND).or_default() += 1;
-                if matches!(seen.get(key), Some(Presence::This(_) | Presence::Unchanged)) {
+                if !self.baseline.decisions.is_empty()
+                    && matches!(presence, Some(Presence::This(_) | Presence::Unchanged))
+                {
                     self.spend_refusal(T::KIND, T::text_id(key));
                 }
                 continue;

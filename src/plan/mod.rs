@@ -194,6 +194,11 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
     district.allocate(Input { bridged: &bridged, held_users: &held_users, ..input })
 }
 
+/// What changes make of a district's records, to be laid over those it has.
+pub fn laid_over<'a>(changes: impl Iterator<Item = &'a Change>) -> Overlay<'a> {
+    After::new(&changes.collect::<Vec<_>>()).roster
+}
+
 /// What the records of a district would be after some changes, laid over those it has.
 #[derive(Debug, Default)]
 struct After<'a> {

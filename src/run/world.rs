@@ -6,7 +6,7 @@ use crate::apply::{self, Author, Decided, Order, Shown};
 use crate::clock::Clock;
 use crate::feed;
 use crate::guard::{self, Cleared};
-use crate::model::{Alert, AuditSpan, Baseline, RunRecord, RunStatus, SourceMark, Trigger, Warning};
+use crate::model::{Alert, AuditSpan, Baseline, KnownRows, RunRecord, RunStatus, SourceMark, Trigger, Warning};
 use crate::run::{BY_HAND, ERASE, Job, RunError};
 use crate::snapshot::{Snapshot, SourceState};
 use crate::store::{Queue, Store, WriteError, Writes};
@@ -29,7 +29,13 @@ pub struct World<'a> {
 }
 
 impl World<'_> {
-    pub(super) async fn pull(&self, job: &Job<'_>, last: Option<SourceMark>) -> Result<Snapshot, RunError> {
+    /// Pulls the roster; rows of `known` are recognized.
+    pub(super) async fn pull(
+        &self,
+        job: &Job<'_>,
+        last: Option<SourceMark>,
+        known: Option<Arc<KnownRows>>,
+    ) -> Result<Snapshot, RunError> {
         let context = feed::Context {
             district: job.district.id(),
             now: job.run.as_of,
@@ -37,6 +43,7 @@ impl World<'_> {
             last,
             environment: crate::secret::process_environment,
             progress: Arc::clone(&self.progress),
+            recall: Some(feed::Recall::new(self.store.pseudonym_key(), &job.district.feed, known)),
         };
         if let Some(zip) = &job.upload {
             return Ok(feed::read_sent(zip.clone(), context).await?);
@@ -106,6 +113,29 @@ impl World<'_> {
         decided: Decided,
         source: Option<SourceMark>,
     ) -> Result<RunRecord, RunError> {
+        Ok(self.applied(job, record, cleared, baseline, decided, source).await?.0)
+    }
+
+    /// Keeps marks of the rows that the store's records rest on now, so that they need not be read again. It is no part of the
+    /// run: where it fails, the next night reads every row.
+    pub(super) async fn remember(&self, run: &RunRecord, revision: i64, known: &KnownRows) {
+        if let Err(error) = self.store.know(&run.district, revision, known).await {
+            let (id, run) = (&run.district, &run.run);
+            tracing::warn!(district.id = %id, run.id = %run, %error, "rows are not remembered; the next sync of {id} reads all");
+        }
+    }
+
+    /// The same as [`World::apply`], and the revision the district has then.
+    pub(super) async fn applied(
+        &self,
+        job: &Job<'_>,
+        record: RunRecord,
+        cleared: &Cleared,
+        baseline: &Baseline,
+        decided: Decided,
+        source: Option<SourceMark>,
+    ) -> Result<(RunRecord, i64), RunError> {
+        let revision = baseline.state.revision;
         let person = matches!(job.run.trigger, Trigger::Approval | Trigger::Revert)
             || [BY_HAND, ERASE].contains(&job.run.mode.as_str());
         let actor = job.run.requested_by.clone().filter(|_| person).unwrap_or_else(|| "rosterd".to_owned());
@@ -137,7 +167,7 @@ impl World<'_> {
         if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
             // A second run of the same data writes nothing but its own row, and that the data is of now.
             self.store.finish_unchanged(&record, writes.source.as_ref()).await?;
-            return Ok(record);
+            return Ok((record, revision));
         }
         let news = news(&writes);
         match Box::pin(self.store.write(writes)).await {
@@ -159,7 +189,7 @@ impl World<'_> {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(record)
+        Ok((record, revision + 1))
     }
 }
 

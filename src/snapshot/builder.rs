@@ -1,11 +1,14 @@
 //! Takes rows in any order and makes one snapshot of them, the same one whatever the order was.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Class, Course, Enrollment, Kind, Org, Record, RosterRecord, Session, SourceMark, User, Warning};
-use crate::snapshot::{Presence, Seen, Snapshot, SourceState, check};
+use crate::model::{
+    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId, SourceMark, User,
+};
+use crate::snapshot::{Presence, Recognized, Seen, Snapshot, SourceState, check};
 
-/// One kind's rows while they come in: what is said of a key, and the rank of the row that said it.
+/// One kind's rows while they come in: what is said of a key, and when the row that said it was last changed.
 #[derive(Debug)]
 struct Rows<T: RosterRecord> {
     seen: BTreeMap<T::Key, (String, Presence<T>)>,
@@ -35,7 +38,18 @@ pub struct Builder {
     enrollments: Rows<Enrollment>,
     nameless: BTreeMap<Kind, u64>,
     skipped: u64,
-    warnings: BTreeMap<(String, Option<Kind>), Warning>,
+    warnings: check::Warnings,
+    added: Option<Added>,
+    odd: bool,
+}
+
+/// The one record a row told of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// Of a kind with an id.
+    Id(Kind, SourceId),
+    /// An enrollment.
+    Enrollment(EnrollmentKey),
 }
 
 impl Default for Builder {
@@ -59,7 +73,9 @@ impl Builder {
             enrollments: Rows::new(),
             nameless: BTreeMap::new(),
             skipped: 0,
-            warnings: BTreeMap::new(),
+            warnings: check::Warnings::default(),
+            added: None,
+            odd: false,
         }
     }
 
@@ -77,31 +93,51 @@ impl Builder {
         }
     }
 
-    fn put<T: RosterRecord>(&mut self, rows: fn(&mut Self) -> &mut Rows<T>, mut record: T, modified: &str) {
+    fn note(&mut self, added: Added) {
+        self.odd |= self.added.is_some();
+        self.added = Some(added);
+    }
+
+    fn put<T: RosterRecord<Key = SourceId>>(
+        &mut self,
+        rows: fn(&mut Self) -> &mut Rows<T>,
+        mut record: T,
+        modified: &str,
+    ) {
         record.normalize();
-        let key = record.key();
-        let body = serde_json::to_string(&record).unwrap_or_default();
-        let rank = format!("{modified}\n{body}");
-        let contradicts = match rows(self).seen.get(&key) {
-            Some((_, Presence::This(other))) => other != &record,
-            Some((_, Presence::Gone)) => true,
-            Some((_, Presence::Unusable | Presence::Unchanged)) | None => false,
+        self.note(Added::Id(T::KIND, record.key()));
+        let slot = match rows(self).seen.entry(record.key()) {
+            Entry::Vacant(entry) => {
+                entry.insert((modified.to_owned(), Presence::This(record)));
+                return;
+            }
+            Entry::Occupied(entry) => entry.into_mut(),
         };
-        if contradicts {
+        let contradicts = match &slot.1 {
+            Presence::This(other) => *other != record,
+            Presence::Gone => true,
+            Presence::Unusable | Presence::Unchanged => false,
+        };
+        let id = contradicts.then(|| T::text_id(&record.key()));
+        // An active row beats a deleted twin (P28); of several the latest counts, and among equals not their order.
+        let later = match &slot.1 {
+            Presence::This(other) => (slot.0.as_str(), body(other)) < (modified, body(&record)),
+            Presence::Gone | Presence::Unusable | Presence::Unchanged => true,
+        };
+        if later {
+            *slot = (modified.to_owned(), Presence::This(record));
+        }
+        if let Some(id) = id {
             let message =
                 "rows contradict each other under one id; the latest was used: have the source send one row per id";
-            self.warn("duplicate_id", Some(T::KIND), message, Some(&T::text_id(&key)));
-        }
-        // An active row beats a deleted twin (P28).
-        let entry = rows(self).seen.entry(key);
-        let slot = entry.or_insert_with(|| (String::new(), Presence::Gone));
-        if !matches!(slot.1, Presence::This(_)) || slot.0 < rank {
-            *slot = (rank, Presence::This(record));
+            self.warn("duplicate_id", Some(T::KIND), message, Some(&id));
         }
     }
 
     fn enroll(&mut self, record: Enrollment) {
-        let slot = self.enrollments.seen.entry(record.key()).or_insert_with(|| (String::new(), Presence::Gone));
+        let key = record.key();
+        self.note(Added::Enrollment(key.clone()));
+        let slot = self.enrollments.seen.entry(key).or_insert_with(|| (String::new(), Presence::Gone));
         let merged = match std::mem::replace(&mut slot.1, Presence::Gone) {
             Presence::This(mut other) => {
                 // A row without any date says "always", which an empty list would lose in the merge.
@@ -146,6 +182,7 @@ impl Builder {
     }
 
     fn mark(&mut self, record: &Record, mark: Mark) {
+        self.odd = true;
         fn set<T: RosterRecord>(rows: &mut Rows<T>, key: T::Key, mark: Mark) {
             let slot = rows.seen.entry(key).or_insert_with(|| (String::new(), Presence::Gone));
             if mark == Mark::Unusable && matches!(slot.1, Presence::Gone) {
@@ -164,6 +201,7 @@ impl Builder {
 
     /// A user who is only a contact, guardian, parent or relative, or such a user's enrollment.
     pub fn skip(&mut self) {
+        self.odd = true;
         self.skipped += 1;
     }
 
@@ -184,24 +222,25 @@ impl Builder {
 
     /// Counts an oddity and keeps the first few ids in byte order.
     pub fn warn(&mut self, code: &str, kind: Option<Kind>, message: &str, id: Option<&str>) {
-        let warning = self.warnings.entry((code.to_owned(), kind)).or_insert_with(|| Warning {
-            code: code.to_owned(),
-            kind,
-            count: 0,
-            message: message.to_owned(),
-            ids: Vec::new(),
-        });
-        warning.count += 1;
-        if let Some(id) = id
-            && let Err(at) = warning.ids.binary_search_by(|known| known.as_str().cmp(id))
-        {
-            warning.ids.insert(at, id.to_owned());
-            warning.ids.truncate(5);
-        }
+        self.odd = true;
+        self.warnings.warn(code, kind, message, id);
+    }
+
+    /// What was added since this was asked last, if it is the one thing that was told and nothing about it was odd.
+    pub fn take_added(&mut self) -> Option<Added> {
+        let odd = std::mem::take(&mut self.odd);
+        let added = self.added.take();
+        added.filter(|_| !odd)
     }
 
     /// Closes the snapshot: references are checked (a dangling one is a warning), counts made.
-    pub fn finish(mut self, source: SourceMark) -> Snapshot {
+    /// Those that rest on rows which were recognized are checked when it is completed.
+    pub fn finish(self, source: SourceMark) -> Snapshot {
+        self.finish_with(source, None)
+    }
+
+    /// The same, with what was recognized and is not among what was added.
+    pub fn finish_with(mut self, source: SourceMark, recognized: Option<Recognized>) -> Snapshot {
         fn unusable<T: RosterRecord>(rows: &Rows<T>) -> u64 {
             let count = rows.seen.values().filter(|(_, it)| matches!(it, Presence::Unusable)).count();
             u64::try_from(count).unwrap_or(u64::MAX)
@@ -233,11 +272,18 @@ impl Builder {
             nameless: std::mem::take(&mut self.nameless),
             skipped: self.skipped,
             warnings: Vec::new(),
+            recognized,
         };
-        check::references(&snapshot, &mut self);
-        snapshot.warnings = self.warnings.into_values().collect();
+        if !snapshot.recognized.as_ref().is_some_and(Recognized::any) {
+            check::references(&snapshot, None, &mut self.warnings);
+        }
+        snapshot.warnings = self.warnings.into();
         snapshot
     }
+}
+
+fn body<T: RosterRecord>(record: &T) -> String {
+    serde_json::to_string(record).unwrap_or_default()
 }
 
 /// The two things said of a record without giving one; any usable row outweighs them.

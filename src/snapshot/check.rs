@@ -1,9 +1,9 @@
 //! What is checked across records: references, and collections that came empty.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::model::{Kind, SourceId};
-use crate::snapshot::{Builder, Presence, Seen, Snapshot};
+use crate::model::{Class, Enrollment, Kind, Roster, RosterRecord, SourceId, User, Warning};
+use crate::snapshot::{Presence, Seen, Snapshot};
 
 /// A needed collection came empty although the store has rows of it (P1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,7 +28,7 @@ impl Snapshot {
                 continue;
             }
             if matches!(kind, Kind::Courses | Kind::Sessions) {
-                self.warnings.push(crate::model::Warning {
+                self.warnings.push(Warning {
                     code: "empty_collection".to_owned(),
                     kind: Some(kind),
                     count: 1,
@@ -43,79 +43,153 @@ impl Snapshot {
         Ok(self)
     }
 
+    /// Whether it mentions some record of every kind, so that nothing came empty.
+    pub fn has_all(&self) -> bool {
+        Kind::ALL.into_iter().all(|kind| self.mentions(kind) > 0)
+    }
+
     /// How many records of a kind it mentions as present, usable or not.
     fn mentions(&self, kind: Kind) -> usize {
-        fn present<T: crate::model::RosterRecord>(seen: &Seen<T>) -> usize {
+        fn present<T: RosterRecord>(seen: &Seen<T>) -> usize {
             seen.values().filter(|it| !matches!(it, Presence::Gone)).count()
         }
-        match kind {
-            Kind::Schools => present(&self.schools),
-            Kind::Sessions => present(&self.sessions),
-            Kind::Courses => present(&self.courses),
-            Kind::Classes => present(&self.classes),
-            Kind::Users => present(&self.users),
-            Kind::Enrollments => present(&self.enrollments),
+        let recognized = self.recognized.as_ref().map(|it| it.count(kind)).unwrap_or_default();
+        recognized
+            + match kind {
+                Kind::Schools => present(&self.schools),
+                Kind::Sessions => present(&self.sessions),
+                Kind::Courses => present(&self.courses),
+                Kind::Classes => present(&self.classes),
+                Kind::Users => present(&self.users),
+                Kind::Enrollments => present(&self.enrollments),
+            }
+    }
+}
+
+/// Oddities while they are counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Warnings(BTreeMap<(String, Option<Kind>), Warning>);
+
+impl Warnings {
+    /// Counts an oddity and keeps the first few ids in byte order.
+    pub(super) fn warn(&mut self, code: &str, kind: Option<Kind>, message: &str, id: Option<&str>) {
+        let warning = self.0.entry((code.to_owned(), kind)).or_insert_with(|| Warning {
+            code: code.to_owned(),
+            kind,
+            count: 0,
+            message: message.to_owned(),
+            ids: Vec::new(),
+        });
+        warning.count += 1;
+        if let Some(id) = id
+            && let Err(at) = warning.ids.binary_search_by(|known| known.as_str().cmp(id))
+        {
+            warning.ids.insert(at, id.to_owned());
+            warning.ids.truncate(5);
         }
+    }
+}
+
+impl From<Vec<Warning>> for Warnings {
+    fn from(all: Vec<Warning>) -> Self {
+        Self(all.into_iter().map(|it| ((it.code.clone(), it.kind), it)).collect())
+    }
+}
+
+impl From<Warnings> for Vec<Warning> {
+    fn from(all: Warnings) -> Self {
+        all.0.into_values().collect()
     }
 }
 
 /// Warns of references to records that are not there. They are warnings, never invalid rows: what they point to may be
-/// unshared today and there tomorrow.
-pub(super) fn references(snapshot: &Snapshot, builder: &mut Builder) {
-    fn known<T: crate::model::RosterRecord<Key = SourceId>>(seen: &Seen<T>) -> BTreeSet<SourceId> {
-        seen.iter().filter(|(_, it)| !matches!(it, Presence::Gone)).map(|(key, _)| key.clone()).collect()
+/// unshared today and there tomorrow. What came unchanged is looked at as `stored` has it, if that is given.
+pub(super) fn references(snapshot: &Snapshot, stored: Option<&Roster>, warnings: &mut Warnings) {
+    fn this<'a, T: RosterRecord + 'a>(
+        seen: &'a Seen<T>,
+        stored: Option<&'a BTreeMap<T::Key, T>>,
+    ) -> impl Iterator<Item = &'a T> {
+        seen.iter().filter_map(move |(key, presence)| match presence {
+            Presence::This(it) => Some(it),
+            Presence::Unchanged => stored?.get(key),
+            Presence::Unusable | Presence::Gone => None,
+        })
     }
-    let schools = known(&snapshot.schools);
-    let sessions = known(&snapshot.sessions);
-    let courses = known(&snapshot.courses);
-    let classes = known(&snapshot.classes);
-    let users = known(&snapshot.users);
-    let told = |kind: Kind| !snapshot.absent.contains(&kind);
-    let mut dangling = |code: &str, kind: Kind, target: Kind, id: &SourceId| {
-        if told(target) {
-            let message = format!("{kind} refer to {target} that the feed does not send; kept as they are");
-            builder.warn(code, Some(kind), &message, Some(id.as_str()));
+    let mut warn = |kind: Kind, missing: Vec<Missing<'_>>| {
+        for Missing { code, target, id } in missing {
+            if !snapshot.absent.contains(&target) {
+                let message = format!("{kind} refer to {target} that the feed does not send; kept as they are");
+                warnings.warn(code, Some(kind), &message, Some(id.as_str()));
+            }
         }
     };
-    for org in snapshot.schools.values().filter_map(this) {
-        if let Some(parent) = org.parent.as_ref().filter(|it| !schools.contains(it)) {
-            dangling("dangling_org", Kind::Schools, Kind::Schools, parent);
-        }
+    for org in this(&snapshot.schools, None) {
+        warn(Kind::Schools, snapshot.lacks(Kind::Schools, "dangling_org", org.parent.iter()));
     }
-    for session in snapshot.sessions.values().filter_map(this) {
-        if let Some(parent) = session.parent.as_ref().filter(|it| !sessions.contains(it)) {
-            dangling("dangling_session", Kind::Sessions, Kind::Sessions, parent);
-        }
+    for session in this(&snapshot.sessions, None) {
+        warn(Kind::Sessions, snapshot.lacks(Kind::Sessions, "dangling_session", session.parent.iter()));
     }
-    for class in snapshot.classes.values().filter_map(this) {
-        if let Some(school) = class.school.as_ref().filter(|it| !schools.contains(it)) {
-            dangling("dangling_school", Kind::Classes, Kind::Schools, school);
-        }
-        if let Some(course) = class.course.as_ref().filter(|it| !courses.contains(it)) {
-            dangling("dangling_course", Kind::Classes, Kind::Courses, course);
-        }
-        for session in class.sessions.iter().filter(|it| !sessions.contains(it)) {
-            dangling("dangling_session", Kind::Classes, Kind::Sessions, session);
-        }
+    for class in this(&snapshot.classes, stored.map(|it| &it.classes)) {
+        warn(Kind::Classes, snapshot.missing_of_class(class));
     }
-    for user in snapshot.users.values().filter_map(this) {
-        for role in user.roles.iter().filter(|it| !schools.contains(&it.org)) {
-            dangling("dangling_school", Kind::Users, Kind::Schools, &role.org);
-        }
+    for user in this(&snapshot.users, stored.map(|it| &it.users)) {
+        warn(Kind::Users, snapshot.missing_of_user(user));
     }
-    for key in snapshot.enrollments.iter().filter(|(_, it)| matches!(it, Presence::This(_))).map(|(key, _)| key) {
-        if !users.contains(&key.user) {
-            dangling("dangling_user", Kind::Enrollments, Kind::Users, &key.user);
-        }
-        if !classes.contains(&key.class) {
-            dangling("dangling_class", Kind::Enrollments, Kind::Classes, &key.class);
+    let mut last: Option<(&SourceId, bool)> = None;
+    for it in this(&snapshot.enrollments, stored.map(|it| &it.enrollments)) {
+        // Those of a user follow each other.
+        let known = match last {
+            Some((user, known)) if *user == it.user => known,
+            _ => present(&snapshot.users, &it.user),
+        };
+        last = Some((&it.user, known));
+        if !known || !present(&snapshot.classes, &it.class) {
+            warn(Kind::Enrollments, snapshot.missing_of_enrollment(it));
         }
     }
 }
 
-fn this<T>(presence: &Presence<T>) -> Option<&T> {
-    match presence {
-        Presence::This(it) => Some(it),
-        Presence::Unchanged | Presence::Unusable | Presence::Gone => None,
+/// What a record points to and the source does not send.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Missing<'a> {
+    code: &'static str,
+    target: Kind,
+    id: &'a SourceId,
+}
+
+fn present<T: RosterRecord<Key = SourceId>>(seen: &Seen<T>, id: &SourceId) -> bool {
+    seen.get(id).is_some_and(|it| !matches!(it, Presence::Gone))
+}
+
+impl Snapshot {
+    fn lacks<'a>(&self, target: Kind, code: &'static str, ids: impl Iterator<Item = &'a SourceId>) -> Vec<Missing<'a>> {
+        let there = |id: &SourceId| match target {
+            Kind::Schools => present(&self.schools, id),
+            Kind::Sessions => present(&self.sessions, id),
+            Kind::Courses => present(&self.courses, id),
+            Kind::Classes => present(&self.classes, id),
+            Kind::Users | Kind::Enrollments => present(&self.users, id),
+        };
+        ids.filter(|id| !there(id)).map(|id| Missing { code, target, id }).collect()
+    }
+
+    /// What a class points to in vain.
+    pub(super) fn missing_of_class<'a>(&self, it: &'a Class) -> Vec<Missing<'a>> {
+        let mut all = self.lacks(Kind::Schools, "dangling_school", it.school.iter());
+        all.extend(self.lacks(Kind::Courses, "dangling_course", it.course.iter()));
+        all.extend(self.lacks(Kind::Sessions, "dangling_session", it.sessions.iter()));
+        all
+    }
+
+    /// What a user points to in vain.
+    pub(super) fn missing_of_user<'a>(&self, it: &'a User) -> Vec<Missing<'a>> {
+        self.lacks(Kind::Schools, "dangling_school", it.roles.iter().map(|role| &role.org))
+    }
+
+    /// What an enrollment points to in vain.
+    pub(super) fn missing_of_enrollment<'a>(&self, it: &'a Enrollment) -> Vec<Missing<'a>> {
+        let mut all = self.lacks(Kind::Users, "dangling_user", std::iter::once(&it.user));
+        all.extend(self.lacks(Kind::Classes, "dangling_class", std::iter::once(&it.class)));
+        all
     }
 }

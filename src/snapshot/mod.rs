@@ -6,11 +6,13 @@
 
 mod builder;
 mod check;
+mod known;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use builder::Builder;
+pub use builder::{Added, Builder};
 pub use check::EmptyCollection;
+pub use known::{Part, RECOGNIZED, Recognized};
 
 use crate::model::{
     Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceId, SourceMark, User, Warning,
@@ -75,6 +77,8 @@ pub struct Snapshot {
     pub skipped: u64,
     /// Oddities.
     pub warnings: Vec<Warning>,
+    /// Rows that came as they were and are in none of the lists above until [`Snapshot::completed`] puts them in.
+    pub recognized: Option<Recognized>,
 }
 
 impl Snapshot {

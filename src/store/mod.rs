@@ -24,6 +24,7 @@ mod fleet;
 mod hand;
 mod history;
 mod identity;
+mod known;
 mod lease;
 mod lock;
 mod loss;

@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::Verb;
-use crate::model::{Baseline, DistrictId, Fingerprint, Kind, Record, Roster, RunId};
+use crate::model::{Baseline, DistrictId, Fingerprint, Kind, Record, Roster, RosterRecord, RunId};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::{BATCH, RecordWrite};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, known};
 
 const TABLE: Table = Table("record");
 
 statements! {
-    ACTIVE = Sql::portable(
-        "SELECT kind, body FROM record WHERE district = $1 AND active ORDER BY kind, id",
+    // A page is one row of one text: a row each costs several times what is in it.
+    ACTIVE_PAGE = Sql::portable(
+        "SELECT MAX(page.id) AS last, '[' || string_agg(page.body, ',') || ']' AS bodies
+         FROM (SELECT id, body FROM record WHERE district = $1 AND kind = $2 AND active AND id > $3
+               ORDER BY id LIMIT 5000) AS page",
     );
     ACTIVE_OF_KIND = Sql::portable(
         "SELECT kind, body FROM record WHERE district = $1 AND kind = $2 AND active ORDER BY id",
@@ -105,6 +108,9 @@ pub(super) async fn put(
     run: &RunId,
     writes: &[RecordWrite],
 ) -> Result<(), StoreError> {
+    if !writes.is_empty() {
+        known::forget(tx, district).await?;
+    }
     for batch in writes.chunks(BATCH) {
         let rows: Vec<_> = batch.iter().map(record_row).collect::<Result<_, _>>()?;
         tx.query(PUT_RECORDS)
@@ -144,7 +150,35 @@ fn roster_of(rows: Vec<(String, String)>) -> Result<Roster, StoreError> {
 }
 
 pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
-    roster_of(tx.query(ACTIVE).bind(district.as_str()).fetch_all().await?)
+    let mut roster = Roster {
+        schools: by_key(read_kind(tx, district).await?),
+        sessions: by_key(read_kind(tx, district).await?),
+        courses: by_key(read_kind(tx, district).await?),
+        classes: by_key(read_kind(tx, district).await?),
+        users: by_key(read_kind(tx, district).await?),
+        enrollments: BTreeMap::new(),
+    };
+    roster.share_ids();
+    roster.enroll(read_kind(tx, district).await?);
+    Ok(roster)
+}
+
+fn by_key<T: RosterRecord>(all: Vec<T>) -> BTreeMap<T::Key, T> {
+    all.into_iter().map(|it| (it.key(), it)).collect()
+}
+
+/// Active records of a kind in the order of their text ids.
+async fn read_kind<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<T>, StoreError> {
+    let mut all: Vec<T> = Vec::new();
+    let mut last = String::new();
+    loop {
+        let query = tx.query(ACTIVE_PAGE).bind(district.as_str()).bind(T::KIND.plural()).bind(last.as_str());
+        let page: (Option<String>, Option<String>) = query.fetch_one().await?;
+        let (Some(next), Some(bodies)) = page else { return Ok(all) };
+        let page: Vec<T> = serde_json::from_str(&bodies).map_err(|_| TABLE.corrupt("body"))?;
+        all.extend(page);
+        last = next;
+    }
 }
 
 /// Users, classes and enrollments that left by mere absence, all that there ever were.

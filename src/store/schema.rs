@@ -57,7 +57,11 @@ const STEPS: &[Step] = &[
     step!(Store, 11, "0011_fleet"),
     step!(Store, 16, "0016_change"),
     step!(Store, 20, "0020_notice"),
+    step!(Store, 21, "0021_known"),
 ];
+
+/// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.
+const WRITER_CACHE: &str = "-65536";
 
 /// The first `SQLite` without the WAL-reset corruption (reliability.md 0.1).
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
@@ -213,7 +217,7 @@ async fn open_sqlite(settings: &Settings, path: &Path, part: Part) -> Result<Db,
         .acquire_timeout(Duration::from_mins(10))
         .idle_timeout(None)
         .max_lifetime(None);
-    let writer = one.connect_with(options.clone()).await.map_err(opened)?;
+    let writer = one.connect_with(options.clone().pragma("cache_size", WRITER_CACHE)).await.map_err(opened)?;
     let readers: SqlitePool =
         without_broken().max_connections(4).connect_with(options.pragma("query_only", "ON")).await.map_err(opened)?;
     let db = Db::Sqlite { writer: writer.clone(), readers };

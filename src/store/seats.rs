@@ -16,10 +16,16 @@ const WAITING: Table = Table("waiting");
 const ENDED: Table = Table("seat_ended");
 
 statements! {
-    SEATS = Sql::portable(
-        "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,
-             bridged, state
-         FROM seat WHERE district = $1 ORDER BY product, user_id",
+    // A page is one row of one text: a row each costs several times what is in it.
+    SEATS = Sql::per_backend(
+        "SELECT json_group_array(json_array(product, user_id, pool, since, claimed_at, last_used_at, leaving_since,
+             leaving_upload, json(CASE WHEN bridged THEN 'true' ELSE 'false' END), state)) AS seats
+         FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
+               ORDER BY product, user_id LIMIT 5000)",
+        "SELECT COALESCE(CAST(json_agg(json_build_array(product, user_id, pool, since, claimed_at, last_used_at, leaving_since,
+             leaving_upload, bridged, state)) AS TEXT), '[]') AS seats
+         FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
+               ORDER BY product, user_id LIMIT 5000) AS page",
     );
     SEATS_OF_PRODUCT = Sql::portable(
         "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,
@@ -256,14 +262,21 @@ pub(super) async fn read_seats(
     district: &DistrictId,
     users: &BTreeMap<SourceId, User>,
 ) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
-    let rows: Vec<SeatColumns> = tx.query(SEATS).bind(district.as_str()).fetch_all().await?;
     let mut known = Known::new(users);
-    let keyed = |row| {
-        let mut it = seat(row)?;
-        known.share(&mut it.product, &mut it.user, &mut it.pool);
-        Ok(((it.product.clone(), it.user.clone()), it))
-    };
-    rows.into_iter().map(keyed).collect()
+    let mut all: Vec<(SeatKey, Seat)> = Vec::new();
+    let mut last = (String::new(), String::new());
+    loop {
+        let query = tx.query(SEATS).bind(district.as_str()).bind(last.0.as_str()).bind(last.1.as_str());
+        let (page,): (String,) = query.fetch_one().await?;
+        let page: Vec<SeatColumns> = serde_json::from_str(&page).map_err(|_| SEAT.corrupt("row"))?;
+        let Some((product, user, ..)) = page.last() else { return Ok(all.into_iter().collect()) };
+        last = (product.clone(), user.clone());
+        for row in page {
+            let mut it = seat(row)?;
+            known.share(&mut it.product, &mut it.user, &mut it.pool);
+            all.push(((it.product.clone(), it.user.clone()), it));
+        }
+    }
 }
 
 /// All places in line, which name users as [`read_seats`] does.

@@ -3,7 +3,7 @@
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, access, activity, alerts, audit, catalog, change, district, erase, fleet, hand, history, identity,
-    lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, threshold, token,
+    known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -21,6 +21,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     hand::STATEMENTS,
     history::STATEMENTS,
     identity::STATEMENTS,
+    known::STATEMENTS,
     loss::STATEMENTS,
     manual::STATEMENTS,
     mode::STATEMENTS,

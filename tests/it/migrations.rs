@@ -57,6 +57,7 @@ async fn postgres_columns(url: &str) -> Columns {
     let kind = |kind: &str| match kind {
         "text" => "TEXT",
         "bigint" | "boolean" => "INTEGER",
+        "bytea" => "BLOB",
         other => panic!("a column of type {other}"),
     };
     for (table, column, it, _, collation) in &rows {

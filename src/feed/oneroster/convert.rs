@@ -30,6 +30,11 @@ impl Convert {
         self.again = again;
     }
 
+    /// Who is a mere contact, by id.
+    pub(crate) fn contacts(&self) -> &BTreeSet<String> {
+        &self.contacts
+    }
+
     /// A row without a usable key, or that is no row at all.
     pub(crate) fn nameless(&mut self, kind: Kind) {
         if !self.again {

@@ -6,6 +6,7 @@ mod envelope;
 mod oauth1;
 mod pages;
 pub(super) mod rows;
+mod split;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -22,11 +23,12 @@ use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::auth::Credential;
 use crate::feed::oneroster::convert::Convert;
-use crate::feed::oneroster::pages::{Manners, Server};
+use crate::feed::oneroster::pages::{Manners, Page, Server};
 use crate::feed::oneroster::rows::Remains;
+use crate::feed::recognize::{Recall, Recognizer};
 use crate::feed::settings::{OneRosterSettings, checked_url};
-use crate::model::{Kind, SourceMark};
-use crate::snapshot::{Builder, Snapshot};
+use crate::model::{Kind, RowMark, SourceMark};
+use crate::snapshot::{Builder, Recognized, Snapshot};
 
 const KIND: &str = "oneroster";
 /// Rows asked for at once; servers that allow less give less, or say 413.
@@ -74,17 +76,20 @@ impl OneRoster {
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
         self.server.http.begin();
         let mut restarts = Restarts::default();
+        let mut recall = self.context.recall.clone();
         loop {
             self.context.progress.begin();
-            match self.pull_once().await {
-                Ok(builder) => {
-                    return Ok(builder.finish(SourceMark {
+            match self.pull_once(recall.as_ref()).await {
+                Ok(Pulled::Whole(builder, recognized)) => {
+                    let mark = SourceMark {
                         feed: self.mark_name(),
                         content: None,
                         uploaded_at: None,
                         pulled_at: self.context.now,
-                    }));
+                    };
+                    return Ok(builder.finish_with(mark, recognized));
                 }
+                Ok(Pulled::Odd) => recall = recall.map(Recall::forgotten),
                 Err(stop) => restarts.after(stop)?,
             }
         }
@@ -95,7 +100,7 @@ impl OneRoster {
         self.server.http.begin();
         let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
         let place = Place::new(&self.context.district, KIND, "orgs");
-        let walked = self.walk(Kind::Schools, "orgs", &place, &mut manners, &mut Convert::default()).await;
+        let walked = self.walk((Kind::Schools, "orgs"), &place, &mut manners, &mut Convert::default(), None).await;
         match walked {
             Ok(_) => Ok(()),
             Err(Stop::Failed(error)) => Err(*error),
@@ -103,18 +108,24 @@ impl OneRoster {
         }
     }
 
-    async fn pull_once(&self) -> Result<Builder, Stop> {
+    async fn pull_once(&self, recall: Option<&Recall>) -> Result<Pulled, Stop> {
+        let mut recognizer = recall.map(Recognizer::new);
         let mut convert = Convert::default();
         let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
         let mut walked = Vec::new();
         for (kind, collection) in COLLECTIONS {
             manners.sort = true;
             let place = Place::new(&self.context.district, KIND, collection);
-            let mut found = self.walk(kind, collection, &place, &mut manners, &mut convert).await?;
+            let of = (kind, collection);
+            let mut found = self.walk(of, &place, &mut manners, &mut convert, recognizer.as_mut()).await?;
             if found.repeated > 0 {
+                if recall.is_some_and(Recall::knows) {
+                    // Known rows do not say which other rows they stand beside.
+                    return Ok(Pulled::Odd);
+                }
                 // Rows of both walks count together, so that nothing a page hid from one of them is missed.
                 convert.again(true);
-                found = self.walk(kind, collection, &place, &mut manners, &mut convert).await?;
+                found = self.walk(of, &place, &mut manners, &mut convert, None).await?;
                 convert.again(false);
                 if found.repeated > 0 {
                     let message = "ids came more than once in a walk, and in the next walk again; each was taken once";
@@ -130,27 +141,43 @@ impl OneRoster {
         for (collection, place, found) in &walked {
             self.server.check_total(collection, place, &mut manners, found).await?;
         }
-        Ok(convert.to)
+        let recognized = recognizer.map(|it| it.finish(convert.contacts().clone()));
+        Ok(Pulled::Whole(convert.to, recognized))
     }
 
     async fn walk(
         &self,
-        kind: Kind,
-        collection: &str,
+        of: (Kind, &str),
         place: &Place,
         manners: &mut Manners,
         convert: &mut Convert,
+        recognizer: Option<&mut Recognizer<'_>>,
     ) -> Result<pages::Walked, Stop> {
-        let progress = &self.context.progress;
-        let mut take = |rows: &[&RawValue], total: Option<u64>| {
-            progress.expect(kind, total.unwrap_or(0));
-            progress.add(kind, rows.len());
-            for row in rows {
-                convert.json(kind, row);
+        let (kind, progress) = (of.0, &self.context.progress);
+        let mut take = |page: Page<'_>, mut recognizer: Option<&mut Recognizer<'_>>| {
+            progress.expect(kind, page.total.unwrap_or(0));
+            progress.add(kind, page.count);
+            for row in page.rows {
+                convert.to.take_added();
+                convert.json(kind, row.raw);
+                if let Some(recognizer) = recognizer.as_deref_mut()
+                    && let Some(id) = row.id.as_deref().filter(|_| row.hash != 0)
+                {
+                    let mark = RowMark { row: row.hash, id: recognizer.id(id) };
+                    recognizer.read(mark, convert.to.take_added());
+                }
             }
         };
-        self.server.walk(collection, place, manners, &mut take).await
+        self.server.walk(of, place, manners, recognizer, &mut take).await
     }
+}
+
+/// What a pull comes to.
+enum Pulled {
+    /// Everything.
+    Whole(Builder, Option<Recognized>),
+    /// Something that only reading every row can make sense of.
+    Odd,
 }
 
 impl Convert {

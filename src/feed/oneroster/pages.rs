@@ -9,8 +9,10 @@ use url::Url;
 use crate::feed::error::{FeedError, Place, Stop};
 use crate::feed::http::{Ask, Http, Reply};
 use crate::feed::oneroster::auth::Credential;
-use crate::feed::oneroster::envelope;
 use crate::feed::oneroster::rows::Remains;
+use crate::feed::oneroster::{envelope, split};
+use crate::feed::recognize::{Look, Recognizer};
+use crate::model::Kind;
 
 /// No collection has more pages (T6).
 const PAGES: u32 = 100_000;
@@ -44,13 +46,14 @@ pub(crate) struct Walked {
 }
 
 impl Server {
-    /// Walks `collection`, handing each page's rows to `take`.
+    /// Walks `collection`, handing each page's rows to `take`. Where there is a recognizer, rows it knows are counted only.
     pub(crate) async fn walk(
         &self,
-        collection: &str,
+        (kind, collection): (Kind, &str),
         place: &Place,
         manners: &mut Manners,
-        take: &mut (dyn FnMut(&[&RawValue], Option<u64>) + Send),
+        mut recognizer: Option<&mut Recognizer<'_>>,
+        take: &mut (dyn FnMut(Page<'_>, Option<&mut Recognizer<'_>>) + Send),
     ) -> Result<Walked, Stop> {
         let mut walk = Walk::default();
         for _ in 0..PAGES {
@@ -58,11 +61,17 @@ impl Server {
             let reply = self.page(collection, &here, manners, walk.offset, manners.limit).await?;
             manners.check(&reply, &here)?;
             let body: &[u8] = if reply.status == 204 { b"{}" } else { &reply.body };
-            let rows = envelope::rows(body, collection, &here)?;
+            let rows = Rows::read(body, (kind, collection), &here, recognizer.as_deref_mut())?;
             let ended = walk.advance(&rows, reply.total, &here)?;
-            take(&rows, walk.total);
+            walk.note_ids(&rows, &here)?;
+            take(Page { rows: &rows.read, count: rows.count, total: walk.total }, recognizer.as_deref_mut());
             if ended {
-                return Ok(Walked { total: walk.total, repeated: walk.repeated });
+                let known = recognizer.map(|it| {
+                    let mut ids: Vec<u64> = walk.seen.iter().map(|id| it.id(id)).collect();
+                    ids.sort_unstable();
+                    it.repeated(kind, &ids)
+                });
+                return Ok(Walked { total: walk.total, repeated: walk.repeated + known.unwrap_or(0) });
             }
         }
         Err(FeedError::Loop { place: place.clone(), problem: "too many pages" }.into())
@@ -155,19 +164,102 @@ impl Manners {
     }
 }
 
+/// A page as the feed takes it.
+pub(crate) struct Page<'a> {
+    /// Rows that are to be read.
+    pub rows: &'a [Row<'a>],
+    /// How many rows it has, known ones included.
+    pub count: usize,
+    /// `X-Total-Count`, where it was sent.
+    pub total: Option<u64>,
+}
+
+/// A row that is to be read.
+pub(crate) struct Row<'a> {
+    pub raw: &'a RawValue,
+    /// A hash of its bytes; zero where nobody asks for it.
+    pub hash: u128,
+    /// The id the source gives it.
+    pub id: Option<String>,
+}
+
+/// The rows of a page.
+struct Rows<'a> {
+    count: usize,
+    read: Vec<Row<'a>>,
+    /// Known rows that came for the first time, and those that came again.
+    known: usize,
+    again: u64,
+    /// Whether the first row is a known one, which `read` says nothing of.
+    first: Option<First>,
+}
+
+/// What a page begins with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum First {
+    Known(u128),
+    Read(Option<String>),
+}
+
+impl<'a> Rows<'a> {
+    fn read(
+        body: &'a [u8],
+        (kind, collection): (Kind, &str),
+        place: &Place,
+        recognizer: Option<&mut Recognizer<'_>>,
+    ) -> Result<Self, FeedError> {
+        let id = |raw: &RawValue| serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
+        let recognizer = recognizer.filter(|_| Recognizer::is_for(kind));
+        if let Some(recognizer) = recognizer
+            && let Some(all) = split::rows(body, collection)
+        {
+            let mut it = Self { count: all.len(), read: Vec::new(), known: 0, again: 0, first: None };
+            for row in all {
+                let first = match recognizer.look(kind, row) {
+                    Look::New(hash) => {
+                        let Ok(raw) = serde_json::from_slice::<&RawValue>(row) else {
+                            // The page is broken; what is wrong with it the whole reading says.
+                            return Self::whole(body, collection, place);
+                        };
+                        let id = id(raw);
+                        it.read.push(Row { raw, hash, id: id.clone() });
+                        First::Read(id)
+                    }
+                    look => {
+                        it.known += usize::from(look == Look::Known);
+                        it.again += u64::from(look == Look::Again);
+                        First::Known(recognizer.hash(row))
+                    }
+                };
+                it.first.get_or_insert(first);
+            }
+            return Ok(it);
+        }
+        Self::whole(body, collection, place)
+    }
+
+    fn whole(body: &'a [u8], collection: &str, place: &Place) -> Result<Self, FeedError> {
+        let rows = envelope::rows(body, collection, place)?;
+        let id = |raw: &RawValue| serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
+        let read: Vec<Row<'a>> = rows.into_iter().map(|raw| Row { raw, hash: 0, id: id(raw) }).collect();
+        let first = read.first().map(|row| First::Read(row.id.clone()));
+        Ok(Self { count: read.len(), read, known: 0, again: 0, first })
+    }
+}
+
 #[derive(Default)]
 struct Walk {
     offset: u64,
     total: Option<u64>,
     seen: BTreeSet<String>,
     repeated: u64,
-    first: Option<String>,
+    first: Option<First>,
     stale: u32,
 }
 
 impl Walk {
     /// Takes note of a page; says whether it was the last.
-    fn advance(&mut self, rows: &[&RawValue], total: Option<u64>, place: &Place) -> Result<bool, Stop> {
+    fn advance(&mut self, rows: &Rows<'_>, total: Option<u64>, place: &Place) -> Result<bool, Stop> {
         if let (Some(before), Some(after)) = (self.total, total)
             && before != after
         {
@@ -175,10 +267,9 @@ impl Walk {
             return Err(Stop::Moved(Box::new(place.clone()), problem));
         }
         self.total = self.total.or(total);
-        self.offset += u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        self.note_ids(rows, place)?;
+        self.offset += u64::try_from(rows.count).unwrap_or(u64::MAX);
         match self.total {
-            Some(total) if rows.is_empty() && self.offset < total => {
+            Some(total) if rows.count == 0 && self.offset < total => {
                 let problem = format!("{} rows came and the total is {total}", self.offset);
                 Err(Stop::Moved(Box::new(place.clone()), problem))
             }
@@ -187,24 +278,25 @@ impl Walk {
                 Err(Stop::Moved(Box::new(place.clone()), problem))
             }
             Some(total) => Ok(self.offset == total),
-            None => Ok(rows.is_empty()),
+            None => Ok(rows.count == 0),
         }
     }
 
-    fn note_ids(&mut self, rows: &[&RawValue], place: &Place) -> Result<(), Stop> {
+    fn note_ids(&mut self, rows: &Rows<'_>, place: &Place) -> Result<(), Stop> {
         let looping = |problem| Stop::from(FeedError::Loop { place: place.clone(), problem });
-        let mut fresh = rows.is_empty();
-        for (at, row) in rows.iter().enumerate() {
-            let id = serde_json::from_str::<Remains>(row.get()).ok().and_then(|it| it.sourced_id);
-            if at == 0 {
-                if id.is_some() && id == self.first {
-                    return Err(looping("a page begins like the one before"));
-                }
-                self.first.clone_from(&id);
-            }
-            match id {
-                Some(id) if self.seen.contains(&id) => self.repeated += 1,
-                Some(id) => fresh = self.seen.insert(id) || fresh,
+        let nameless = rows.first == Some(First::Read(None));
+        if rows.first.is_some() && !nameless && rows.first == self.first {
+            return Err(looping("a page begins like the one before"));
+        }
+        if rows.first.is_some() {
+            self.first.clone_from(&rows.first);
+        }
+        let mut fresh = rows.count == 0 || rows.known > 0;
+        self.repeated += rows.again;
+        for row in &rows.read {
+            match &row.id {
+                Some(id) if self.seen.contains(id) => self.repeated += 1,
+                Some(id) => fresh = self.seen.insert(id.clone()) || fresh,
                 None => fresh = true,
             }
         }

@@ -21,6 +21,7 @@ mod nights;
 mod notices;
 mod people;
 mod privacy;
+mod recognized;
 mod reused;
 mod revert;
 mod scenarios;

@@ -1,0 +1,67 @@
+//! Marks of rows that did not change (`snapshot/known.rs`). They are good as long as no record of the district is written.
+
+use crate::model::{DistrictId, Kind, KnownRows};
+use crate::store::column::Table;
+use crate::store::db::{Sql, Tx, statements};
+use crate::store::{Store, StoreError};
+
+const TABLE: Table = Table("known_row");
+
+statements! {
+    KNOWN = Sql::portable("SELECT kind, seed, stamp, marks FROM known_row WHERE district = $1 ORDER BY kind");
+    STAMP = Sql::portable("SELECT MIN(stamp) AS first, MAX(stamp) AS last FROM known_row WHERE district = $1");
+    FORGET = Sql::portable("DELETE FROM known_row WHERE district = $1");
+    REVISION = Sql::per_backend(
+        // a writer on SQLite is alone anyway
+        "SELECT revision FROM district WHERE id = $1",
+        "SELECT revision FROM district WHERE id = $1 FOR UPDATE",
+    );
+    PUT = Sql::portable("INSERT INTO known_row (district, kind, seed, stamp, marks) VALUES ($1, $2, $3, $4, $5)");
+}
+
+/// A record is written: what was known of rows is not any more.
+pub(super) async fn forget(tx: &mut Tx, district: &DistrictId) -> Result<u64, StoreError> {
+    tx.query(FORGET).bind(district.as_str()).execute().await
+}
+
+impl Store {
+    /// The marks of a district's active records, if there are any.
+    pub async fn known_rows(&self, district: &DistrictId) -> Result<Option<KnownRows>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let rows: Vec<(String, String, String, Vec<u8>)> = tx.query(KNOWN).bind(district.as_str()).fetch_all().await?;
+        let mut known: Option<KnownRows> = None;
+        for (kind, seed, stamp, marks) in rows {
+            let kind = TABLE.kind(&kind)?;
+            let marks = KnownRows::from_bytes(&marks).ok_or_else(|| TABLE.corrupt("marks"))?;
+            let known = known.get_or_insert_with(|| KnownRows { seed, stamp, ..KnownRows::default() });
+            known.marks.insert(kind, marks);
+        }
+        Ok(known)
+    }
+
+    /// Whether the marks are still those of this stamp.
+    pub async fn knows(&self, district: &DistrictId, stamp: &str) -> Result<bool, StoreError> {
+        let mut tx = self.db.read().await?;
+        let (first, last): (Option<String>, Option<String>) =
+            tx.query(STAMP).bind(district.as_str()).fetch_one().await?;
+        Ok(first.as_deref() == Some(stamp) && last.as_deref() == Some(stamp))
+    }
+
+    /// Keeps marks, if the district is still at the revision they were made for.
+    pub async fn know(&self, district: &DistrictId, revision: i64, known: &KnownRows) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let found: Option<(i64,)> = tx.query(REVISION).bind(district.as_str()).fetch_optional().await?;
+        if found != Some((revision,)) {
+            return Ok(());
+        }
+        forget(&mut tx, district).await?;
+        let put = async |tx: &mut Tx, kind: Kind, marks: Vec<u8>| {
+            let query = tx.query(PUT).bind(district.as_str()).bind(kind.plural()).bind(known.seed.as_str());
+            query.bind(known.stamp.as_str()).bind(marks).execute_exactly(1).await
+        };
+        for (kind, marks) in &known.marks {
+            put(&mut tx, *kind, KnownRows::to_bytes(marks)).await?;
+        }
+        tx.commit().await
+    }
+}
