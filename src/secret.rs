@@ -1,7 +1,7 @@
 //! Secrets of the configuration: written as a place to read from, read late, never shown (T4).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::{MapAccess, Visitor};
@@ -41,6 +41,9 @@ pub enum SecretError {
         #[source]
         cause: std::io::Error,
     },
+    /// It is not text.
+    #[error("the secret's file {0} is not UTF-8 text: save it as UTF-8")]
+    NotText(PathBuf),
     /// There is nothing in it.
     #[error("the secret in {0} is empty")]
     Empty(String),
@@ -61,16 +64,25 @@ impl Secret {
                 (text, name.clone())
             }
             Source::File(path) => {
-                let text =
-                    std::fs::read_to_string(path).map_err(|cause| SecretError::NoFile { path: path.clone(), cause })?;
-                (text, path.display().to_string())
+                let bytes = std::fs::read(path).map_err(|cause| SecretError::NoFile { path: path.clone(), cause })?;
+                let text = String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
+                (text.ok_or_else(|| SecretError::NotText(path.clone()))?, path.display().to_string())
             }
         };
-        let text = text.trim_end_matches(['\r', '\n']);
+        // Editors of Windows begin a file with a byte order mark.
+        let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
         if text.is_empty() {
             return Err(SecretError::Empty(place));
         }
         Ok(SecretString::from(text.to_owned()))
+    }
+
+    /// The file it is read from, if any.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0 {
+            Source::File(path) => Some(path),
+            Source::Env(_) | Source::Plain(_) => None,
+        }
     }
 
     /// Whether it stands in the configuration itself, of which `doctor` warns.
@@ -147,6 +159,21 @@ mod tests {
         std::fs::write(&path, "from-file\r\n").unwrap();
         let file = read(&serde_json::json!({ "file": path }).to_string()).unwrap();
         assert_eq!(file.reveal(environment).unwrap().expose_secret(), "from-file");
+    }
+
+    #[test]
+    fn a_secret_from_an_editor_of_windows_is_read_and_one_in_utf_16_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        let file = read(&serde_json::json!({ "file": path }).to_string()).unwrap();
+        std::fs::write(&path, "\u{feff}from-file\r\n").unwrap();
+        assert_eq!(file.reveal(environment).unwrap().expose_secret(), "from-file");
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        for bytes in [wide("\u{feff}from-file"), wide("from-file"), b"caf\xe9".to_vec()] {
+            std::fs::write(&path, bytes).unwrap();
+            let refused = file.reveal(environment).unwrap_err().to_string();
+            assert!(refused.contains("save it as UTF-8"), "{refused}");
+        }
     }
 
     #[test]

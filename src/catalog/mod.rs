@@ -11,6 +11,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -39,7 +40,7 @@ pub struct CatalogError {
     pub source_name: String,
     /// All mistakes found, in order of place; empty when it could not be read at all.
     pub faults: Vec<Fault>,
-    /// Why it could not be read.
+    /// Why it could not be read, and what to do.
     pub unreadable: Option<String>,
 }
 
@@ -47,10 +48,7 @@ impl fmt::Display for CatalogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = &self.source_name;
         if let Some(why) = &self.unreadable {
-            return write!(
-                f,
-                "cannot read the catalog {source}: {why}; set `catalog.path` to the file with the products"
-            );
+            return write!(f, "cannot read the catalog {source}: {why}");
         }
         write!(f, "the catalog {source} was not taken, nothing was changed:")?;
         for fault in &self.faults {
@@ -96,7 +94,10 @@ pub fn read_beside(path: &Path, known: Known<'_>) -> Result<Catalog, CatalogErro
     let text = std::fs::read_to_string(path).map_err(|why| CatalogError {
         source_name: source_name.clone(),
         faults: Vec::new(),
-        unreadable: Some(why.kind().to_string()),
+        unreadable: Some(match why.kind() {
+            ErrorKind::InvalidData => "it is not UTF-8 text; save it as UTF-8".to_owned(),
+            kind => format!("{kind}; set `catalog.path` to the file with the products"),
+        }),
     })?;
     let json = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
     let format = if json { Format::Json } else { Format::Toml };

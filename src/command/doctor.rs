@@ -1,6 +1,7 @@
 //! `rosterd doctor`: finds the mistakes of an installation, each with its remedy.
 
 mod notices;
+mod place;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -98,7 +99,7 @@ impl Doctor {
         files(settings, findings);
         secrets(settings, findings);
         policies(settings, findings);
-        reports(settings, findings);
+        place::examine(settings, findings).await;
         let catalog = contract(settings, findings);
         let store = store(settings, findings).await;
         if let Some(store) = &store {
@@ -160,20 +161,6 @@ fn files(settings: &Settings, findings: &mut Findings) {
     }
 }
 
-/// Where the daemon writes reports it must be able to.
-fn reports(settings: &Settings, findings: &mut Findings) {
-    let Some(folder) = &settings.reports.folder else { return };
-    let probe = folder.join(format!(".rosterd-probe-{}", std::process::id()));
-    let written = std::fs::write(&probe, []).and_then(|()| std::fs::remove_file(&probe));
-    let told = |error: std::io::Error| {
-        format!(
-            "the compliance reports cannot be written here ({}): make the folder, or let this user write there",
-            error.kind()
-        )
-    };
-    findings.result("reports", &folder.display().to_string(), written.map_err(told));
-}
-
 /// Students whom teachers add beside the feed are in nobody's roster (S2.18).
 fn policies(settings: &Settings, findings: &mut Findings) {
     let rostered = settings.district.iter().filter(|it| !it.is_by_hand());
@@ -195,7 +182,11 @@ fn secrets(settings: &Settings, findings: &mut Findings) {
     });
     let of_catalog = settings.catalog.token.iter().map(|token| ("catalog: token".to_owned(), token));
     let of_notify = settings.notify.secrets();
-    for (subject, secret) in of_districts.chain(of_apps).chain(of_catalog).chain(of_notify) {
+    let of_changes = settings.changes.secret().map(|it| ("changes: webhook_secret".to_owned(), it));
+    let of_access = settings.access.snapshot_key.iter().map(|it| ("access: snapshot_key".to_owned(), it));
+    let all = of_districts.chain(of_apps).chain(of_catalog).chain(of_notify).chain(of_changes).chain(of_access);
+    for (subject, secret) in all {
+        place::secret(&subject, secret, findings);
         if let Err(error) = secret.reveal(crate::secret::process_environment) {
             findings.note("secret", &subject, State::Failing, error.to_string());
         } else if secret.is_plain() {
@@ -361,11 +352,35 @@ async fn surplus(store: &Store, findings: &mut Findings) {
     }
 }
 
+/// A clock that is further off than this has signed requests refused.
+const CLOCK_OFF: i64 = 60;
+
+/// Compares the clock with that of the first feed that tells its own.
+async fn clock_of_others(directory: &Directory, findings: &mut Findings) {
+    // One that does not answer is told of below; a fleet of them would only make us wait.
+    let asked =
+        directory.all().filter(|it| matches!(it.feed, feed::Settings::Oneroster(_) | feed::Settings::Clever(_)));
+    for district in asked.take(3) {
+        let Some(theirs) = feed::server_time(&district.feed).await else { continue };
+        let off = (clock::real_now().instant() - theirs).num_seconds();
+        let told = || {
+            let way = if off > 0 { "ahead of" } else { "behind" };
+            format!(
+                "this machine's clock is {} s {way} that of the server of `{}`, so signed requests may be refused: set it right, with NTP",
+                off.abs(),
+                district.id
+            )
+        };
+        return findings.result("clock", "feeds", if off.abs() <= CLOCK_OFF { Ok(()) } else { Err(told()) });
+    }
+}
+
 async fn feeds(settings: &Settings, findings: &mut Findings) {
     let directory = Directory::discover(settings).await;
     for problem in &directory.problems {
         findings.note("clever_app", &problem.app, State::Failing, problem.message.clone());
     }
+    clock_of_others(&directory, findings).await;
     for district in directory.all() {
         if district.is_by_hand() {
             findings.ok("feed", &district.id);

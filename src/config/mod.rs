@@ -5,6 +5,7 @@
 
 mod merge;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -71,7 +72,7 @@ pub enum ConfigError {
         /// The file.
         path: String,
         /// The kind of failure.
-        why: std::io::ErrorKind,
+        why: ErrorKind,
     },
     /// A file is not TOML.
     #[error("{path}:{line}: {message}")]
@@ -113,8 +114,12 @@ pub fn read(named: &[PathBuf]) -> Result<Settings, ConfigError> {
 
 fn table(path: &Path) -> Result<toml::Table, ConfigError> {
     let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ConfigError::Unreadable { path: shown.clone(), why: error.kind() })?;
+    let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => {
+            ConfigError::Invalid { files: shown.clone(), message: "is not UTF-8 text: save it as UTF-8".to_owned() }
+        }
+        why => ConfigError::Unreadable { path: shown.clone(), why },
+    })?;
     text.parse().map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
@@ -149,13 +154,33 @@ fn words(error: &config::ConfigError) -> String {
             None => format!("expected {expected}"),
         },
         E::At { error, key, .. } => match key {
-            Some(key) => format!("`{key}`: {}", words(error)),
+            Some(key) => format!("`{}`: {}", dotted(key), words(error)),
             None => words(error),
         },
-        E::NotFound(key) => format!("`{key}` is missing"),
-        E::Message(message) => without_values(&catalog::with_nearest(message)),
+        E::NotFound(key) => format!("`{}` is missing", dotted(key)),
+        E::Message(message) => match message.strip_prefix("failed to parse timezone: ") {
+            Some(zone) => zone_words(zone.trim_matches(['\'', '"'])),
+            None => without_values(&catalog::with_nearest(message)),
+        },
         _ => "a value does not fit its key".to_owned(),
     }
+}
+
+/// `district[0]time_zone`, as the library has it, with its dot.
+fn dotted(key: &str) -> String {
+    key.replace(']', "].").replace("].[", "][").trim_end_matches('.').to_owned()
+}
+
+/// A zone that is none, and the nearest where one is near.
+fn zone_words(zone: &str) -> String {
+    let known = chrono_tz::TZ_VARIANTS.iter().map(|it| it.name());
+    let near = known.map(|it| (strsim::jaro_winkler(zone, it), it)).filter(|(near, _)| *near > 0.93);
+    let near = near.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let remedy = near.map_or_else(
+        || "write one of the IANA database, such as `America/Chicago`".to_owned(),
+        |(_, name)| format!("did you mean `{name}`?"),
+    );
+    format!("`{zone}` is no time zone; {remedy}")
 }
 
 /// Cuts what serde quotes of a value: `invalid value: string "…", expected …`.

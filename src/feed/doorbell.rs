@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::feed::FeedError;
 use crate::feed::http::Post;
 use crate::feed::webhook::{Named, Webhook};
-use crate::secret::Environment;
+use crate::secret::{Environment, Secret};
 
 const NAMED: Named = Named {
     what: "changes",
@@ -24,6 +24,11 @@ impl Doorbell {
     /// Whether there is a bell to ring.
     pub fn is_set(&self) -> bool {
         self.0.webhook_url.is_some()
+    }
+
+    /// What rings are signed with, if there is a bell.
+    pub fn secret(&self) -> Option<&Secret> {
+        self.0.webhook_secret.as_ref()
     }
 
     /// Checks what can be checked alone; the message names the key.

@@ -3,6 +3,7 @@
 
 pub mod clever;
 mod csv;
+mod date;
 mod document;
 mod doorbell;
 mod error;
@@ -20,6 +21,7 @@ pub(crate) mod webhook;
 use std::sync::Arc;
 
 pub use csv::pack;
+pub use date::server_time;
 pub use document::{Fetched, Service};
 pub use doorbell::Doorbell;
 pub use error::{FeedError, Place};

@@ -41,9 +41,11 @@ impl Csv {
         Self { path: settings.path.clone(), settle, context }
     }
 
-    /// Looks whether there is a complete upload.
+    /// Looks whether there is a complete upload, and whether its files begin as they should.
     pub(super) async fn probe(&self) -> Result<(), FeedError> {
-        upload::find(&self.path, self.settle).await.map(drop)
+        let found = upload::find(&self.path, self.settle).await?;
+        let reading = move || read::heads(&mut Files::open(&found.upload)?);
+        tokio::task::spawn_blocking(reading).await.map_err(|_| FeedError::Stopped)?
     }
 
     /// Reads the upload, row by row, off the runtime's threads.

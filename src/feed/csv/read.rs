@@ -64,6 +64,19 @@ pub(super) fn all(files: &mut Files, progress: &Progress) -> Result<(Builder, St
     Ok((convert.to, hex::encode(content.finalize())))
 }
 
+/// Reads what says how each file is to be read: the manifest, encodings and columns.
+pub(super) fn heads(files: &mut Files) -> Result<(), FeedError> {
+    let manifest = Manifest::read(files)?;
+    let has_roles = files.has("roles.csv");
+    for file in READ {
+        if let Some(kind) = kind(file).filter(|_| manifest.mode(file, files.has(file)) == Mode::Bulk && files.has(file))
+        {
+            files.read(file, |reader| Table::open(file, reader, needed(kind, has_roles)).map(drop))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a file counts: not absent, not missing, and no delta.
 fn is_read(manifest: &Manifest, files: &Files, file: &'static str, convert: &mut Convert) -> Result<bool, FeedError> {
     let there = files.has(file);

@@ -10,6 +10,7 @@ mod catalog;
 mod classes;
 mod clever;
 mod decisions;
+mod doctor;
 mod drip;
 mod earlier;
 mod erase;
