@@ -72,7 +72,7 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     if night || (record.mode == "apply" && error.is_disconnected()) {
         return standing(&job, world, record).await;
     }
-    world.store.finish_run(&record).await?;
+    world.store.finish_run(&record, Some(job.fence)).await?;
     Ok(record)
 }
 
@@ -157,7 +157,7 @@ async fn unfetched(
         return standing(job, world, RunRecord { status: RunStatus::Applying, ..record }).await;
     }
     let record = RunRecord { status: RunStatus::Unchanged, finished_at: Some(world.clock.now()), ..record };
-    world.store.finish_run(&record).await?;
+    world.store.finish_run(&record, Some(job.fence)).await?;
     Ok(record)
 }
 
@@ -212,7 +212,7 @@ async fn on_one_revision(
         if record.trigger == Trigger::Schedule {
             *record = standing(job, world, record.clone()).await?;
         } else {
-            world.store.finish_run(record).await?;
+            world.store.finish_run(record, Some(job.fence)).await?;
         }
         return Ok(Whole::Yes);
     }

@@ -114,7 +114,7 @@ async fn once(job: &Job<'_>, uses: &[Activity], world: &World<'_>) -> Result<Run
         // Another report said the same meanwhile.
         world.store.note_use(&district, uses).await?;
         let record = RunRecord { status: RunStatus::Unchanged, finished_at: Some(world.clock.now()), ..record };
-        world.store.finish_run(&record).await?;
+        world.store.finish_run(&record, Some(job.fence)).await?;
         return Ok(record);
     }
     let by_hand = ByHand { activity: uses.to_vec(), ..ByHand::default() };

@@ -267,7 +267,7 @@ async fn cancel(session: &Session, run: &str) -> Result<u8, CommandError> {
         }
     }
     let record = RunRecord { status: RunStatus::Cancelled, finished_at: Some(session.as_of()), ..record };
-    session.store().finish_run(&record).await?;
+    session.store().finish_run(&record, None).await?;
     session.tell(&record)?;
     Ok(0)
 }

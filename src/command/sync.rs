@@ -13,7 +13,7 @@ use crate::feed::Progress;
 use crate::model::{DistrictId, Kind, RunRecord, RunStatus, Trigger};
 use crate::report;
 use crate::schedule::catalog::{self, Accepted, Look};
-use crate::store::{NewRequest, StoreError, WorkerLock};
+use crate::store::{NewRequest, QueueError, StoreError, WorkerLock};
 
 /// How often a follower looks.
 const LOOK: Duration = Duration::from_millis(100);
@@ -172,9 +172,15 @@ impl Session {
             if self.may_work().await?
                 && let Some(claimed) = self.office.claim(Some(&filed.run)).await?
             {
-                let record = self.office.carry_out(claimed, Arc::clone(&progress)).await?;
-                bar.finish();
-                return Ok(record);
+                match self.office.carry_out(claimed, Arc::clone(&progress)).await {
+                    Ok(record) => {
+                        bar.finish();
+                        return Ok(record);
+                    }
+                    // Another process took the run over while this one stood still: it is followed like one that waits.
+                    Err(QueueError::LeaseLost(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             looks += 1;
             if looks == PATIENCE {

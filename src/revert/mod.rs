@@ -99,7 +99,8 @@ async fn once(job: &Job<'_>, ask: &Ask, world: &World<'_>) -> Result<RunRecord, 
         record.revert = Some(told);
         record.status = RunStatus::Planned;
         record.finished_at = Some(world.clock.now());
-        world.store.finish_run(&record).await.map_err(|error| Box::new(RunError::from(error)))?;
+        let finished = world.store.finish_run(&record, Some(job.fence)).await;
+        finished.map_err(|error| Box::new(RunError::from(error)))?;
         return Ok(record);
     }
     worked.does_something(&archive)?;

@@ -166,7 +166,7 @@ impl World<'_> {
             && writes.daily_removed.is_empty();
         if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
             // A second run of the same data writes nothing but its own row, and that the data is of now.
-            self.store.finish_unchanged(&record, writes.source.as_ref()).await?;
+            self.store.finish_unchanged(&record, Some(job.fence), writes.source.as_ref()).await?;
             return Ok((record, revision));
         }
         let news = news(&writes);

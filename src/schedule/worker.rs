@@ -87,7 +87,7 @@ impl Office {
                 "the run was taken up {TAKEN_UP} times and never came to an end: nothing was changed; read the log of the time \
                  before, then sync again"
             );
-            return self.failed(record, message).await;
+            return self.failed(claimed, record, message).await;
         }
         let Some(district) = self.district(&record.district).await else {
             let message = format!(
@@ -95,7 +95,7 @@ impl Office {
                  configuration, or let its roster rest",
                 record.district
             );
-            return self.failed(record, message).await;
+            return self.failed(claimed, record, message).await;
         };
         self.store
             .ensure_district(&district.id(), district.name(), district.time_zone, district.feed.end_dates())
@@ -123,7 +123,7 @@ impl Office {
         };
         let upload = match upload(claimed, &district) {
             Ok(upload) => upload,
-            Err(message) => return self.failed(record, message).await,
+            Err(message) => return self.failed(claimed, record, message).await,
         };
         let job = Job { district: &district, run: record.clone(), fence: claimed.fence, upload };
         let outcome = match claimed.request.mode.as_str() {
@@ -141,7 +141,7 @@ impl Office {
         };
         match outcome {
             Ok(record) => Ok(record),
-            Err(message) => self.failed(record, message).await,
+            Err(message) => self.failed(claimed, record, message).await,
         }
     }
 
@@ -208,15 +208,15 @@ impl Office {
 
     /// Ends a claimed run that could not be carried out, with the reason.
     pub async fn give_up(&self, claimed: &Claimed, message: String) -> Result<RunRecord, QueueError> {
-        let record = self.failed(queued_record(&claimed.request), message).await?;
+        let record = self.failed(claimed, queued_record(&claimed.request), message).await?;
         self.queue.finish(&record.run, claimed.fence, record.status).await?;
         Ok(record)
     }
 
-    async fn failed(&self, record: RunRecord, message: String) -> Result<RunRecord, QueueError> {
+    async fn failed(&self, claimed: &Claimed, record: RunRecord, message: String) -> Result<RunRecord, QueueError> {
         let finished_at = Some(self.clock.now());
         let record = RunRecord { status: RunStatus::Failed, error: Some(message), finished_at, ..record };
-        match self.store.finish_run(&record).await {
+        match self.store.finish_run(&record, Some(claimed.fence)).await {
             Ok(()) => Ok(record),
             Err(WriteError::AlreadyDone(run)) => Ok(self.store.run(&run).await?.unwrap_or(record)),
             Err(WriteError::Store(error)) => Err(error.into()),

@@ -98,6 +98,11 @@ impl<'v, T> Param<'v> for T where T: Encode<'v, Sqlite> + Type<Sqlite> + Encode<
 pub(crate) trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 impl<T> Row for T where T: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin {}
 
+/// The server ends a transaction whose process stands still: stopped or cut off in the middle of one, it would keep the
+/// district's row from whoever takes the run over, for as long as it is not seen to be dead (F22). Between two statements this
+/// program only computes, seconds for the largest district.
+const BEGIN_ON_POSTGRES: &str = "BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5min'";
+
 /// An open database.
 #[derive(Clone, Debug)]
 pub(crate) enum Db {
@@ -119,7 +124,7 @@ impl Db {
     pub(crate) async fn write(&self) -> Result<Tx, StoreError> {
         let begun = match self {
             Self::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite),
-            Self::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
+            Self::Postgres(pool) => pool.begin_with(BEGIN_ON_POSTGRES).await.map(Tx::Postgres),
         };
         begun.map_err(|error| StoreError::of("BEGIN", &error))
     }

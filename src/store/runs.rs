@@ -295,23 +295,32 @@ pub(super) async fn read_review(tx: &mut Tx, district: &DistrictId) -> Result<Op
 }
 
 impl Store {
-    /// Keeps the row of a run that writes nothing else: failed, unchanged, planned, cancelled.
-    /// [`WriteError::AlreadyDone`] if it has a final row.
-    pub async fn finish_run(&self, run: &RunRecord) -> Result<(), WriteError> {
-        self.finish(run, None).await
+    /// Keeps the row of a run that writes nothing else: failed, unchanged, planned, cancelled. `fence` is the lease's number;
+    /// none for what runs without a lease. [`WriteError::AlreadyDone`] if it has a final row, [`WriteError::Fenced`] if another
+    /// process has the district: then it is not for this one to say how the run ends.
+    pub async fn finish_run(&self, run: &RunRecord, fence: Option<i64>) -> Result<(), WriteError> {
+        self.finish(run, fence, None).await
     }
 
     /// The same of a run whose complete pull is as the store has it: what is in use is as new as that pull, which makes no
     /// plan stale.
-    pub async fn finish_unchanged(&self, run: &RunRecord, pull: Option<&SourceMark>) -> Result<(), WriteError> {
-        self.finish(run, pull).await
+    pub async fn finish_unchanged(
+        &self,
+        run: &RunRecord,
+        fence: Option<i64>,
+        pull: Option<&SourceMark>,
+    ) -> Result<(), WriteError> {
+        self.finish(run, fence, pull).await
     }
 
-    async fn finish(&self, run: &RunRecord, pull: Option<&SourceMark>) -> Result<(), WriteError> {
+    async fn finish(&self, run: &RunRecord, fence: Option<i64>, pull: Option<&SourceMark>) -> Result<(), WriteError> {
         let mut tx = self.db.write().await?;
-        let locked = district::lock(&mut tx, &run.district).await?;
+        let mut locked = district::lock(&mut tx, &run.district).await?;
         if is_done(&mut tx, &run.run).await? {
             return Err(WriteError::AlreadyDone(run.run.clone()));
+        }
+        if let Some(fence) = fence {
+            locked.pass(&mut tx, fence).await?;
         }
         put_run(&mut tx, run).await?;
         if run.status == RunStatus::Failed {

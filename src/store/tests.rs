@@ -111,7 +111,7 @@ async fn a_commit_whose_answer_was_lost_is_settled_by_the_runs_row() {
 
     let not_there = store.settle(&run, lost.clone()).await;
     assert_eq!(not_there, Err(super::WriteError::Store(lost.clone())));
-    store.finish_run(&run).await.unwrap();
+    store.finish_run(&run, None).await.unwrap();
     assert_eq!(store.settle(&run, lost.clone()).await, Ok(Some(span)));
     run.audit = None;
     let anothers = store.settle(&run, lost.clone()).await;

@@ -8,7 +8,8 @@ use rosterd::model::Verb;
 use rosterd::model::{
     Alert, AlertKind, Assignment, Baseline, Daily, Decision, EducatorAccess, EndDates, Ended, Fingerprint, HeldChange,
     HoldDecision, HoldRecord, Kind, Leaving, Level, Override, OverrideKind, Pool, ProductCode, Record, ReleaseReason,
-    Remembered, RunStatus, SeatState, SourceId, SourceMark, Spell, SubscriptionId, Target, Terms, Timestamp, Verdict,
+    Remembered, RunRecord, RunStatus, SeatState, SourceId, SourceMark, Spell, SubscriptionId, Target, Terms, Timestamp,
+    Verdict,
 };
 use rosterd::store::{
     Activity, AuditFilter, ByHand, CatalogLook, HoldUpdate, RunFilter, Store, StoreError, WriteError,
@@ -121,6 +122,8 @@ async fn an_older_holder_is_fenced_out(fresh: &Fresh) {
     let mut old = first_run();
     old.fence = Some(7);
     assert_eq!(store.write(old).await, Err(WriteError::Fenced));
+    let failed = RunRecord { status: RunStatus::Failed, ..run("01RUN-1", monday()) };
+    assert_eq!(store.finish_run(&failed, Some(7)).await, Err(WriteError::Fenced), "nor says that the run failed");
     let mut new = first_run();
     new.fence = Some(8);
     store.write(new).await.unwrap();
@@ -133,7 +136,7 @@ async fn a_run_is_written_once(fresh: &Fresh) {
     store.write(first_run()).await.unwrap();
     let done = WriteError::AlreadyDone("01RUN-1".into());
     assert_eq!(store.write(first_run()).await, Err(done.clone()));
-    assert_eq!(store.finish_run(&run("01RUN-1", monday())).await, Err(done));
+    assert_eq!(store.finish_run(&run("01RUN-1", monday()), None).await, Err(done));
     clean(&store).await;
 }
 
@@ -175,10 +178,10 @@ async fn runs_are_listed_newest_first(fresh: &Fresh) {
     let mut failed = run("01RUN-2", tuesday());
     failed.status = RunStatus::Failed;
     failed.error = Some("the feed answered 500".to_owned());
-    store.finish_run(&failed).await.unwrap();
+    store.finish_run(&failed, None).await.unwrap();
     let mut other = run("01RUN-3", tuesday());
     other.district = "elm".into();
-    store.finish_run(&other).await.unwrap();
+    store.finish_run(&other, None).await.unwrap();
 
     let ids = async |filter: RunFilter| -> Vec<String> {
         let runs = store.runs(&filter).await.unwrap();

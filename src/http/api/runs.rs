@@ -245,7 +245,7 @@ pub(crate) async fn cancel(
     }
     let finished_at = Some(office.clock.now());
     let record = RunRecord { status: RunStatus::Cancelled, finished_at, ..record };
-    office.store.finish_run(&record).await.map_err(|error| match error {
+    office.store.finish_run(&record, None).await.map_err(|error| match error {
         WriteError::Store(error) => Problem::from(error),
         WriteError::AlreadyDone(_) | WriteError::Fenced | WriteError::Stale { .. } => {
             Problem::new(StatusCode::CONFLICT, error.to_string())
