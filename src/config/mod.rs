@@ -112,6 +112,12 @@ pub fn read(named: &[PathBuf]) -> Result<Settings, ConfigError> {
     assemble(&merged, environment.try_parsing(true), files)
 }
 
+/// Reads one text, as if it were a file of that name, without the environment.
+pub fn parse(text: &str, name: &str) -> Result<Settings, ConfigError> {
+    let environment = config::Environment::default().source(Some(config::Map::new()));
+    assemble(&parsed(text, name.to_owned())?, environment, vec![PathBuf::from(name)])
+}
+
 fn table(path: &Path) -> Result<toml::Table, ConfigError> {
     let shown = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
@@ -120,6 +126,10 @@ fn table(path: &Path) -> Result<toml::Table, ConfigError> {
         }
         why => ConfigError::Unreadable { path: shown.clone(), why },
     })?;
+    parsed(&text, shown)
+}
+
+fn parsed(text: &str, shown: String) -> Result<toml::Table, ConfigError> {
     text.parse().map_err(|error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         let line = text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;

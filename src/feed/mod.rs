@@ -11,6 +11,7 @@ pub mod http;
 mod lenient;
 mod oneroster;
 mod pace;
+pub mod page;
 mod progress;
 mod recognize;
 mod settings;

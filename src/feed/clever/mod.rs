@@ -11,11 +11,12 @@ use secrecy::SecretString;
 use url::Url;
 
 pub use tokens::{CleverDistrict, districts};
+pub(super) use walk::cursor;
 
 use crate::feed::Context;
 use crate::feed::clever::convert::Convert;
 use crate::feed::clever::walk::Reader;
-use crate::feed::clever::wire::District;
+use crate::feed::clever::wire::{District, Page};
 use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::{bearer, reveal};
@@ -56,6 +57,21 @@ enum Access {
 }
 
 impl Clever {
+    /// A page of `district` by itself.
+    pub(super) fn read_page(
+        kind: Kind,
+        body: &[u8],
+        place: &Place,
+        district: SourceId,
+    ) -> Result<crate::feed::page::Page, FeedError> {
+        let page = Page::read(body, place)?;
+        let mut convert = Convert::new(district);
+        for item in &page.data {
+            convert.row(kind, item.data);
+        }
+        Ok(crate::feed::page::Page { rows: page.data.len(), next: page.next().map(str::to_owned) })
+    }
+
     pub(super) fn open(settings: &CleverSettings, context: Context) -> Result<Self, FeedError> {
         let (access, url) = if let Some(token) = &settings.token {
             (Access::Token(bearer(&reveal("token", token, context.environment)?)), CLEVER_URL.to_owned())

@@ -67,8 +67,7 @@ impl<'a> Reader<'a> {
                 return Ok(repeated);
             };
             // A link that leads elsewhere is not followed; the walk goes on after the last row.
-            let cursor = same_origin(&self.clever.base, link).and_then(|url| starting_after(&url));
-            let Some(cursor) = cursor.or(last) else {
+            let Some(cursor) = cursor(&self.clever.base, link).or(last) else {
                 let problem = "the next page cannot be named".to_owned();
                 return Err(FeedError::Shape { place, problem }.into());
             };
@@ -132,6 +131,11 @@ impl<'a> Reader<'a> {
 fn query(limit: u32, after: Option<&str>) -> String {
     let after = after.map(|id| format!("&starting_after={}", encode(id))).unwrap_or_default();
     format!("limit={limit}{after}")
+}
+
+/// Where a link to the next page begins, if it stays where the credential belongs.
+pub(in crate::feed) fn cursor(base: &Url, link: &str) -> Option<String> {
+    starting_after(&same_origin(base, link)?)
 }
 
 fn starting_after(url: &Url) -> Option<String> {

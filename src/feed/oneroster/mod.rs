@@ -180,6 +180,23 @@ enum Pulled {
     Odd,
 }
 
+/// The collection that holds a kind.
+pub(super) fn collection(kind: Kind) -> &'static str {
+    COLLECTIONS.iter().find(|(of, _)| *of == kind).map_or("", |(_, name)| *name)
+}
+
+impl OneRoster {
+    /// A page by itself.
+    pub(super) fn read_page(kind: Kind, body: &[u8], collection: &str, place: &Place) -> Result<crate::feed::page::Page, FeedError> {
+        let rows = envelope::rows(body, collection, place)?;
+        let mut convert = Convert::default();
+        for row in &rows {
+            convert.json(kind, row);
+        }
+        Ok(crate::feed::page::Page { rows: rows.len(), next: None })
+    }
+}
+
 impl Convert {
     /// Reads a JSON row; one that cannot be read is there nevertheless (P11).
     fn json(&mut self, kind: Kind, row: &RawValue) {

@@ -13,7 +13,7 @@ use rosterd::store::QueueError;
 
 use super::image::{Cut, lay};
 use super::power::recorded;
-use super::story::{self, Files, School, at, children, opened, without_a_school};
+use super::story::{self, Files, School, at, children, listed, opened, without_a_school};
 use crate::support::chance::Chance;
 use crate::support::db::{Backend, Fresh};
 use crate::support::desk::Desk;
@@ -165,12 +165,6 @@ impl Case<'_> {
     }
 }
 
-/// The children of an export.
-fn listed(files: &Files) -> Vec<String> {
-    let ids = files["users.csv"].lines().filter(|line| line.starts_with("child-") && !line.contains("tobedeleted"));
-    ids.map(|line| line.split(',').next().unwrap().to_owned()).collect()
-}
-
 /// Every way for a call to fail.
 fn failures(call: Call, calls: u64) -> Vec<Failure> {
     let full: &[bool] = if call == Call::Write { &[false, true] } else { &[false] };
@@ -195,6 +189,9 @@ async fn tried(case: &Case<'_>, most: Option<usize>, seed: u64, when: &str) -> (
         for failure in all {
             tries += 1;
             met += usize::from(case.survives(failure, when).await);
+            if most.is_none() && tries % 100 == 0 {
+                eprintln!("{when}: {tries} calls failed, {met} of them met");
+            }
         }
     }
     (tries, met)

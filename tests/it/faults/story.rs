@@ -59,6 +59,12 @@ impl School {
     }
 }
 
+/// The children of an export.
+pub(super) fn listed(files: &Files) -> Vec<String> {
+    let ids = files["users.csv"].lines().filter(|line| line.starts_with("child-") && !line.contains("tobedeleted"));
+    ids.map(|line| line.split(',').next().unwrap().to_owned()).collect()
+}
+
 /// What someone was told.
 #[derive(Clone, Debug)]
 pub(super) struct Told {

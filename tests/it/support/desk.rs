@@ -65,22 +65,27 @@ impl Desk {
 
     /// On a database that may have something already, or may not work: then it is given back.
     pub(crate) async fn open(fresh: Fresh) -> Result<Self, Box<(Fresh, StoreError)>> {
-        match Self::office(&fresh).await {
+        let feed = fresh.folder().join("feed");
+        std::fs::create_dir_all(&feed).unwrap();
+        let feed = format!(r#"{{ kind = "oneroster-csv", path = "{}", settle_seconds = 0 }}"#, feed.display());
+        Self::open_with(fresh, &feed).await
+    }
+
+    /// The same with another feed.
+    pub(crate) async fn open_with(fresh: Fresh, feed: &str) -> Result<Self, Box<(Fresh, StoreError)>> {
+        match Self::office(&fresh, feed).await {
             Ok(office) => Ok(Self { fresh, office, written: BTreeMap::new(), known: RefCell::default() }),
             Err(error) => Err(Box::new((fresh, error))),
         }
     }
 
-    async fn office(fresh: &Fresh) -> Result<Office, StoreError> {
-        let (feed, catalog) = (fresh.folder().join("feed"), fresh.folder().join("catalog.toml"));
-        std::fs::create_dir_all(&feed).unwrap();
+    async fn office(fresh: &Fresh, feed: &str) -> Result<Office, StoreError> {
+        let catalog = fresh.folder().join("catalog.toml");
         let text = format!(
             "[store]\nurl = \"{}\"\n[catalog]\npath = \"{}\"\n[[district]]\nid = \"{DISTRICT}\"\nname = \"Simulated Schools\"\n\
-             time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\n\
-             feed = {{ kind = \"oneroster-csv\", path = \"{}\", settle_seconds = 0 }}\n",
+             time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\nfeed = {feed}\n",
             fresh.settings.url,
             catalog.display(),
-            feed.display()
         );
         let path = fresh.folder().join("rosterd.toml");
         std::fs::write(&path, text).unwrap();
@@ -161,14 +166,30 @@ impl Desk {
         self.carried_out(Self::night(at)).await
     }
 
-    /// What a worker does first: every holder of a lease is dead, and what they had begun is done.
-    pub(crate) async fn take_over(&mut self, at: Timestamp) -> Result<Vec<RunRecord>, QueueError> {
+    /// A sync that a person asks for.
+    pub(crate) async fn sync_by_hand(&mut self, at: Timestamp) -> RunRecord {
+        self.carry_out(Self::request("apply", Trigger::Cli, at)).await
+    }
+
+    /// A night that is filed, for whoever takes it up.
+    pub(crate) async fn file(&self, at: Timestamp) {
+        self.office.queue.request(Self::night(at)).await.unwrap();
+    }
+
+    /// Takes up the oldest request that nobody works on, if there is any.
+    pub(crate) async fn take_up(&mut self, at: Timestamp) -> Result<Option<RunRecord>, QueueError> {
         self.office.clock = Clock::Fixed(at);
         self.known.take();
+        let Some(claimed) = self.office.claim(None).await? else { return Ok(None) };
+        self.office.carry_out(claimed, Arc::new(Progress::default())).await.map(Some)
+    }
+
+    /// What a worker does first: every holder of a lease is dead, and what they had begun is done.
+    pub(crate) async fn take_over(&mut self, at: Timestamp) -> Result<Vec<RunRecord>, QueueError> {
         self.office.queue.void_all_leases().await?;
         let mut done = Vec::new();
-        while let Some(claimed) = self.office.claim(None).await? {
-            done.push(self.office.carry_out(claimed, Arc::new(Progress::default())).await?);
+        while let Some(run) = self.take_up(at).await? {
+            done.push(run);
         }
         Ok(done)
     }

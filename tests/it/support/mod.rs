@@ -12,6 +12,7 @@ pub(crate) mod postgres;
 pub(crate) mod truth;
 pub(crate) mod upload;
 pub(crate) mod vendor;
+pub(crate) mod wire;
 pub(crate) mod world;
 
 /// What a large round is told by its environment.
