@@ -118,21 +118,25 @@ impl OneRoster {
             let place = Place::new(&self.context.district, KIND, collection);
             let of = (kind, collection);
             let mut found = self.walk(of, &place, &mut manners, &mut convert, recognizer.as_mut()).await?;
-            if found.repeated > 0 {
-                if recall.is_some_and(Recall::knows) {
-                    // Known rows do not say which other rows they stand beside.
-                    return Ok(Pulled::Odd);
-                }
-                // Rows of both walks count together, so that nothing a page hid from one of them is missed.
+            if found.walks_wanted() > 1 && recall.is_some_and(Recall::knows) {
+                // Known rows do not say which other rows they stand beside.
+                return Ok(Pulled::Odd);
+            }
+            let mut walks = 1;
+            while walks < found.walks_wanted() {
+                // Rows of all walks count together, so that nothing a page hid from one of them is missed.
                 convert.again(true);
                 found = self.walk(of, &place, &mut manners, &mut convert, None).await?;
                 convert.again(false);
-                if found.repeated > 0 {
-                    let message = "ids came more than once in a walk, and in the next walk again; each was taken once";
-                    for _ in 0..found.repeated {
-                        convert.to.warn("repeated_id", Some(kind), message, None);
-                    }
-                }
+                walks += 1;
+            }
+            if found.shifted {
+                let problem = "rows came or went before the page that was read, in walk after walk".to_owned();
+                return Err(Stop::Moved(Box::new(place), problem));
+            }
+            let message = "ids came more than once in a walk, and in the next walk again; each was taken once";
+            for _ in 0..found.repeated {
+                convert.to.warn("repeated_id", Some(kind), message, None);
             }
             walked.push((collection, place, found));
         }

@@ -16,6 +16,9 @@ use crate::model::Kind;
 
 /// No collection has more pages (T6).
 const PAGES: u32 = 100_000;
+/// A page of so many rows is followed by one that begins with its last row: where it does not, rows came or went before it,
+/// and others were passed over (F40). Smaller pages would cost too many requests.
+const OVERLAP_FROM: usize = 10;
 /// So many pages in a row without a new id are a circle.
 const STALE_PAGES: u32 = 3;
 
@@ -43,6 +46,19 @@ pub(crate) struct Walked {
     pub total: Option<u64>,
     /// Ids that came more than once.
     pub repeated: u64,
+    /// Whether rows moved from one page to another meanwhile.
+    pub shifted: bool,
+}
+
+impl Walked {
+    /// After how many walks the rows can be believed, by what this one found.
+    pub(crate) fn walks_wanted(&self) -> u32 {
+        match self {
+            Self { shifted: true, .. } => 3,
+            Self { repeated: 1.., .. } => 2,
+            Self { .. } => 1,
+        }
+    }
 }
 
 impl Server {
@@ -57,11 +73,19 @@ impl Server {
     ) -> Result<Walked, Stop> {
         let mut walk = Walk::default();
         for _ in 0..PAGES {
-            let here = place.clone().at(format!("offset {}", walk.offset));
-            let reply = self.page(collection, &here, manners, walk.offset, manners.limit).await?;
+            let edge = walk.edge.take();
+            let from = walk.offset.saturating_sub(u64::from(edge.is_some()));
+            let here = place.clone().at(format!("offset {from}"));
+            let reply = self.page(collection, &here, manners, from, manners.limit).await?;
             manners.check(&reply, &here)?;
             let body: &[u8] = if reply.status == 204 { b"{}" } else { &reply.body };
-            let rows = Rows::read(body, (kind, collection), &here, recognizer.as_deref_mut())?;
+            let mut rows = Rows::read(body, (kind, collection), &here, recognizer.as_deref_mut(), edge.as_deref())?;
+            if rows.shifted {
+                // A server that keeps no order shifts its rows always; all that can be done there is to count them.
+                walk.shifted |= manners.sort;
+                walk.offset = from;
+            }
+            walk.edge = rows.edge.take();
             let ended = walk.advance(&rows, reply.total, &here)?;
             walk.note_ids(&rows, &here)?;
             take(Page { rows: &rows.read, count: rows.count, total: walk.total }, recognizer.as_deref_mut());
@@ -71,7 +95,8 @@ impl Server {
                     ids.sort_unstable();
                     it.repeated(kind, &ids)
                 });
-                return Ok(Walked { total: walk.total, repeated: walk.repeated + known.unwrap_or(0) });
+                let repeated = walk.repeated + known.unwrap_or(0);
+                return Ok(Walked { total: walk.total, repeated, shifted: walk.shifted });
             }
         }
         Err(FeedError::Loop { place: place.clone(), problem: "too many pages" }.into())
@@ -192,6 +217,24 @@ struct Rows<'a> {
     again: u64,
     /// Whether the first row is a known one, which `read` says nothing of.
     first: Option<First>,
+    /// Whether the page does not begin with the row that it was to begin with.
+    shifted: bool,
+    /// Nothing came, not even that row.
+    empty: bool,
+    /// The last row, where the next page is to begin with it.
+    edge: Option<Vec<u8>>,
+}
+
+/// The rows of a page after the one that it was to begin with; whether it did not, and the row that the next one is to begin with.
+fn after_edge<'r, T>(
+    rows: &'r [T],
+    bytes: impl Fn(&T) -> &[u8],
+    edge: Option<&[u8]>,
+) -> (&'r [T], bool, Option<Vec<u8>>) {
+    let follows = edge.is_none_or(|edge| rows.first().is_some_and(|row| bytes(row) == edge));
+    let fresh = if follows && edge.is_some() { rows.get(1..).unwrap_or_default() } else { rows };
+    let next = fresh.last().filter(|_| rows.len() >= OVERLAP_FROM).map(|row| bytes(row).to_vec());
+    (fresh, !follows, next)
 }
 
 /// What a page begins with.
@@ -207,19 +250,23 @@ impl<'a> Rows<'a> {
         (kind, collection): (Kind, &str),
         place: &Place,
         recognizer: Option<&mut Recognizer<'_>>,
+        edge: Option<&[u8]>,
     ) -> Result<Self, FeedError> {
         let id = |raw: &RawValue| serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
         let recognizer = recognizer.filter(|_| Recognizer::is_for(kind));
         if let Some(recognizer) = recognizer
             && let Some(all) = split::rows(body, collection)
         {
-            let mut it = Self { count: all.len(), read: Vec::new(), known: 0, again: 0, first: None };
-            for row in all {
+            let (fresh, shifted, next) = after_edge(&all, |row| row, edge);
+            let (count, empty) = (fresh.len(), all.is_empty());
+            let mut it =
+                Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
+            for &row in fresh {
                 let first = match recognizer.look(kind, row) {
                     Look::New(hash) => {
                         let Ok(raw) = serde_json::from_slice::<&RawValue>(row) else {
                             // The page is broken; what is wrong with it the whole reading says.
-                            return Self::whole(body, collection, place);
+                            return Self::whole(body, collection, place, edge);
                         };
                         let id = id(raw);
                         it.read.push(Row { raw, hash, id: id.clone() });
@@ -235,15 +282,17 @@ impl<'a> Rows<'a> {
             }
             return Ok(it);
         }
-        Self::whole(body, collection, place)
+        Self::whole(body, collection, place, edge)
     }
 
-    fn whole(body: &'a [u8], collection: &str, place: &Place) -> Result<Self, FeedError> {
-        let rows = envelope::rows(body, collection, place)?;
+    fn whole(body: &'a [u8], collection: &str, place: &Place, edge: Option<&[u8]>) -> Result<Self, FeedError> {
+        let all = envelope::rows(body, collection, place)?;
+        let (rows, shifted, next) = after_edge(&all, |row| row.get().as_bytes(), edge);
         let id = |raw: &RawValue| serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
-        let read: Vec<Row<'a>> = rows.into_iter().map(|raw| Row { raw, hash: 0, id: id(raw) }).collect();
+        let read: Vec<Row<'a>> = rows.iter().map(|&raw| Row { raw, hash: 0, id: id(raw) }).collect();
         let first = read.first().map(|row| First::Read(row.id.clone()));
-        Ok(Self { count: read.len(), read, known: 0, again: 0, first })
+        let (count, empty) = (read.len(), all.is_empty());
+        Ok(Self { count, read, known: 0, again: 0, first, shifted, empty, edge: next })
     }
 }
 
@@ -255,6 +304,8 @@ struct Walk {
     repeated: u64,
     first: Option<First>,
     stale: u32,
+    edge: Option<Vec<u8>>,
+    shifted: bool,
 }
 
 impl Walk {
@@ -278,7 +329,8 @@ impl Walk {
                 Err(Stop::Moved(Box::new(place.clone()), problem))
             }
             Some(total) => Ok(self.offset == total),
-            None => Ok(rows.count == 0),
+            // After a page of nothing but the row that it was to begin with, what follows is asked for by itself.
+            None => Ok(rows.empty),
         }
     }
 

@@ -237,10 +237,11 @@ impl Feed {
         tally.failed += usize::from(run.status == RunStatus::Failed);
         let after = self.users().await;
         let baseline = self.desk.baseline().await;
+        let enrolled: BTreeSet<&str> = baseline.roster.enrollments.keys().map(|key| key.user.as_str()).collect();
         let seated: BTreeSet<&str> = baseline.seats.keys().map(|(_, user)| user.as_str()).collect();
         let left = self.source.lock().unwrap().left.clone();
         for id in before.intersection(&there).filter(|id| !left.contains(*id)) {
-            tally.falsely += usize::from(!after.contains(id));
+            tally.falsely += usize::from(!after.contains(id) || !enrolled.contains(id.as_str()));
             tally.seats += usize::from(!seated.contains(id.as_str()));
         }
         self.source.lock().unwrap().schedule.clear();
