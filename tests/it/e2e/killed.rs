@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
 use crate::support::db::Backend;
+use crate::support::number;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, Site};
 
 const SMALL: &str = "pomegranate-charter";
@@ -71,6 +72,10 @@ async fn recovers(site: &Site, unkilled: &[Value], moment: &str) {
 }
 
 async fn a_quarter_of_a_hundred_on_sqlite(seed: u64) {
+    killed_on_sqlite(25, seed).await;
+}
+
+async fn killed_on_sqlite(kills: u32, seed: u64) {
     let site = before_night_2(Backend::Sqlite).await.unwrap();
     let (var, kept) = (site.folder().join("var"), site.folder().join("kept"));
     copy(&var, &kept);
@@ -79,16 +84,16 @@ async fn a_quarter_of_a_hundred_on_sqlite(seed: u64) {
     let whole = started.elapsed();
     let unkilled = told(&site.audit(SMALL).await);
     let mut chance = StdRng::seed_from_u64(seed);
-    let mut at_work = 0;
-    for n in 1..=25 {
+    let mut at_work = 0_u32;
+    for n in 1..=kills {
         copy(&kept, &var);
         let delay = whole.mul_f64(chance.random_range(0.0..1.0));
         let moment = format!("{n} of seed {seed}, after {delay:?} of {whole:?}");
         eprintln!("{moment}");
-        at_work += usize::from(killed_after(&site, delay).await);
+        at_work += u32::from(killed_after(&site, delay).await);
         recovers(&site, &unkilled, &moment).await;
     }
-    assert!(at_work >= 5, "only {at_work} of 25 were killed at work: nothing was shown");
+    assert!(at_work >= kills / 5, "only {at_work} of {kills} were killed at work: nothing was shown");
     site.run(&["verify"]).await.exits(0);
 }
 
@@ -111,6 +116,22 @@ async fn sqlite_survives_the_third_25_kills() {
 #[tokio::test]
 async fn sqlite_survives_the_fourth_25_kills() {
     a_quarter_of_a_hundred_on_sqlite(4).await;
+}
+
+/// `ROSTERD_KILLS` and `ROSTERD_SEED` by command: `cargo test --release --test it killed::ten_thousand -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "a command of its own: it takes its time"]
+async fn ten_thousand_kills() {
+    let (kills, seed) = (number("ROSTERD_KILLS", 10_000), number("ROSTERD_SEED", 1));
+    let begun = Instant::now();
+    let mut done = 0;
+    while done < kills {
+        let more = (kills - done).min(100);
+        let seed = seed + u64::from(done / 100);
+        killed_on_sqlite(more, seed).await;
+        done += more;
+        eprintln!("{done} kills, up to seed {seed}, {:?}", begun.elapsed());
+    }
 }
 
 /// One store, night after night: each is killed once and then completed.

@@ -6,6 +6,7 @@ mod cut;
 mod drift;
 mod failing;
 mod image;
+mod nights;
 mod power;
 mod stopped;
 mod story;

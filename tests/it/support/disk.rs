@@ -90,7 +90,7 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
-    /// Remembers everything from now on; the folder must be empty.
+    /// Remembers everything from now on, before any file is opened. What a file has then is taken to be safe.
     pub(crate) fn record(&self) {
         self.state().trace = Some(Vec::new());
     }
@@ -130,7 +130,7 @@ impl Disk {
         }
     }
 
-    fn opened(&self, name: &str) -> FileNo {
+    fn opened(&self, name: &str, path: &Path) -> FileNo {
         let mut state = self.state();
         if let Some(file) = state.files.get(name) {
             return *file;
@@ -140,6 +140,10 @@ impl Disk {
         state.files.insert(name.to_owned(), file);
         if let Some(trace) = &mut state.trace {
             trace.push(Event::Made { file, name: name.to_owned() });
+            let data = std::fs::read(path).unwrap();
+            if !data.is_empty() {
+                trace.extend([Event::Write { file, at: 0, data }, Event::Sync { file }]);
+            }
         }
         file
     }
@@ -233,15 +237,19 @@ fn register() {
     });
 }
 
-/// The disk and the name within it of a path.
-fn find(path: *const c_char) -> Option<(Arc<Disk>, String)> {
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+/// The disk of a path, if it is watched.
+fn find<'a>(path: *const c_char) -> Option<(Arc<Disk>, &'a Path)> {
     if path.is_null() {
         return None;
     }
     // SAFETY: SQLite hands over a text that ends with a zero.
     let path = Path::new(unsafe { CStr::from_ptr(path) }.to_str().ok()?);
     let disk = watched().get(path.parent()?).cloned()?;
-    Some((disk, path.file_name()?.to_str()?.to_owned()))
+    Some((disk, path))
 }
 
 unsafe extern "C" fn open(
@@ -254,14 +262,14 @@ unsafe extern "C" fn open(
     // SAFETY: SQLite's call is passed on with the VFS that it is meant for; `file` has room for both parts.
     unsafe {
         let open = (*base()).xOpen.unwrap();
-        let Some((disk, name)) = find(path) else { return open(base(), path, file, flags, given) };
+        let Some((disk, found)) = find(path) else { return open(base(), path, file, flags, given) };
         let opened = file.cast::<Opened>();
         let below = opened.add(1).cast::<ffi::sqlite3_file>();
         (*below).pMethods = ptr::null();
         (*opened).head.pMethods = ptr::null();
         let code = open(base(), path, below, flags, given);
         if code == ffi::SQLITE_OK {
-            (*opened).file = disk.opened(&name);
+            (*opened).file = disk.opened(name(found), found);
             (*opened).disk = Arc::into_raw(disk);
             (*opened).below = below;
             (*opened).head.pMethods = &raw const METHODS;
@@ -273,8 +281,8 @@ unsafe extern "C" fn open(
 unsafe extern "C" fn delete(_vfs: *mut ffi::sqlite3_vfs, path: *const c_char, sync: c_int) -> c_int {
     // SAFETY: passed on as it came.
     let code = unsafe { (*base()).xDelete.unwrap()(base(), path, sync) };
-    if let (ffi::SQLITE_OK, Some((disk, name))) = (code, find(path)) {
-        disk.removed(&name, sync != 0);
+    if let (ffi::SQLITE_OK, Some((disk, found))) = (code, find(path)) {
+        disk.removed(name(found), sync != 0);
     }
     code
 }

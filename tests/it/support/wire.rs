@@ -34,13 +34,11 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 async fn server(url: &url::Url) -> std::io::Result<Box<dyn Stream>> {
     let folder = url.query_pairs().find(|(key, _)| key == "host").map(|(_, folder)| folder.into_owned());
-    Ok(match folder {
-        Some(folder) => Box::new(UnixStream::connect(format!("{folder}/.s.PGSQL.5432")).await?),
-        None => {
-            let host = url.host_str().unwrap_or("localhost");
-            Box::new(TcpStream::connect((host, url.port().unwrap_or(5432))).await?)
-        }
-    })
+    if let Some(folder) = folder {
+        return Ok(Box::new(UnixStream::connect(format!("{folder}/.s.PGSQL.5432")).await?));
+    }
+    let host = url.host_str().unwrap_or("localhost");
+    Ok(Box::new(TcpStream::connect((host, url.port().unwrap_or(5432))).await?))
 }
 
 /// The next whole message: its type, none at the start of a connection, its length and its body (PostgreSQL, 54.2).

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::support::chance::Chance;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// A needed file is not in the export (P4).
     NoUsersFile,
     /// A file has its heading and nothing else (P1, P2).
@@ -33,12 +33,12 @@ const ALL: [Fault; 7] = [
 ];
 
 impl Fault {
-    pub(super) fn drawn(chance: &mut Chance) -> Self {
+    pub(crate) fn drawn(chance: &mut Chance) -> Self {
         ALL[chance.below(ALL.len())]
     }
 
     /// Spoils the export.
-    pub(super) fn spoil(self, files: &mut BTreeMap<&'static str, String>, chance: &mut Chance) {
+    pub(crate) fn spoil(self, files: &mut BTreeMap<&'static str, String>, chance: &mut Chance) {
         let lost = |text: &str, chance: &mut Chance, percent: usize| -> String {
             let mut lines = text.lines();
             let head = lines.next().unwrap().to_owned();

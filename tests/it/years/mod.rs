@@ -4,8 +4,8 @@
 //! A hundred years (a command, since it takes its time; `ROSTERD_YEARS` and `ROSTERD_SEED` change it):
 //! `cargo test --release --test it years::a_hundred_school_years -- --ignored --nocapture`
 
-mod fault;
-mod oracle;
+pub(crate) mod fault;
+pub(crate) mod oracle;
 
 use chrono::{Datelike, Days, NaiveDate};
 use rosterd::manual::{Verb, Whom};

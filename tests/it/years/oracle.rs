@@ -9,7 +9,7 @@ use rosterd::model::{Baseline, OverrideKind};
 use crate::support::truth::Truth;
 
 /// Seats that ended between two states although, in the true school, nothing ended them.
-pub(super) fn falsely_ended(truth: &Truth, before: &Baseline, after: &Baseline, day: NaiveDate) -> Vec<SeatKey> {
+pub(crate) fn falsely_ended(truth: &Truth, before: &Baseline, after: &Baseline, day: NaiveDate) -> Vec<SeatKey> {
     let lost = before.seats.keys().filter(|key| !after.seats.contains_key(*key));
     lost.filter(|key| ought_to_stay(truth, after, key, day)).cloned().collect()
 }
