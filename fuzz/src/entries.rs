@@ -65,6 +65,7 @@ fn sent(upload: Vec<u8>) -> Option<Snapshot> {
         district: "d".into(),
         now: Timestamp::from_millis(1_767_225_600_000)?,
         last: None,
+        recall: None,
         clever_apps: Vec::new(),
         environment: |_| None,
         progress: Arc::new(Progress::default()),

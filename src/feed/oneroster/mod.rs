@@ -191,7 +191,12 @@ pub(super) fn collection(kind: Kind) -> &'static str {
 
 impl OneRoster {
     /// A page by itself.
-    pub(super) fn read_page(kind: Kind, body: &[u8], collection: &str, place: &Place) -> Result<crate::feed::page::Page, FeedError> {
+    pub(super) fn read_page(
+        kind: Kind,
+        body: &[u8],
+        collection: &str,
+        place: &Place,
+    ) -> Result<crate::feed::page::Page, FeedError> {
         let rows = envelope::rows(body, collection, place)?;
         let mut convert = Convert::default();
         for row in &rows {

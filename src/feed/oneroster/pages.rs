@@ -259,8 +259,7 @@ impl<'a> Rows<'a> {
         {
             let (fresh, shifted, next) = after_edge(&all, |row| row, edge);
             let (count, empty) = (fresh.len(), all.is_empty());
-            let mut it =
-                Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
+            let mut it = Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
             for &row in fresh {
                 let first = match recognizer.look(kind, row) {
                     Look::New(hash) => {

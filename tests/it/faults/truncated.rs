@@ -101,6 +101,7 @@ async fn sent(upload: Vec<u8>) -> Result<Snapshot, FeedError> {
         district: "d".into(),
         now: at(0, 8),
         last: None,
+        recall: None,
         clever_apps: Vec::new(),
         environment: |_| None,
         progress: Arc::new(Progress::default()),
