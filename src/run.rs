@@ -70,7 +70,7 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     // Nor does it wait for the night to be told that the source does not share the district any more (F31).
     let night = job.run.trigger == Trigger::Schedule && matches!(error, RunError::Feed(_) | RunError::Empty(_));
     if night || (record.mode == "apply" && error.is_disconnected()) {
-        return standing(&job, world, record).await;
+        return Box::pin(standing(&job, world, record)).await;
     }
     world.store.finish_run(&record, Some(job.fence)).await?;
     Ok(record)
@@ -154,7 +154,8 @@ async fn unfetched(
         return Err(RunError::Paused(paused.to_string()));
     }
     if has_roster {
-        return standing(job, world, RunRecord { status: RunStatus::Applying, ..record }).await;
+        let record = RunRecord { status: RunStatus::Applying, ..record };
+        return Box::pin(standing(job, world, record)).await;
     }
     let record = RunRecord { status: RunStatus::Unchanged, finished_at: Some(world.clock.now()), ..record };
     world.store.finish_run(&record, Some(job.fence)).await?;
@@ -210,7 +211,7 @@ async fn on_one_revision(
         record.status = RunStatus::Planned;
         record.finished_at = Some(world.clock.now());
         if record.trigger == Trigger::Schedule {
-            *record = standing(job, world, record.clone()).await?;
+            *record = Box::pin(standing(job, world, record.clone())).await?;
         } else {
             world.store.finish_run(record, Some(job.fence)).await?;
         }

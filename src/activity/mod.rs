@@ -79,7 +79,7 @@ pub async fn take(
 pub async fn carry_out(job: &Job<'_>, uses: &[Activity], world: &World<'_>) -> Result<RunRecord, RunError> {
     let mut attempts: u32 = 1;
     loop {
-        match once(job, uses, world).await {
+        match Box::pin(once(job, uses, world)).await {
             Err(RunError::Write(WriteError::Stale { .. })) if attempts < run::ATTEMPTS => attempts += 1,
             done => return done,
         }

@@ -289,7 +289,7 @@ async fn worked_out<T>(
 pub async fn carry_out(job: &Job<'_>, verb: &Verb, world: &World<'_>) -> Result<RunRecord, Refused> {
     let mut attempts: u32 = 1;
     loop {
-        match once(job, verb, world).await {
+        match Box::pin(once(job, verb, world)).await {
             // The catalog moved meanwhile.
             Err(Refused::Failed(error)) if is_stale(&error) && attempts < run::ATTEMPTS => attempts += 1,
             done => return done,

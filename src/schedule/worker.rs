@@ -153,7 +153,8 @@ impl Office {
         if !offer.products.contains_key(product) {
             return Err(format!("product `{product}` is not in the catalog any more: nothing was changed"));
         }
-        run::contract(job, world, Said::Purchase(&purchase)).await.map_err(|error| error.to_string())
+        let run = Box::pin(run::contract(job, world, Said::Purchase(&purchase)));
+        run.await.map_err(|error| error.to_string())
     }
 
     async fn decide(&self, job: &Job<'_>, payload: Option<&str>, world: &World<'_>) -> Result<RunRecord, String> {

@@ -80,7 +80,8 @@ impl OneRoster {
         loop {
             self.context.progress.begin();
             match self.pull_once(recall.as_ref()).await {
-                Ok(Pulled::Whole(builder, recognized)) => {
+                Ok(Pulled::Whole(pulled)) => {
+                    let (builder, recognized) = *pulled;
                     let mark = SourceMark {
                         feed: self.mark_name(),
                         content: None,
@@ -146,7 +147,7 @@ impl OneRoster {
             self.server.check_total(collection, place, &mut manners, found).await?;
         }
         let recognized = recognizer.map(|it| it.finish(convert.contacts().clone()));
-        Ok(Pulled::Whole(convert.to, recognized))
+        Ok(Pulled::Whole(Box::new((convert.to, recognized))))
     }
 
     async fn walk(
@@ -179,7 +180,7 @@ impl OneRoster {
 /// What a pull comes to.
 enum Pulled {
     /// Everything.
-    Whole(Builder, Option<Recognized>),
+    Whole(Box<(Builder, Option<Recognized>)>),
     /// Something that only reading every row can make sense of.
     Odd,
 }
