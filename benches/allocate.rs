@@ -121,7 +121,8 @@ impl District {
         for number in 0..students {
             it.join(number, &schools, classes);
         }
-        // As the store does when it reads a district.
+        // As the store does when it reads a district: in the order of keys, each text once.
+        it.roster.users = std::mem::take(&mut it.roster.users).into_iter().collect();
         it.roster.share_ids();
         it
     }

@@ -8,8 +8,9 @@ const PHONE: &str = "+1-555-0100-000000";
 
 /// An id as most sources make them, which no compression makes much of.
 fn guid(of: &str, number: usize) -> String {
-    let mut state =
-        of.bytes().fold(number as u64 + 1, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    let mut state = of
+        .bytes()
+        .fold(u64::try_from(number).unwrap() + 1, |state, byte| state.wrapping_mul(31).wrapping_add(u64::from(byte)));
     let mut word = || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -84,7 +85,7 @@ impl District {
     /// Row `number` of a collection.
     pub(crate) fn row(&self, collection: &str, number: usize) -> String {
         match collection {
-            "orgs" => self.org(number),
+            "orgs" => Self::org(number),
             "academicSessions" => session(number),
             "courses" => course(number),
             "classes" => self.class(number),
@@ -93,7 +94,7 @@ impl District {
         }
     }
 
-    fn org(&self, number: usize) -> String {
+    fn org(number: usize) -> String {
         if number == 0 {
             return r#"{"sourcedId":"district","status":"active","dateLastModified":"2026-08-01T00:00:00.000Z","name":"Bench District","type":"district","identifier":"1"}"#.to_owned();
         }

@@ -16,6 +16,7 @@ mod cost;
 mod district;
 mod server;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -76,11 +77,13 @@ impl Installation {
         let mut catalog = String::new();
         for (code, percent) in [("math", 90), ("reading", 110), ("science", 10)] {
             let seats = students * percent / 100;
-            catalog += &format!(
+            write!(
+                catalog,
                 "[[product]]\ncode = \"{code}\"\nname = \"{code}\"\naudience = \"student\"\nbasis = \"enrolled\"\n\n\
                  [[subscription]]\nid = \"{code}-{students}\"\ndistrict = \"bench-{students}\"\nproduct = \"{code}\"\nseats = {seats}\n\
                  starts_on = 2026-07-01\nexpires_on = 2027-06-30\n\n"
-            );
+            )
+            .unwrap();
         }
         std::fs::write(folder.path().join("rosterd.toml"), config).unwrap();
         std::fs::write(folder.path().join("catalog.toml"), catalog).unwrap();
@@ -110,10 +113,10 @@ impl Installation {
 
     fn curl(&self, pages: &Pages) -> Cost {
         let list = self.folder.path().join("curl.txt");
-        let lines: String = pages
-            .paths()
-            .map(|path| format!("url = \"{}{path}\"\noutput = \"/dev/null\"\n", self.server.url))
-            .collect();
+        let mut lines = String::new();
+        for path in pages.paths() {
+            write!(lines, "url = \"{}{path}\"\noutput = \"/dev/null\"\n", self.server.url).unwrap();
+        }
         std::fs::write(&list, lines).unwrap();
         let (cost, status) =
             cost::of(Command::new("curl").args(["--silent", "--fail", "--compressed", "-K"]).arg(&list));
@@ -183,10 +186,10 @@ fn import(district: &District, folder: &Path) -> Option<Cost> {
         let mut text = String::from("id,body\n");
         for number in 0..district.count(collection) {
             let row = district.row(collection, number);
-            text += &format!("{number},\"{}\"\n", row.replace('"', "\"\""));
+            writeln!(text, "{number},\"{}\"", row.replace('"', "\"\"")).unwrap();
         }
         std::fs::write(&path, text).unwrap();
-        commands += &format!(".import {} {collection}\n", path.display());
+        writeln!(commands, ".import {} {collection}", path.display()).unwrap();
     }
     let script = folder.join("import.sql");
     std::fs::write(&script, commands).unwrap();
@@ -272,7 +275,9 @@ fn measure(students: usize, asked: &Asked) {
         line(&format!("{name}, night with 0.5 %"), median(nights.clone()), &[]);
         line(&format!("{name}, first load"), *first, &[]);
     }
-    imported.into_iter().for_each(|it| line("sqlite3 .import", it, &[]));
+    if let Some(it) = imported {
+        line("sqlite3 .import", it, &[]);
+    }
 }
 
 fn main() {

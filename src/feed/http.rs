@@ -1,6 +1,7 @@
 //! The one HTTP client of the feeds: bounded, never redirected, patient where the server asks for it (reliability.md 0.6,
 //! T1 to T7, F30 to F37).
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub(crate) struct Http {
     received: AtomicU64,
     page_bytes: u64,
     unless: Option<String>,
+    /// Room for the next page, from one that was read.
+    spare: Mutex<BytesMut>,
 }
 
 impl Http {
@@ -108,6 +111,7 @@ impl Http {
             received: AtomicU64::new(0),
             page_bytes: PAGE_BYTES,
             unless: None,
+            spare: Mutex::default(),
         })
     }
 
@@ -128,6 +132,16 @@ impl Http {
     /// Forgets what was received: a new pull begins.
     pub(crate) fn begin(&self) {
         self.received.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes back a body that was read, for the next page to come into: new memory costs as much as reading it.
+    pub(crate) fn reuse(&self, body: Bytes) {
+        if let Ok(mut room) = body.try_into_mut()
+            && let Ok(mut spare) = self.spare.lock()
+        {
+            room.clear();
+            *spare = room;
+        }
     }
 
     /// Sends what `make` makes, until there is an answer to go on with.
@@ -196,7 +210,7 @@ impl Http {
         let permissions = text("x-perm-rev");
         let etag = text("etag").filter(|it| !it.is_empty());
         let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
-        let mut body = BytesMut::new();
+        let mut body = self.spare.lock().map(|mut it| std::mem::take(&mut *it)).unwrap_or_default();
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| unreachable_server(place, &error))?;

@@ -231,25 +231,34 @@ impl Watch<'_> {
     /// Active rows of a kind in each school before the run.
     pub(super) fn rows_of_schools(&self, kind: Kind) -> BTreeMap<SourceId, u64> {
         let roster = &self.baseline.roster;
-        let mut rows: BTreeMap<SourceId, u64> = BTreeMap::new();
-        let mut count = |schools: BTreeSet<SourceId>| {
-            for school in schools {
-                *rows.entry(school).or_default() += 1;
-            }
-        };
+        let mut rows: BTreeMap<&SourceId, u64> = BTreeMap::new();
         match kind {
-            Kind::Users => roster.users.values().for_each(|user| count(self.schools.of_user(user))),
+            Kind::Users => {
+                for user in roster.users.values() {
+                    for (at, role) in user.roles.iter().enumerate() {
+                        let before = user.roles.get(..at).unwrap_or_default();
+                        if !before.iter().any(|it| it.org == role.org) {
+                            *rows.entry(&role.org).or_default() += 1;
+                        }
+                    }
+                }
+                rows.retain(|id, _| self.schools.is_school(id));
+            }
             Kind::Classes => {
-                roster.classes.values().for_each(|class| count(class.school.clone().into_iter().collect()));
+                for school in roster.classes.values().filter_map(|class| class.school.as_ref()) {
+                    *rows.entry(school).or_default() += 1;
+                }
             }
             Kind::Enrollments => {
-                for enrollment in roster.enrollments.values() {
-                    count(self.schools.of(&Record::Enrollment(enrollment.clone())));
+                for it in roster.enrollments.values() {
+                    if let Some(school) = self.schools.of_enrollment(it) {
+                        *rows.entry(school).or_default() += 1;
+                    }
                 }
             }
             Kind::Schools | Kind::Sessions | Kind::Courses => {}
         }
-        rows
+        rows.into_iter().map(|(school, count)| (school.clone(), count)).collect()
     }
 
     pub(super) fn all<'c>(changes: impl Iterator<Item = (usize, &'c Change)>) -> Tally {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, Lasting, SeatKey};
-use crate::model::{Baseline, Class, Record, RosterRecord, SourceId, User, Verb};
+use crate::model::{Baseline, Class, Enrollment, Record, RosterRecord, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 
 /// A loss of one user and the changes that cause it.
@@ -38,7 +38,7 @@ impl<'a> Schools<'a> {
         Self { baseline }
     }
 
-    fn is_school(&self, id: &SourceId) -> bool {
+    pub(super) fn is_school(&self, id: &SourceId) -> bool {
         self.baseline.roster.schools.get(id).is_none_or(|org| org.org_type != "district")
     }
 
@@ -50,18 +50,22 @@ impl<'a> Schools<'a> {
         self.baseline.roster.users.get(user).map(|user| self.of_user(user)).unwrap_or_default()
     }
 
+    /// The school the source names, else that of the class.
+    pub(super) fn of_enrollment<'b>(&self, it: &'b Enrollment) -> Option<&'b SourceId>
+    where
+        'a: 'b,
+    {
+        it.school.as_ref().or_else(|| self.baseline.roster.classes.get(&it.class)?.school.as_ref())
+    }
+
     pub(super) fn of(&self, record: &Record) -> BTreeSet<SourceId> {
-        let class_school = |class: Option<&Class>| class.and_then(|class| class.school.clone());
         match record {
             Record::School(org) => {
                 BTreeSet::from([org.id.clone()]).into_iter().filter(|id| self.is_school(id)).collect()
             }
             Record::User(user) => self.of_user(user),
-            Record::Class(class) => class_school(Some(class)).into_iter().collect(),
-            Record::Enrollment(it) => {
-                let own = it.school.clone();
-                own.or_else(|| class_school(self.baseline.roster.classes.get(&it.class))).into_iter().collect()
-            }
+            Record::Class(class) => class.school.clone().into_iter().collect(),
+            Record::Enrollment(it) => self.of_enrollment(it).cloned().into_iter().collect(),
             Record::Session(_) | Record::Course(_) => BTreeSet::new(),
         }
     }

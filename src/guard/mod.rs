@@ -83,7 +83,7 @@ pub fn review(
     let mut unshared = 0;
     if in_review {
         tripped.push(groups::Group::everything(FIRST_SYNC, &plan, "the first sync is reviewed by a person"));
-    } else if let Some(snapshot) = circumstances.snapshot.filter(|_| settings.enabled) {
+    } else if let Some(snapshot) = circumstances.snapshot.filter(|_| settings.enabled && !plan.changes.is_empty()) {
         let around = groups::Around { snapshot, first, kept: &kept, fleet: circumstances.fleet };
         tripped = groups::tripped(&plan, baseline, settings, around);
         unshared = tripped.iter().filter(|group| group.name.ends_with(groups::UNSHARED)).count();

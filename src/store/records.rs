@@ -14,11 +14,12 @@ use crate::store::{Store, StoreError, known};
 const TABLE: Table = Table("record");
 
 statements! {
-    // A page is one row of one text: a row each costs several times what is in it.
+    // A page is one row of one text: a row each costs several times what is in it, and a text of megabytes is new memory each
+    // time.
     ACTIVE_PAGE = Sql::portable(
         "SELECT MAX(page.id) AS last, '[' || string_agg(page.body, ',') || ']' AS bodies
          FROM (SELECT id, body FROM record WHERE district = $1 AND kind = $2 AND active AND id > $3
-               ORDER BY id LIMIT 5000) AS page",
+               ORDER BY id LIMIT 500) AS page",
     );
     ACTIVE_OF_KIND = Sql::portable(
         "SELECT kind, body FROM record WHERE district = $1 AND kind = $2 AND active ORDER BY id",

@@ -21,11 +21,11 @@ statements! {
         "SELECT json_group_array(json_array(product, user_id, pool, since, claimed_at, last_used_at, leaving_since,
              leaving_upload, json(CASE WHEN bridged THEN 'true' ELSE 'false' END), state)) AS seats
          FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
-               ORDER BY product, user_id LIMIT 5000)",
+               ORDER BY product, user_id LIMIT 500)",
         "SELECT COALESCE(CAST(json_agg(json_build_array(product, user_id, pool, since, claimed_at, last_used_at, leaving_since,
              leaving_upload, bridged, state)) AS TEXT), '[]') AS seats
          FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
-               ORDER BY product, user_id LIMIT 5000) AS page",
+               ORDER BY product, user_id LIMIT 500) AS page",
     );
     SEATS_OF_PRODUCT = Sql::portable(
         "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,

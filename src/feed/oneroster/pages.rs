@@ -89,6 +89,7 @@ impl Server {
             let ended = walk.advance(&rows, reply.total, &here)?;
             walk.note_ids(&rows, &here)?;
             take(Page { rows: &rows.read, count: rows.count, total: walk.total }, recognizer.as_deref_mut());
+            self.http.reuse(reply.body);
             if ended {
                 let known = recognizer.map(|it| {
                     let mut ids: Vec<u64> = walk.seen.iter().map(|id| it.id(id)).collect();
