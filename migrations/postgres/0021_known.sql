@@ -10,3 +10,16 @@ CREATE TABLE known_row (
 );
 
 CREATE INDEX record_archived ON record (district, kind, id) WHERE NOT active;
+
+CREATE FUNCTION forget_known_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM known_row WHERE district IN (SELECT DISTINCT district FROM written);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER record_added_forgets AFTER INSERT ON record
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION forget_known_rows();
+CREATE TRIGGER record_changed_forgets AFTER UPDATE ON record
+    REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION forget_known_rows();
+CREATE TRIGGER record_removed_forgets AFTER DELETE ON record
+    REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION forget_known_rows();

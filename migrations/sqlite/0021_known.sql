@@ -1,5 +1,6 @@
 -- What tells the row of each active record from any other, so that a row which did not change is not read (snapshot/known.rs).
--- Keyed hashes in the order of records, 24 bytes each; a write to records takes them away.
+-- Keyed hashes in the order of records, 24 bytes each. Whoever writes records takes them away, be it an older program beside
+-- this one or a person with the database's own shell; the triggers at the end see to it.
 
 CREATE TABLE known_row (
     district TEXT NOT NULL REFERENCES district (id),
@@ -44,3 +45,13 @@ INSERT INTO record_version_by_key SELECT * FROM record_version ORDER BY district
 DROP TABLE record_version;
 ALTER TABLE record_version_by_key RENAME TO record_version;
 CREATE INDEX record_version_run ON record_version (district, run);
+
+CREATE TRIGGER record_added_forgets AFTER INSERT ON record BEGIN
+    DELETE FROM known_row WHERE district = NEW.district;
+END;
+CREATE TRIGGER record_changed_forgets AFTER UPDATE ON record BEGIN
+    DELETE FROM known_row WHERE district IN (OLD.district, NEW.district);
+END;
+CREATE TRIGGER record_removed_forgets AFTER DELETE ON record BEGIN
+    DELETE FROM known_row WHERE district = OLD.district;
+END;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::DistrictId;
 use crate::store::db::Db;
-use crate::store::settings::beside;
+use crate::store::settings::{Place, beside};
 use crate::store::{Queue, Settings, Store, StoreError};
 
 /// The end of a district's chain in a copy.
@@ -58,6 +58,10 @@ pub async fn heads(copy: &Settings) -> Result<Vec<Head>, StoreError> {
     let store = Store::open(copy).await?;
     let districts = store.districts().await?;
     store.close().await;
+    if let Place::Sqlite(path) = copy.place()? {
+        // Opening it for the first time made one, and nobody else has the copy yet.
+        drop(std::fs::remove_file(beside(&path, "migrating")));
+    }
     let head = |it: crate::model::DistrictState| Head { district: it.id, size: it.audit_seq, head: it.audit_head };
     Ok(districts.into_iter().map(head).collect())
 }

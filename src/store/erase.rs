@@ -12,7 +12,7 @@ use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::failpoint::failpoint;
 use crate::store::manual::{self, Act};
-use crate::store::{Store, StoreError, WriteError, change, district, known, runs};
+use crate::store::{Store, StoreError, WriteError, change, district, runs};
 
 const ERASED: Table = Table("erased");
 const UPKEEP: Table = Table("upkeep");
@@ -145,7 +145,6 @@ statements! {
     DISTRICT_LINK_DECISIONS = Sql::portable("DELETE FROM identity_decision WHERE district = $1");
     DISTRICT_ALERTS = Sql::portable("DELETE FROM alert WHERE district = $1");
     DISTRICT_NOTICES = Sql::portable("DELETE FROM notice WHERE district = $1");
-    DISTRICT_KNOWN = Sql::portable("DELETE FROM known_row WHERE district = $1");
     DISTRICT_DAYS = Sql::portable("DELETE FROM seats_daily WHERE district = $1");
     PEOPLE_LEFT = Sql::portable(
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
@@ -218,10 +217,9 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 20] = [
+const OF_DISTRICT: [(&str, Sql); 19] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
-    ("known_row", DISTRICT_KNOWN),
     ("held_change", DISTRICT_HELD),
     ("kept_change", DISTRICT_KEPT),
     ("decision", DISTRICT_DECISIONS),
@@ -262,8 +260,6 @@ pub(super) async fn person(
         let query = tx.query(sql).bind(district.as_str()).bind(user.as_str()).bind(enrollments.as_str());
         counts.insert(table.to_owned(), query.execute().await?);
     }
-    // Marks stand in the order of records, one of which is gone.
-    counts.insert("known_row".to_owned(), known::forget(tx, district).await?);
     failpoint("store.erase.records");
     for (table, sql) in OF_USER {
         let query = tx.query(sql).bind(district.as_str()).bind(user.as_str());

@@ -1,4 +1,5 @@
-//! Marks of rows that did not change (`snapshot/known.rs`). They are good as long as no record of the district is written.
+//! Marks of rows that did not change (`snapshot/known.rs`). They are good as long as no record of the district is written:
+//! triggers take them away with any write, whoever makes it (`migrations/*/0021_known.sql`).
 
 use crate::model::{DistrictId, Kind, KnownRows};
 use crate::store::column::Table;
@@ -17,11 +18,6 @@ statements! {
         "SELECT revision FROM district WHERE id = $1 FOR UPDATE",
     );
     PUT = Sql::portable("INSERT INTO known_row (district, kind, seed, stamp, marks) VALUES ($1, $2, $3, $4, $5)");
-}
-
-/// A record is written: what was known of rows is not any more.
-pub(super) async fn forget(tx: &mut Tx, district: &DistrictId) -> Result<u64, StoreError> {
-    tx.query(FORGET).bind(district.as_str()).execute().await
 }
 
 impl Store {
@@ -54,7 +50,7 @@ impl Store {
         if found != Some((revision,)) {
             return Ok(());
         }
-        forget(&mut tx, district).await?;
+        tx.query(FORGET).bind(district.as_str()).execute().await?;
         let put = async |tx: &mut Tx, kind: Kind, marks: Vec<u8>| {
             let query = tx.query(PUT).bind(district.as_str()).bind(kind.plural()).bind(known.seed.as_str());
             query.bind(known.stamp.as_str()).bind(marks).execute_exactly(1).await

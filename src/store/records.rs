@@ -9,7 +9,7 @@ use crate::model::{Baseline, DistrictId, Fingerprint, Kind, Record, Roster, Rost
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::{BATCH, RecordWrite};
-use crate::store::{Store, StoreError, known};
+use crate::store::{Store, StoreError};
 
 const TABLE: Table = Table("record");
 
@@ -109,9 +109,6 @@ pub(super) async fn put(
     run: &RunId,
     writes: &[RecordWrite],
 ) -> Result<(), StoreError> {
-    if !writes.is_empty() {
-        known::forget(tx, district).await?;
-    }
     for batch in writes.chunks(BATCH) {
         let rows: Vec<_> = batch.iter().map(record_row).collect::<Result<_, _>>()?;
         tx.query(PUT_RECORDS)

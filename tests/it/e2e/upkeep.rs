@@ -29,6 +29,10 @@ async fn a_backup_restores_to_the_same_chain_and_goes_on() {
         "site-license",
     ]);
 
+    let files = std::fs::read_dir(copy.parent().unwrap()).unwrap().map(|it| it.unwrap().file_name());
+    let mut files: Vec<_> = files.map(|it| it.into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["monday-queue.db", "monday.db"], "a copy is these two files and nothing else");
     site.run(&["backup", copy.to_str().unwrap()]).await.exits(2).says(&["is there already"]);
     site.at(NIGHT_1, &["token", "create", "--name", "later", "--scope", "read"]).await.exits(0);
     let restored = Site { store_url: format!("sqlite:{}", copy.display()), ..Site::sqlite().await };
