@@ -78,8 +78,7 @@ impl Snapshot {
             classes: with_hits(&self.classes, &recognized.classes.hits, &roster.classes)?,
             users: with_hits(&self.users, &recognized.users.hits, &roster.users)?,
             enrollments: with_hits(&self.enrollments, &recognized.enrollments.hits, &roster.enrollments)?,
-            recognized: None,
-            ..self.clone_head()
+            ..self.clone()
         };
         // A row that stands for a record pointed to nothing that was missing then.
         let gone = |kind: Kind| whole.misses(kind, roster);
@@ -88,30 +87,7 @@ impl Snapshot {
         let mut warnings = check::Warnings::from(std::mem::take(&mut whole.warnings));
         check::references(&whole, (!all_there).then_some(roster), &mut warnings);
         whole.warnings = warnings.into();
-        whole.recognized.clone_from(&self.recognized);
         Some(Cow::Owned(whole))
-    }
-
-    /// Everything but what [`Snapshot::completed`] makes anew.
-    fn clone_head(&self) -> Self {
-        Self {
-            source: self.source.clone(),
-            state: self.state.clone(),
-            district_name: self.district_name.clone(),
-            absent: self.absent.clone(),
-            kept: self.kept.clone(),
-            schools: self.schools.clone(),
-            sessions: self.sessions.clone(),
-            courses: self.courses.clone(),
-            classes: Seen::<Class>::new(),
-            users: Seen::<User>::new(),
-            enrollments: Seen::<Enrollment>::new(),
-            invalid: self.invalid.clone(),
-            nameless: self.nameless.clone(),
-            skipped: self.skipped,
-            warnings: self.warnings.clone(),
-            recognized: None,
-        }
     }
 
     /// Whether the store has a record of a kind that the source does not send.
