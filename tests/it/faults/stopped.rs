@@ -86,6 +86,18 @@ impl Scene {
         found.0
     }
 
+    /// A process that is stopped in the middle of its transaction and whose lease has run out, and its session.
+    async fn stopped_in_its_transaction(&self) -> (Process, i32) {
+        let lock = self.lock("audit", "SHARE").await;
+        let first = self.child();
+        self.wait_for_waiting(1).await;
+        first.stop().await;
+        lock.close().await.unwrap();
+        let session = self.wait_for_idle().await;
+        self.lease_runs_out().await;
+        (first, session)
+    }
+
     async fn lease_runs_out(&self) {
         let mut conn = PgConnection::connect(&self.url).await.unwrap();
         raw_sql("UPDATE lease SET expires_at = 0").execute(&mut conn).await.unwrap();
@@ -185,13 +197,7 @@ async fn one_stopped_while_it_plans_leaves_the_run_to_the_one_that_took_it_over(
 #[tokio::test]
 async fn one_stopped_while_it_applies_is_rolled_back_and_finds_the_run_done() {
     let Some(scene) = Scene::new().await else { return };
-    let lock = scene.lock("audit", "SHARE").await;
-    let first = scene.child();
-    scene.wait_for_waiting(1).await;
-    first.stop().await;
-    lock.close().await.unwrap();
-    let session = scene.wait_for_idle().await;
-    scene.lease_runs_out().await;
+    let (first, session) = scene.stopped_in_its_transaction().await;
     // what the server does by itself after five minutes
     let mut conn = PgConnection::connect(&scene.url).await.unwrap();
     raw_sql(AssertSqlSafe(format!("SELECT pg_terminate_backend({session})"))).execute(&mut conn).await.unwrap();
@@ -209,13 +215,7 @@ async fn one_stopped_while_it_applies_is_rolled_back_and_finds_the_run_done() {
 #[tokio::test]
 async fn one_that_goes_on_in_its_transaction_has_done_the_run_and_the_other_one_sees_it() {
     let Some(scene) = Scene::new().await else { return };
-    let lock = scene.lock("audit", "SHARE").await;
-    let first = scene.child();
-    scene.wait_for_waiting(1).await;
-    first.stop().await;
-    lock.close().await.unwrap();
-    scene.wait_for_idle().await;
-    scene.lease_runs_out().await;
+    let (first, _) = scene.stopped_in_its_transaction().await;
     let Scene { mut desk, url } = scene;
     desk.upload(&School::new(1).nights[1], at(1, 5));
     let (second, ()) = tokio::join!(desk.take_up(at(1, 8)), async {
@@ -236,13 +236,7 @@ async fn one_that_goes_on_in_its_transaction_has_done_the_run_and_the_other_one_
 async fn the_server_ends_a_transaction_that_stands_still() {
     let Some(scene) = Scene::new().await else { return };
     let begun = std::time::Instant::now();
-    let lock = scene.lock("audit", "SHARE").await;
-    let first = scene.child();
-    scene.wait_for_waiting(1).await;
-    first.stop().await;
-    lock.close().await.unwrap();
-    scene.wait_for_idle().await;
-    scene.lease_runs_out().await;
+    let (first, _) = scene.stopped_in_its_transaction().await;
     let said = scene.child().said().await;
     assert!(said.contains("ended applied"), "{said}");
     eprintln!("taken over after {:?}", begun.elapsed());
