@@ -1,6 +1,6 @@
 //! Rows that came byte for byte as the last time are told by a hash of their bytes (`snapshot/known.rs` says what follows).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -50,14 +50,14 @@ impl Recall {
     }
 }
 
-/// How a row looks.
+/// How a row looks, with the hash of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
     /// As the last time.
-    Known,
+    Known(u128),
     /// As the last time, and it came before in this pull.
-    Again,
-    /// To be read; the hash of its bytes.
+    Again(u128),
+    /// To be read.
     New(u128),
 }
 
@@ -65,22 +65,19 @@ pub(crate) enum Look {
 pub(crate) struct Recognizer<'a> {
     recall: &'a Recall,
     found: Recognized,
-    tables: Vec<(Kind, Table<'a>)>,
+    tables: BTreeMap<Kind, Table<'a>>,
 }
 
 impl<'a> Recognizer<'a> {
     pub(crate) fn new(recall: &'a Recall) -> Self {
-        let stamp = recall.known.as_ref().map(|it| it.stamp.clone());
-        let mut found = Recognized { seed: recall.name.clone(), stamp, ..Recognized::default() };
-        let mut tables = Vec::new();
-        for kind in RECOGNIZED {
-            let marks = recall.known.as_ref().and_then(|it| it.marks.get(&kind)).map(Vec::as_slice).unwrap_or_default();
-            if let Some(hits) = hits_of(&mut found, kind) {
-                hits.resize(marks.len(), false);
-            }
-            tables.push((kind, Table::new(marks)));
+        let known = recall.known.as_ref();
+        let marks = |kind| known.and_then(|it| it.marks.get(&kind)).map(Vec::as_slice).unwrap_or_default();
+        let stamp = known.map(|it| it.stamp.clone());
+        Self {
+            recall,
+            found: Recognized { seed: recall.name.clone(), stamp, ..Recognized::default() },
+            tables: RECOGNIZED.into_iter().map(|kind| (kind, Table::new(marks(kind)))).collect(),
         }
-        Self { recall, found, tables }
     }
 
     /// Whether rows of a kind are recognized at all.
@@ -90,16 +87,12 @@ impl<'a> Recognizer<'a> {
 
     /// Looks at a row, and notes it if it is known.
     pub(crate) fn look(&mut self, kind: Kind, row: &[u8]) -> Look {
-        let hash = self.hash(row);
-        let table = self.tables.iter().find(|(it, _)| *it == kind).map(|(_, table)| table);
-        let Some(place) = table.and_then(|it| it.find(hash)) else { return Look::New(hash) };
-        let Some(hit) = hits_of(&mut self.found, kind).and_then(|it| it.get_mut(place)) else { return Look::New(hash) };
-        if std::mem::replace(hit, true) { Look::Again } else { Look::Known }
-    }
-
-    /// Names a row as marks do.
-    pub(crate) fn hash(&self, row: &[u8]) -> u128 {
-        XxHash3_128::oneshot_with_seed(self.recall.seed, row)
+        let hash = XxHash3_128::oneshot_with_seed(self.recall.seed, row);
+        match self.tables.get_mut(&kind).and_then(|it| it.hit(hash)) {
+            None => Look::New(hash),
+            Some(true) => Look::Again(hash),
+            Some(false) => Look::Known(hash),
+        }
     }
 
     /// Names an id as marks do.
@@ -118,25 +111,19 @@ impl<'a> Recognizer<'a> {
     }
 
     /// How many of these ids, in order, known rows of the pull have too.
-    pub(crate) fn repeated(&mut self, kind: Kind, ids: &[u64]) -> u64 {
-        let table = self.tables.iter().find(|(it, _)| *it == kind).map(|(_, table)| table.marks).unwrap_or_default();
-        let hits = hits_of(&mut self.found, kind).map(|it| it.as_slice()).unwrap_or_default();
-        let both = table.iter().zip(hits).filter(|(mark, hit)| **hit && ids.binary_search(&mark.id).is_ok());
+    pub(crate) fn repeated(&self, kind: Kind, ids: &[u64]) -> u64 {
+        let hits = self.tables.get(&kind).into_iter().flat_map(|it| it.marks.iter().zip(&it.hits));
+        let both = hits.filter(|(mark, hit)| **hit && ids.binary_search(&mark.id).is_ok());
         u64::try_from(both.count()).unwrap_or(u64::MAX)
     }
 
     /// What came of it.
-    pub(crate) fn finish(self, contacts: BTreeSet<String>) -> Recognized {
+    pub(crate) fn finish(mut self, contacts: BTreeSet<String>) -> Recognized {
+        let mut hits = |kind| self.tables.remove(&kind).map(|it| it.hits).unwrap_or_default();
+        self.found.classes.hits = hits(Kind::Classes);
+        self.found.users.hits = hits(Kind::Users);
+        self.found.enrollments.hits = hits(Kind::Enrollments);
         Recognized { contacts, ..self.found }
-    }
-}
-
-fn hits_of(found: &mut Recognized, kind: Kind) -> Option<&mut Vec<bool>> {
-    match kind {
-        Kind::Classes => Some(&mut found.classes.hits),
-        Kind::Users => Some(&mut found.users.hits),
-        Kind::Enrollments => Some(&mut found.enrollments.hits),
-        Kind::Schools | Kind::Sessions | Kind::Courses => None,
     }
 }
 
@@ -144,6 +131,8 @@ fn hits_of(found: &mut Recognized, kind: Kind) -> Option<&mut Vec<bool>> {
 struct Table<'a> {
     marks: &'a [RowMark],
     slots: Vec<u32>,
+    /// Which of them came.
+    hits: Vec<bool>,
 }
 
 const FREE: u32 = u32::MAX;
@@ -151,7 +140,8 @@ const FREE: u32 = u32::MAX;
 impl<'a> Table<'a> {
     fn new(marks: &'a [RowMark]) -> Self {
         let set = marks.iter().filter(|it| it.is_set()).count();
-        let mut it = Self { marks, slots: vec![FREE; (set * 2).next_power_of_two()] };
+        let slots = vec![FREE; (set * 2).next_power_of_two()];
+        let mut it = Self { marks, slots, hits: vec![false; marks.len()] };
         for (place, mark) in marks.iter().enumerate().filter(|(_, mark)| mark.is_set()) {
             let Ok(place) = u32::try_from(place) else { break };
             let free = it.slots_from(mark.row).find(|slot| it.slots.get(*slot) == Some(&FREE));
@@ -166,6 +156,12 @@ impl<'a> Table<'a> {
         let last = self.slots.len() - 1;
         let first = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
         (0..=last).map(move |step| first.wrapping_add(step) & last)
+    }
+
+    /// Notes the row of a hash, and says whether it came before; none if no mark is its.
+    fn hit(&mut self, hash: u128) -> Option<bool> {
+        let place = self.find(hash)?;
+        Some(std::mem::replace(self.hits.get_mut(place)?, true))
     }
 
     fn find(&self, hash: u128) -> Option<usize> {

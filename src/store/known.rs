@@ -1,10 +1,10 @@
 //! Marks of rows that did not change (`snapshot/known.rs`). They are good as long as no record of the district is written:
 //! triggers take them away with any write, whoever makes it (`migrations/*/0021_known.sql`).
 
-use crate::model::{DistrictId, Kind, KnownRows};
+use crate::model::{DistrictId, KnownRows};
 use crate::store::column::Table;
-use crate::store::db::{Sql, Tx, statements};
-use crate::store::{Store, StoreError};
+use crate::store::db::{Sql, statements};
+use crate::store::{Store, StoreError, district};
 
 const TABLE: Table = Table("known_row");
 
@@ -12,11 +12,6 @@ statements! {
     KNOWN = Sql::portable("SELECT kind, seed, stamp, marks FROM known_row WHERE district = $1 ORDER BY kind");
     STAMP = Sql::portable("SELECT MIN(stamp) AS first, MAX(stamp) AS last FROM known_row WHERE district = $1");
     FORGET = Sql::portable("DELETE FROM known_row WHERE district = $1");
-    REVISION = Sql::per_backend(
-        // a writer on SQLite is alone anyway
-        "SELECT revision FROM district WHERE id = $1",
-        "SELECT revision FROM district WHERE id = $1 FOR UPDATE",
-    );
     PUT = Sql::portable("INSERT INTO known_row (district, kind, seed, stamp, marks) VALUES ($1, $2, $3, $4, $5)");
 }
 
@@ -46,17 +41,13 @@ impl Store {
     /// Keeps marks, if the district is still at the revision they were made for.
     pub async fn know(&self, district: &DistrictId, revision: i64, known: &KnownRows) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
-        let found: Option<(i64,)> = tx.query(REVISION).bind(district.as_str()).fetch_optional().await?;
-        if found != Some((revision,)) {
+        if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());
         }
         tx.query(FORGET).bind(district.as_str()).execute().await?;
-        let put = async |tx: &mut Tx, kind: Kind, marks: Vec<u8>| {
-            let query = tx.query(PUT).bind(district.as_str()).bind(kind.plural()).bind(known.seed.as_str());
-            query.bind(known.stamp.as_str()).bind(marks).execute_exactly(1).await
-        };
         for (kind, marks) in &known.marks {
-            put(&mut tx, *kind, KnownRows::to_bytes(marks)).await?;
+            let query = tx.query(PUT).bind(district.as_str()).bind(kind.plural()).bind(known.seed.as_str());
+            query.bind(known.stamp.as_str()).bind(KnownRows::to_bytes(marks)).execute_exactly(1).await?;
         }
         tx.commit().await
     }

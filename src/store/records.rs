@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::Verb;
-use crate::model::{Baseline, DistrictId, Fingerprint, Kind, Record, Roster, RosterRecord, RunId};
+use crate::model::{
+    Baseline, Class, Course, DistrictId, Enrollment, Fingerprint, Kind, Org, Record, Roster, RosterRecord, RunId,
+    Session, User, Verb,
+};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::{BATCH, RecordWrite};
@@ -20,9 +22,6 @@ statements! {
         "SELECT MAX(page.id) AS last, '[' || string_agg(page.body, ',') || ']' AS bodies
          FROM (SELECT id, body FROM record WHERE district = $1 AND kind = $2 AND active AND id > $3
                ORDER BY id LIMIT 500) AS page",
-    );
-    ACTIVE_OF_KIND = Sql::portable(
-        "SELECT kind, body FROM record WHERE district = $1 AND kind = $2 AND active ORDER BY id",
     );
     ARCHIVED = Sql::portable("SELECT kind, id FROM record WHERE district = $1 AND NOT active");
     FORMER = bulk!(
@@ -252,9 +251,18 @@ impl Store {
 
     /// Active records of a kind, sorted by key.
     pub async fn roster(&self, district: &DistrictId, kind: Kind) -> Result<Vec<Record>, StoreError> {
-        let mut tx = self.db.read().await?;
-        let query = tx.query(ACTIVE_OF_KIND).bind(district.as_str()).bind(kind.plural());
-        Ok(roster_of(query.fetch_all().await?)?.records().collect())
+        async fn all<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<Record>, StoreError> {
+            Ok(by_key(read_kind::<T>(tx, district).await?).into_values().map(T::into_record).collect())
+        }
+        let tx = &mut self.db.read().await?;
+        match kind {
+            Kind::Schools => all::<Org>(tx, district).await,
+            Kind::Sessions => all::<Session>(tx, district).await,
+            Kind::Courses => all::<Course>(tx, district).await,
+            Kind::Classes => all::<Class>(tx, district).await,
+            Kind::Users => all::<User>(tx, district).await,
+            Kind::Enrollments => all::<Enrollment>(tx, district).await,
+        }
     }
 
     /// What a run did to records, with the bodies before and after, by kind and id.

@@ -30,9 +30,9 @@ impl Convert {
         self.again = again;
     }
 
-    /// Who is a mere contact, by id.
-    pub(crate) fn contacts(&self) -> &BTreeSet<String> {
-        &self.contacts
+    /// What was filled, and who is a mere contact, by id.
+    pub(crate) fn finish(self) -> (Builder, BTreeSet<String>) {
+        (self.to, self.contacts)
     }
 
     /// A row without a usable key, or that is no row at all.

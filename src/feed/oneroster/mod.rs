@@ -146,8 +146,8 @@ impl OneRoster {
         for (collection, place, found) in &walked {
             self.server.check_total(collection, place, &mut manners, found).await?;
         }
-        let recognized = recognizer.map(|it| it.finish(convert.contacts().clone()));
-        Ok(Pulled::Whole(Box::new((convert.to, recognized))))
+        let (builder, contacts) = convert.finish();
+        Ok(Pulled::Whole(Box::new((builder, recognizer.map(|it| it.finish(contacts))))))
     }
 
     async fn walk(

@@ -209,6 +209,13 @@ pub(crate) struct Row<'a> {
     pub id: Option<String>,
 }
 
+impl<'a> Row<'a> {
+    fn new(raw: &'a RawValue, hash: u128) -> Self {
+        let id = serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
+        Self { raw, hash, id }
+    }
+}
+
 /// The rows of a page.
 struct Rows<'a> {
     count: usize,
@@ -216,7 +223,7 @@ struct Rows<'a> {
     /// Known rows that came for the first time, and those that came again.
     known: usize,
     again: u64,
-    /// Whether the first row is a known one, which `read` says nothing of.
+    /// What it begins with.
     first: Option<First>,
     /// Whether the page does not begin with the row that it was to begin with.
     shifted: bool,
@@ -253,7 +260,6 @@ impl<'a> Rows<'a> {
         recognizer: Option<&mut Recognizer<'_>>,
         edge: Option<&[u8]>,
     ) -> Result<Self, FeedError> {
-        let id = |raw: &RawValue| serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
         let recognizer = recognizer.filter(|_| Recognizer::is_for(kind));
         if let Some(recognizer) = recognizer
             && let Some(all) = split::rows(body, collection)
@@ -262,23 +268,25 @@ impl<'a> Rows<'a> {
             let (count, empty) = (fresh.len(), all.is_empty());
             let mut it = Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
             for &row in fresh {
-                let first = match recognizer.look(kind, row) {
+                match recognizer.look(kind, row) {
+                    Look::Known(hash) => {
+                        it.known += 1;
+                        it.first.get_or_insert(First::Known(hash));
+                    }
+                    Look::Again(hash) => {
+                        it.again += 1;
+                        it.first.get_or_insert(First::Known(hash));
+                    }
                     Look::New(hash) => {
-                        let Ok(raw) = serde_json::from_slice::<&RawValue>(row) else {
+                        let Ok(raw) = serde_json::from_slice(row) else {
                             // The page is broken; what is wrong with it the whole reading says.
                             return Self::whole(body, collection, place, edge);
                         };
-                        let id = id(raw);
-                        it.read.push(Row { raw, hash, id: id.clone() });
-                        First::Read(id)
+                        let row = Row::new(raw, hash);
+                        it.first.get_or_insert_with(|| First::Read(row.id.clone()));
+                        it.read.push(row);
                     }
-                    look => {
-                        it.known += usize::from(look == Look::Known);
-                        it.again += u64::from(look == Look::Again);
-                        First::Known(recognizer.hash(row))
-                    }
-                };
-                it.first.get_or_insert(first);
+                }
             }
             return Ok(it);
         }
@@ -288,8 +296,7 @@ impl<'a> Rows<'a> {
     fn whole(body: &'a [u8], collection: &str, place: &Place, edge: Option<&[u8]>) -> Result<Self, FeedError> {
         let all = envelope::rows(body, collection, place)?;
         let (rows, shifted, next) = after_edge(&all, |row| row.get().as_bytes(), edge);
-        let id = |raw: &RawValue| serde_json::from_str::<Remains>(raw.get()).ok().and_then(|it| it.sourced_id);
-        let read: Vec<Row<'a>> = rows.iter().map(|&raw| Row { raw, hash: 0, id: id(raw) }).collect();
+        let read: Vec<Row<'a>> = rows.iter().map(|&raw| Row::new(raw, 0)).collect();
         let first = read.first().map(|row| First::Read(row.id.clone()));
         let (count, empty) = (read.len(), all.is_empty());
         Ok(Self { count, read, known: 0, again: 0, first, shifted, empty, edge: next })
