@@ -56,6 +56,11 @@ impl<T> Default for Difference<T> {
 }
 
 impl<T: Keyed> Difference<T> {
+    /// Makes room for so many more rows.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.rows.reserve(rows);
+    }
+
     /// Adds a row as it is now.
     pub(super) fn push(&mut self, row: T) {
         self.rows.push(Row::Put(row));

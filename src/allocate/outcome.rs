@@ -152,6 +152,10 @@ impl<'a> Desk<'a, '_> {
     }
 
     fn grant(&self, seating: &Seating, all: &mut Allocation) {
+        // On a first load these are millions, which had better not move while they grow.
+        let granted = self.candidates.len().saturating_sub(usize::try_from(seating.in_line).unwrap_or_default());
+        all.changes.reserve(granted);
+        all.seats.reserve(granted);
         for (index, it) in self.seated(seating) {
             let pool = self.pool_of_new(seating, index, it).and_then(|pool| self.sorts.pool(pool));
             let pool = pool.unwrap_or(&Pool::District);
@@ -179,6 +183,11 @@ impl<'a> Desk<'a, '_> {
     }
 
     fn wait(&self, seating: &Seating, all: &mut Allocation) {
+        let waits = |filter: fn(&Candidate<'a>, u32) -> bool| {
+            self.positioned(seating).filter(|(_, it, position)| *position > 0 && filter(it, *position)).count()
+        };
+        all.changes.reserve(waits(|it, _| it.place.is_none()));
+        all.waiting.reserve(waits(|it, position| it.position != Some(position)));
         for (_, it, position) in self.positioned(seating).filter(|(.., position)| *position > 0) {
             let short_of =
                 self.sorts.first(it.sort.get()).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);
