@@ -27,6 +27,7 @@ pub mod audit;
 
 pub mod alert;
 pub mod notice;
+pub mod settled;
 pub mod store;
 
 pub mod apply;

@@ -9,12 +9,14 @@
 
 mod error;
 mod foresee;
+mod settled;
 mod weigh;
 mod world;
 
 pub use error::RunError;
 pub use foresee::{Foreseen, foresee};
 pub(crate) use weigh::weigh;
+use world::Pulled;
 pub use world::World;
 
 use std::collections::BTreeMap;
@@ -88,6 +90,9 @@ async fn attempt(job: &Job<'_>, world: &World<'_>, record: &mut RunRecord) -> Re
     world.enter(job, record, RunStatus::Fetching).await?;
     let known = world.store.known_rows(&district).await?.map(Arc::new);
     let snapshot = pull(job, world, state.source.clone(), known.clone()).await?; //       feed, snapshot
+    if settled::finish(job, world, record, &snapshot).await? {
+        return Ok(()); //                                                          nothing is other than it was
+    }
     if Box::pin(on_snapshot(job, world, record, &snapshot, known.as_deref())).await? == Whole::Yes {
         return Ok(());
     }
@@ -225,9 +230,10 @@ async fn on_one_revision(
     };
     let decided = Decided { anew, ..decided };
     let first_review = cleared.holds().iter().any(|hold| hold.group == guard::FIRST_SYNC);
-    let source = (snapshot.complete() && !first_review).then(|| snapshot.source.clone());
-    let applied = Box::pin(world.applied(job, record.clone(), &cleared, &baseline, decided, source)); // apply
-    let (applied, revision) = applied.await?;
+    let pulled = Pulled { mark: snapshot.source.clone(), digest: snapshot.digest.clone() };
+    let pulled = Some(pulled).filter(|_| snapshot.complete() && !first_review);
+    let applied = world.applied(job, record.clone(), &cleared, &baseline, decided, pulled);
+    let (applied, revision) = Box::pin(applied).await?; //                                apply
     *record = applied;
     let over = plan::laid_over(cleared.applied());
     let (nothing, after) = (KnownRows::default(), View::new(&baseline.roster, &over));

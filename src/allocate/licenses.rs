@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{
     Access, Baseline, CountBy, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seat, Seats, SourceId, Status,
@@ -47,8 +47,18 @@ impl Serialize for Percent {
     }
 }
 
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = serde_json::Number::deserialize(deserializer)?.to_string();
+        let (whole, tenth) = text.split_once('.').unwrap_or((&text, "0"));
+        let read =
+            |digits: &str| digits.parse::<u32>().map_err(|_| de::Error::custom("no percentage with one decimal"));
+        Ok(Self(read(whole)? * 10 + read(tenth.get(..1).unwrap_or_default())?))
+    }
+}
+
 /// What a row counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// All seats of the product but those of site licenses.
@@ -60,7 +70,7 @@ pub enum Scope {
 }
 
 /// One row of `rosterd licenses`, keys in the order of interface.md.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct License {
     /// The district.
     pub district: DistrictId,

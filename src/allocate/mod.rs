@@ -28,6 +28,7 @@ mod roll;
 mod seating;
 mod shared;
 mod sorts;
+mod steady;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unclear;
@@ -59,6 +60,7 @@ pub use licenses::{
 };
 pub use outcome::state_of;
 pub use outlook::{Coming, Outlook, Term, outlook};
+pub use steady::steady_until;
 
 /// A seat or place in line is known by its product and user.
 pub type SeatKey = (ProductCode, SourceId);

@@ -6,6 +6,7 @@ mod contract;
 mod decisions;
 mod entries;
 mod marks;
+mod settled;
 mod watch;
 
 pub use contract::differing;
@@ -35,6 +36,8 @@ pub struct Order<'a> {
     pub fence: Option<i64>,
     /// Which pull becomes the district's source; none where nothing was pulled or all of it is held.
     pub source: Option<SourceMark>,
+    /// Names what was pulled (`Snapshot::digest`).
+    pub digest: Option<String>,
     /// Who acts.
     pub author: Author,
     /// How ids are shown in the audit.
@@ -50,10 +53,11 @@ pub fn writes(
     order: Order<'_>,
     decided: Decided,
 ) -> Result<Writes, serde_json::Error> {
-    let Order { mut run, fence, source, author, shown, fed } = order;
+    let Order { mut run, fence, source, digest, author, shown, fed } = order;
     let plan = cleared.plan();
     let in_use = source.as_ref().or(baseline.state.source.as_ref()).filter(|_| fed);
-    let (alerts, daily) = watch::watch(cleared, baseline, in_use);
+    let watched = watch::watch(cleared, baseline, in_use);
+    let alerts = &watched.alerts;
     run.alerts = alerts.counts;
     match run.status {
         // A plan keeps its own numbers, a failed fetch its status: what applies beside them follows from dates and contract.
@@ -70,7 +74,7 @@ pub fn writes(
             run.changes = cleared.counts();
             run.seats = cleared.seat_counts();
             run.holds = cleared.holds().to_vec();
-            run.status = status(cleared, baseline, &decided, &alerts);
+            run.status = status(cleared, baseline, &decided, alerts);
         }
     }
     let contract = baseline.taken_up().cloned().unwrap_or_default();
@@ -100,10 +104,11 @@ pub fn writes(
     }
     let held: Vec<HeldChange> =
         cleared.in_review().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?;
-    let mut notices = notice::of_alerts(&alerts, run.finished_at.unwrap_or(run.as_of), shown.key());
+    let mut notices = notice::of_alerts(alerts, run.finished_at.unwrap_or(run.as_of), shown.key());
     notices.extend(notice::of_held(&run, baseline.review.as_ref(), held.len()));
     notices.extend(notice::of_failure(&run, baseline.state.source.as_ref()));
     let kept = Kept::of(cleared, baseline)?;
+    let settled = settled::settled(digest.as_deref(), cleared, baseline, &run, &decided.anew, &watched);
     let mut writes = Writes {
         district: plan.district.clone(),
         base_revision: plan.base_revision,
@@ -132,8 +137,9 @@ pub fn writes(
         losses: cleared.losses().to_vec(),
         alerts_put: alerts.rows(),
         notices,
-        daily_put: daily.put,
-        daily_removed: daily.removed,
+        daily_put: watched.daily.put,
+        daily_removed: watched.daily.removed,
+        settled,
         allocated_at: plan.as_of,
         audit,
     };

@@ -4,12 +4,22 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::alert::{self, Evaluation, Facts, Kept, Pause};
-use crate::allocate::{self, Input};
+use crate::allocate::{self, Input, License};
 use crate::guard::Cleared;
 use crate::model::{Baseline, DistrictMode, DistrictState, Kind, Record, Roster, SourceMark};
 
+/// A district as it is once a run is written, and what that means.
+pub(super) struct Watched {
+    pub(super) alerts: Evaluation,
+    pub(super) daily: Kept,
+    /// `rosterd licenses --by-school`.
+    pub(super) rows: Vec<License>,
+    /// The district's name as the feed has it; none if it has no district or more than one.
+    pub(super) name: Option<String>,
+}
+
 /// The alerts and the history after a cleared plan. `source` is the data in use then; none for a district that is not fed.
-pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&SourceMark>) -> (Evaluation, Kept) {
+pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&SourceMark>) -> Watched {
     let plan = cleared.plan();
     let DistrictState { id, time_zone, .. } = &baseline.state;
     let after = cleared.seats();
@@ -37,6 +47,7 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
     let mut names = schools.schools.values().filter(|org| org.org_type == "district").map(|org| org.name.as_str());
     let pauses = baseline.modes.spans(DistrictMode::Paused, plan.as_of, *time_zone);
     let pauses: Vec<Pause> = pauses.into_iter().map(|(from, until)| Pause { from, until }).collect();
+    let name = names.next().filter(|name| !name.is_empty() && names.next().is_none());
     let facts = Facts {
         district: id,
         zone: *time_zone,
@@ -45,7 +56,7 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
         outlook: &outlook,
         catalog: &baseline.catalog,
         vanished: &baseline.vanished,
-        name: names.next().filter(|name| !name.is_empty() && names.next().is_none()),
+        name,
         source,
         pauses: &pauses,
         disconnected: baseline.disconnected.as_ref(),
@@ -57,8 +68,12 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
         held: cleared.in_review().count() + plan.pending.len(),
         daily: &baseline.daily,
     };
-    let kept = alert::keep(&baseline.daily, &rows, plan.as_of.date_in(*time_zone));
-    (alert::evaluate(&baseline.alerts, alert::watch(&facts), id, plan.as_of), kept)
+    Watched {
+        alerts: alert::evaluate(&baseline.alerts, alert::watch(&facts), id, plan.as_of),
+        daily: alert::keep(&baseline.daily, &rows, plan.as_of.date_in(*time_zone)),
+        name: name.map(str::to_owned),
+        rows,
+    }
 }
 
 fn schools(cleared: &Cleared, baseline: &Baseline) -> Roster {

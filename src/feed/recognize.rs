@@ -50,6 +50,48 @@ impl Recall {
     }
 }
 
+/// All rows of a pull in one name, whatever order and pages they came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    seed: u64,
+    name: String,
+    /// Rows of each collection: how many, and the sum of their hashes. None once a walk was made twice.
+    rows: Option<BTreeMap<Kind, (u64, u128)>>,
+}
+
+impl Tally {
+    pub(crate) fn new(recall: &Recall) -> Self {
+        Self { seed: recall.seed, name: recall.name.clone(), rows: Some(BTreeMap::new()) }
+    }
+
+    /// Counts a row of whose bytes only the hash is needed.
+    fn add(&mut self, kind: Kind, hash: u128) {
+        if let Some(rows) = &mut self.rows {
+            let (count, sum) = rows.entry(kind).or_default();
+            *count += 1;
+            *sum = sum.wrapping_add(hash);
+        }
+    }
+
+    /// Counts a row.
+    pub(crate) fn row(&mut self, kind: Kind, row: &[u8]) {
+        self.add(kind, XxHash3_128::oneshot_with_seed(self.seed, row));
+    }
+
+    /// Rows came that are not to be counted, or not as they were counted: the pull has no name.
+    pub(crate) fn spoil(&mut self) {
+        self.rows = None;
+    }
+
+    /// The name, with what else the source said.
+    pub(crate) fn digest(&self, besides: &str) -> Option<String> {
+        let rows = self.rows.as_ref()?;
+        let mut hash = Sha256::new();
+        hash.update(format!("{}/{rows:?}/{besides}", self.name));
+        Some(hex::encode(hash.finalize()))
+    }
+}
+
 /// How a row looks, with the hash of its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
@@ -66,6 +108,8 @@ pub(crate) struct Recognizer<'a> {
     recall: &'a Recall,
     found: Recognized,
     tables: BTreeMap<Kind, Table<'a>>,
+    /// All rows, the ones that are read included.
+    pub(crate) tally: Tally,
 }
 
 impl<'a> Recognizer<'a> {
@@ -77,6 +121,7 @@ impl<'a> Recognizer<'a> {
             recall,
             found: Recognized { seed: recall.name.clone(), stamp, ..Recognized::default() },
             tables: RECOGNIZED.into_iter().map(|kind| (kind, Table::new(marks(kind)))).collect(),
+            tally: Tally::new(recall),
         }
     }
 
@@ -88,6 +133,7 @@ impl<'a> Recognizer<'a> {
     /// Looks at a row, and notes it if it is known.
     pub(crate) fn look(&mut self, kind: Kind, row: &[u8]) -> Look {
         let hash = XxHash3_128::oneshot_with_seed(self.recall.seed, row);
+        self.tally.add(kind, hash);
         match self.tables.get_mut(&kind).and_then(|it| it.hit(hash)) {
             None => Look::New(hash),
             Some(true) => Look::Again(hash),

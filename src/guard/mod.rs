@@ -24,6 +24,7 @@ pub use contract::contract;
 pub use fleet::{FLEET, Fleet};
 pub use keep::Keep;
 pub use limits::{Limit, Settings};
+pub use season::year_turns;
 
 use crate::allocate::{self, Allocation};
 use crate::model::{

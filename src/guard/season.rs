@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{Days, TimeDelta};
 
 use crate::guard::losses::Schools;
-use crate::model::{Baseline, Date, DistrictMode, Kind, Proposal, Record, Session, SourceId, User, Verb};
-use crate::plan::Plan;
+use crate::model::{Baseline, Date, DistrictMode, Kind, Proposal, Record, Session, SourceId, Timestamp, User, Verb};
+use crate::plan::{Change, Plan};
 
 /// A mode is proposed so many days before the last session of a school year ends.
 const AHEAD: TimeDelta = TimeDelta::days(21);
@@ -59,12 +59,11 @@ pub(super) fn unshared(plan: &Plan, baseline: &Baseline, from: u32) -> BTreeMap<
 /// The mode that would see the district through what this plan looks like; none if nothing is unusual, or if a mode counts or
 /// is planned.
 pub(super) fn proposal(plan: &Plan, baseline: &Baseline, unshared: usize) -> Option<Proposal> {
-    let zone = baseline.state.time_zone;
-    if baseline.modes.open(plan.as_of, zone).any(|it| it.mode != DistrictMode::Normal) {
+    let today = plan.as_of.date_in(baseline.state.time_zone);
+    if has_mode(baseline, plan.as_of) {
         return None;
     }
-    let today = plan.as_of.date_in(zone);
-    let year = Year::of(plan, baseline, today);
+    let year = Year::of(baseline, &plan.changes, today);
     let mode = DistrictMode::NoRemovals;
     if let Some(why) = new_year(plan, baseline, &year) {
         let settled = year.begins.unwrap_or(today).max(today).checked_add_days(SETTLES);
@@ -75,10 +74,26 @@ pub(super) fn proposal(plan: &Plan, baseline: &Baseline, unshared: usize) -> Opt
         let why = format!("the source no longer shares {unshared} of {of} schools");
         return Some(Proposal { mode, from: today, until: None, why });
     }
-    let (ends, begins) = (year.ends?, year.begins?);
+    year_turns(baseline, &plan.changes, plan.as_of)
+}
+
+/// Whether a mode counts or is planned.
+fn has_mode(baseline: &Baseline, as_of: Timestamp) -> bool {
+    baseline.modes.open(as_of, baseline.state.time_zone).any(|it| it.mode != DistrictMode::Normal)
+}
+
+/// The mode that would see the district through the end of a school year that is near; none if a mode counts or is planned.
+/// Of the roster the sessions are looked at, with what `changes` make of them.
+pub fn year_turns(baseline: &Baseline, changes: &[Change], as_of: Timestamp) -> Option<Proposal> {
+    if has_mode(baseline, as_of) {
+        return None;
+    }
+    let today = as_of.date_in(baseline.state.time_zone);
+    let Year { ends, begins } = Year::of(baseline, changes, today);
+    let (ends, begins) = (ends?, begins?);
     let near = today >= ends - AHEAD && today <= ends + LATE && today < begins;
     let why = format!("the school year ends on {ends} and the next begins on {begins}");
-    near.then(|| Proposal { mode, from: today.max(ends), until: Some(begins), why })
+    near.then(|| Proposal { mode: DistrictMode::NoRemovals, from: today.max(ends), until: Some(begins), why })
 }
 
 /// The end of the school year that runs or ran last, and the begin of the next.
@@ -88,9 +103,9 @@ struct Year {
 }
 
 impl Year {
-    fn of(plan: &Plan, baseline: &Baseline, today: Date) -> Self {
+    fn of(baseline: &Baseline, changes: &[Change], today: Date) -> Self {
         let mut sessions: BTreeMap<&SourceId, &Session> = baseline.roster.sessions.iter().collect();
-        for change in &plan.changes {
+        for change in changes {
             if let Some(Record::Session(session)) = &change.after {
                 sessions.insert(&session.id, session);
             }

@@ -28,6 +28,13 @@ pub struct World<'a> {
     pub clock: Clock,
 }
 
+/// A pull that becomes what is in use.
+pub(super) struct Pulled {
+    pub(super) mark: SourceMark,
+    /// [`Snapshot::digest`].
+    pub(super) digest: Option<String>,
+}
+
 impl World<'_> {
     /// Pulls the roster; rows of `known` are recognized.
     pub(super) async fn pull(
@@ -113,7 +120,8 @@ impl World<'_> {
         decided: Decided,
         source: Option<SourceMark>,
     ) -> Result<RunRecord, RunError> {
-        Ok(self.applied(job, record, cleared, baseline, decided, source).await?.0)
+        let pulled = source.map(|mark| Pulled { mark, digest: None });
+        Ok(Box::pin(self.applied(job, record, cleared, baseline, decided, pulled)).await?.0)
     }
 
     /// Keeps marks of the rows that the store's records rest on now, so that they need not be read again. It is no part of the
@@ -133,7 +141,7 @@ impl World<'_> {
         cleared: &Cleared,
         baseline: &Baseline,
         decided: Decided,
-        source: Option<SourceMark>,
+        pulled: Option<Pulled>,
     ) -> Result<(RunRecord, i64), RunError> {
         let revision = baseline.state.revision;
         let person = matches!(job.run.trigger, Trigger::Approval | Trigger::Revert)
@@ -142,10 +150,12 @@ impl World<'_> {
         let by_hand = || job.run.reason.clone().unwrap_or_else(|| "by hand".to_owned());
         let reason = (job.run.mode == BY_HAND).then(by_hand);
         let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
+        let (source, digest) = pulled.map(|it| (it.mark, it.digest)).unzip();
         let order = Order {
             run,
             fence: Some(job.fence),
             source,
+            digest: digest.flatten(),
             author: Author { actor, person, reason },
             shown: Shown::new(
                 self.store.pseudonym_key(),
@@ -166,7 +176,8 @@ impl World<'_> {
             && writes.daily_removed.is_empty();
         if record.status == RunStatus::Unchanged && decided_nothing && baseline.state.source.is_some() {
             // A second run of the same data writes nothing but its own row, and that the data is of now.
-            self.store.finish_unchanged(&record, Some(job.fence), writes.source.as_ref()).await?;
+            let settled = writes.settled.as_ref().map(|it| (revision, it));
+            self.store.finish_unchanged(&record, Some(job.fence), writes.source.as_ref(), settled).await?;
             return Ok((record, revision));
         }
         let news = news(&writes);

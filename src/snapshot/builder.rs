@@ -272,6 +272,7 @@ impl Builder {
             nameless: std::mem::take(&mut self.nameless),
             skipped: self.skipped,
             warnings: Vec::new(),
+            digest: None,
             recognized,
         };
         if !snapshot.recognized.as_ref().is_some_and(Recognized::any) {

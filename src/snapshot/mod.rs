@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub skipped: u64,
     /// Oddities.
     pub warnings: Vec<Warning>,
+    /// Names all that the source said, rows in any order: the same again is the same snapshot. None where that cannot be told.
+    pub digest: Option<String>,
     /// Rows that came as they were and are in none of the lists above until [`Snapshot::completed`] puts them in.
     pub recognized: Option<Recognized>,
 }

@@ -19,29 +19,17 @@ impl Store {
     pub async fn baseline_with(&self, district: &DistrictId, said: Said<'_>) -> Result<Baseline, StoreError> {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
-        let state = district::read_state(tx, district).await?;
+        let outline = Box::pin(outline(tx, district, said)).await?;
         let roster = records::read_active(tx, district).await?;
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district, &roster.users).await?;
         let waiting = seats::read_waiting(tx, district, &roster.users).await?;
         let departed = read_departed(tx, district, seats.values()).await?;
         let kept_back = mode::read_kept(tx, district, &roster).await?;
-        let mut contract = Box::pin(Contract::read(tx, district, said)).await?;
-        for overlay in hand::read_overlays(tx, district).await? {
-            contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
-        }
-        for overlay in threshold::read(tx, district).await? {
-            contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
-        }
-        let Contract { catalog, terms, vanished } = contract;
         Ok(Baseline {
-            state,
             roster,
             archived,
-            former: Roster::default(),
             departed,
-            catalog,
-            terms,
             seats,
             waiting,
             ended: seats::read_ended(tx, district).await?,
@@ -51,18 +39,39 @@ impl Store {
             opened: hand::read_opened(tx, district).await?,
             persons: hand::read_persons(tx, district).await?,
             identity: identity::read(tx, district).await?,
-            remembered: district::read_remembered(tx, district).await?,
             decisions: runs::read_decisions(tx, district).await?,
             review: runs::read_review(tx, district).await?,
             kept_back,
-            modes: mode::read_modes(tx, district).await?,
-            disconnected: mode::read_disconnected(tx, district).await?,
             recent: loss::read(tx, district).await?,
-            alerts: alerts::read_open(tx, district).await?,
-            daily: alerts::read_daily(tx, district).await?,
-            vanished,
+            ..outline
         })
     }
+}
+
+/// What a district has beside its people: its state and contract, its modes and alerts, and of the roster the sessions.
+pub(super) async fn outline(tx: &mut Tx, district: &DistrictId, said: Said<'_>) -> Result<Baseline, StoreError> {
+    let state = district::read_state(tx, district).await?;
+    let sessions = records::by_key(records::read_kind(tx, district).await?);
+    let mut contract = Box::pin(Contract::read(tx, district, said)).await?;
+    for overlay in hand::read_overlays(tx, district).await? {
+        contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
+    }
+    for overlay in threshold::read(tx, district).await? {
+        contract.lay_over(|catalog| overlay.clone().lay_over(catalog));
+    }
+    let Contract { catalog, terms, vanished } = contract;
+    Ok(Baseline {
+        roster: Roster { sessions, ..Roster::default() },
+        catalog,
+        terms,
+        vanished,
+        remembered: district::read_remembered(tx, district).await?,
+        modes: mode::read_modes(tx, district).await?,
+        disconnected: mode::read_disconnected(tx, district).await?,
+        alerts: alerts::read_open(tx, district).await?,
+        daily: alerts::read_daily(tx, district).await?,
+        ..Baseline::new(state)
+    })
 }
 
 impl Store {

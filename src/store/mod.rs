@@ -40,6 +40,7 @@ mod runs;
 mod schema;
 mod seats;
 mod settings;
+mod settled;
 mod statements;
 mod threshold;
 mod token;

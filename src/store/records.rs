@@ -160,12 +160,12 @@ pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Ro
     Ok(roster)
 }
 
-fn by_key<T: RosterRecord>(all: Vec<T>) -> BTreeMap<T::Key, T> {
+pub(super) fn by_key<T: RosterRecord>(all: Vec<T>) -> BTreeMap<T::Key, T> {
     all.into_iter().map(|it| (it.key(), it)).collect()
 }
 
 /// Active records of a kind in the order of their text ids.
-async fn read_kind<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<T>, StoreError> {
+pub(super) async fn read_kind<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<T>, StoreError> {
     let mut all: Vec<T> = Vec::new();
     let mut last = String::new();
     loop {

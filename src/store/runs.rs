@@ -9,10 +9,11 @@ use crate::model::{
     Timestamp, Verdict,
 };
 use crate::notice;
+use crate::settled::Settled;
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::{BATCH, HoldUpdate};
-use crate::store::{Store, StoreError, WriteError, district, notices};
+use crate::store::{Store, StoreError, WriteError, district, notices, settled};
 
 const RUN: Table = Table("run");
 const HELD: Table = Table("held_change");
@@ -299,21 +300,28 @@ impl Store {
     /// none for what runs without a lease. [`WriteError::AlreadyDone`] if it has a final row, [`WriteError::Fenced`] if another
     /// process has the district: then it is not for this one to say how the run ends.
     pub async fn finish_run(&self, run: &RunRecord, fence: Option<i64>) -> Result<(), WriteError> {
-        self.finish(run, fence, None).await
+        self.finish(run, fence, None, None).await
     }
 
     /// The same of a run whose complete pull is as the store has it: what is in use is as new as that pull, which makes no
-    /// plan stale.
+    /// plan stale. `settled` is noted for the next one, with the revision it was found at.
     pub async fn finish_unchanged(
         &self,
         run: &RunRecord,
         fence: Option<i64>,
         pull: Option<&SourceMark>,
+        settled: Option<(i64, &Settled)>,
     ) -> Result<(), WriteError> {
-        self.finish(run, fence, pull).await
+        self.finish(run, fence, pull, settled).await
     }
 
-    async fn finish(&self, run: &RunRecord, fence: Option<i64>, pull: Option<&SourceMark>) -> Result<(), WriteError> {
+    async fn finish(
+        &self,
+        run: &RunRecord,
+        fence: Option<i64>,
+        pull: Option<&SourceMark>,
+        settled: Option<(i64, &Settled)>,
+    ) -> Result<(), WriteError> {
         let mut tx = self.db.write().await?;
         let mut locked = district::lock(&mut tx, &run.district).await?;
         if is_done(&mut tx, &run.run).await? {
@@ -330,6 +338,9 @@ impl Store {
         }
         if let Some(pull) = pull {
             locked.set_source(&mut tx, pull).await?;
+        }
+        if let Some((revision, settled)) = settled {
+            settled::put(&mut tx, &run.district, revision, settled).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -58,6 +58,7 @@ const STEPS: &[Step] = &[
     step!(Store, 16, "0016_change"),
     step!(Store, 20, "0020_notice"),
     step!(Store, 21, "0021_known"),
+    step!(Store, 24, "0024_settled"),
 ];
 
 /// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.

@@ -3,7 +3,8 @@
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, access, activity, alerts, audit, catalog, change, district, erase, fleet, hand, history, identity,
-    known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, threshold, token,
+    known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, settled, threshold,
+    token,
 };
 
 /// Those over the store's tables.
@@ -31,6 +32,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     records::STATEMENTS,
     runs::STATEMENTS,
     seats::STATEMENTS,
+    settled::STATEMENTS,
     threshold::STATEMENTS,
 ];
 

@@ -8,11 +8,12 @@ use crate::model::{
     Alert, AuditSpan, ContractChange, Daily, DailyKey, Date, Decision, DistrictId, Ended, HeldChange, Kind, Notice,
     RecentLoss, ReleaseReason, Remembered, RunId, RunRecord, Seat, SourceId, SourceMark, Timestamp, Verb, Waiting,
 };
+use crate::settled::Settled;
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::{
     Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, identity, loss,
-    mode, notices, records, runs, seats,
+    mode, notices, records, runs, seats, settled,
 };
 
 /// Rows a statement.
@@ -124,6 +125,8 @@ pub struct Writes {
     pub daily_put: Vec<Daily>,
     /// Days of that history that are too old.
     pub daily_removed: Vec<(DailyKey, Date)>,
+    /// What the next sync may go by; none where something is left to do.
+    pub settled: Option<Settled>,
     /// The run's `as_of`.
     pub allocated_at: Timestamp,
     /// One draft a change.
@@ -179,6 +182,7 @@ impl Writes {
             notices: _,
             daily_put: _,
             daily_removed: _,
+            settled: _,
             allocated_at: _,
             audit,
         } = self;
@@ -273,6 +277,9 @@ impl Store {
         let span = audit::append(tx_ref, &mut locked, &entries).await?;
         failpoint("store.write.audit");
         locked.moved(tx_ref, changed).await?;
+        if let Some(settled) = &writes.settled {
+            settled::put(tx_ref, &district, writes.base_revision + i64::from(changed), settled).await?;
+        }
         if told {
             change::number(tx_ref, &locked, writes.allocated_at).await?;
         }

@@ -75,6 +75,7 @@ mod placement;
 mod sentences;
 mod serving;
 mod size;
+mod steady;
 mod unclear;
 mod vendors;
 mod verify;

@@ -20,6 +20,7 @@ use crate::feed::clever::wire::{District, Page};
 use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::{bearer, reveal};
+use crate::feed::recognize::Tally;
 use crate::feed::settings::{CLEVER_URL, CleverApp, CleverSettings, checked_url};
 use crate::model::{Kind, SourceId, SourceMark};
 use crate::snapshot::{Builder, Snapshot};
@@ -129,29 +130,32 @@ impl Clever {
         loop {
             self.context.progress.begin();
             match self.pull_once(&reader).await {
-                Ok((builder, district)) => {
-                    return Ok(builder.finish(SourceMark {
+                Ok((builder, district, digest)) => {
+                    let mark = SourceMark {
                         feed: self.mark_name(Some(&district)),
                         content: None,
                         uploaded_at: None,
                         pulled_at: self.context.now,
-                    }));
+                    };
+                    return Ok(Snapshot { digest, ..builder.finish(mark) });
                 }
                 Err(stop) => restarts.after(stop)?,
             }
         }
     }
 
-    async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String), Stop> {
+    async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String, Option<String>), Stop> {
+        let mut tally = self.context.recall.as_ref().map(Tally::new);
         let (id, before) = self.shared(reader).await?;
         let mut convert = Convert::new(SourceId::from(id.as_str()));
         if let Some(word @ ("paused" | "pending" | "error")) = before.state.as_deref() {
             convert.to.frozen(word);
         }
         for (kind, collection) in COLLECTIONS {
-            if reader.walk(kind, collection, &mut convert).await? > 0 {
+            if reader.walk((kind, collection), &mut convert, &mut tally).await? > 0 {
+                tally = None;
                 convert.again(true);
-                let repeated = reader.walk(kind, collection, &mut convert).await?;
+                let repeated = reader.walk((kind, collection), &mut convert, &mut tally).await?;
                 convert.again(false);
                 for _ in 0..repeated {
                     let message = "ids came more than once in a walk, and in the next walk again; each was taken once";
@@ -169,7 +173,9 @@ impl Clever {
             let problem = "Clever synced the district while it was read".to_owned();
             return Err(Stop::Moved(Box::new(place), problem));
         }
-        Ok((convert.to, id))
+        // When it was synced last says nothing of what it is.
+        let of_district = format!("{id} {:?} {:?} {:?}", before.state, before.name, before.nces_id);
+        Ok((convert.to, id, tally.and_then(|it| it.digest(&of_district))))
     }
 
     /// The district the token belongs to, which must be the one configured (T5).

@@ -14,6 +14,7 @@ use crate::feed::clever::{Access, Clever, KIND};
 use crate::feed::error::{FeedError, Place, Stop};
 use crate::feed::http::{Ask, Reply};
 use crate::feed::oneroster::encode;
+use crate::feed::recognize::Tally;
 use crate::model::Kind;
 
 /// No collection has more pages (T6).
@@ -45,8 +46,13 @@ impl<'a> Reader<'a> {
         page.data.iter().map(|it| read(it.data.get()).map_err(|cause| FeedError::json(place, &cause))).collect()
     }
 
-    /// Walks a collection into `convert`; says how many ids came more than once.
-    pub(super) async fn walk(&self, kind: Kind, collection: &str, convert: &mut Convert) -> Result<u64, Stop> {
+    /// Walks a collection into `convert`, counting its rows in `tally`; says how many ids came more than once.
+    pub(super) async fn walk(
+        &self,
+        (kind, collection): (Kind, &str),
+        convert: &mut Convert,
+        tally: &mut Option<Tally>,
+    ) -> Result<u64, Stop> {
         let place = Place::new(&self.clever.context.district, KIND, collection);
         let (mut seen, mut cursors) = (BTreeSet::new(), BTreeSet::new());
         let (mut after, mut repeated): (Option<String>, u64) = (None, 0);
@@ -57,6 +63,9 @@ impl<'a> Reader<'a> {
             self.clever.context.progress.add(kind, page.data.len());
             let mut last = None;
             for item in &page.data {
+                if let Some(tally) = tally {
+                    tally.row(kind, item.data.get().as_bytes());
+                }
                 let id = convert.row(kind, item.data);
                 if let Some(id) = id {
                     repeated += u64::from(!seen.insert(id.clone()));

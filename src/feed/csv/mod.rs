@@ -16,6 +16,7 @@ use std::time::Duration;
 use crate::feed::csv::archive::Files;
 use crate::feed::csv::upload::Found;
 use crate::feed::error::FeedError;
+use crate::feed::recognize::Tally;
 use crate::feed::settings::CsvSettings;
 use crate::feed::{Context, Progress};
 use crate::model::SourceMark;
@@ -94,10 +95,9 @@ fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapsh
     {
         return Err(FeedError::OlderUpload { uploaded_at, applied });
     }
-    Ok(builder.finish(SourceMark {
-        feed: KIND.to_owned(),
-        content: Some(content),
-        uploaded_at,
-        pulled_at: context.now,
-    }))
+    // The content is named already; a newer upload that is not complete is told of each time.
+    let digest = context.recall.as_ref().filter(|_| !found.newer_incomplete);
+    let digest = digest.and_then(|recall| Tally::new(recall).digest(&content));
+    let mark = SourceMark { feed: KIND.to_owned(), content: Some(content), uploaded_at, pulled_at: context.now };
+    Ok(Snapshot { digest, ..builder.finish(mark) })
 }

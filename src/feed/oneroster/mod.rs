@@ -81,14 +81,14 @@ impl OneRoster {
             self.context.progress.begin();
             match self.pull_once(recall.as_ref()).await {
                 Ok(Pulled::Whole(pulled)) => {
-                    let (builder, recognized) = *pulled;
+                    let (builder, recognized, digest) = *pulled;
                     let mark = SourceMark {
                         feed: self.mark_name(),
                         content: None,
                         uploaded_at: None,
                         pulled_at: self.context.now,
                     };
-                    return Ok(builder.finish_with(mark, recognized));
+                    return Ok(Snapshot { digest, ..builder.finish_with(mark, recognized) });
                 }
                 Ok(Pulled::Odd) => recall = recall.map(Recall::forgotten),
                 Err(stop) => restarts.after(stop)?,
@@ -123,6 +123,11 @@ impl OneRoster {
                 // Known rows do not say which other rows they stand beside.
                 return Ok(Pulled::Odd);
             }
+            if found.walks_wanted() > 1
+                && let Some(recognizer) = &mut recognizer
+            {
+                recognizer.tally.spoil();
+            }
             let mut walks = 1;
             while walks < found.walks_wanted() {
                 // Rows of all walks count together, so that nothing a page hid from one of them is missed.
@@ -147,7 +152,8 @@ impl OneRoster {
             self.server.check_total(collection, place, &mut manners, found).await?;
         }
         let (builder, contacts) = convert.finish();
-        Ok(Pulled::Whole(Box::new((builder, recognizer.map(|it| it.finish(contacts))))))
+        let digest = recognizer.as_ref().and_then(|it| it.tally.digest(""));
+        Ok(Pulled::Whole(Box::new((builder, recognizer.map(|it| it.finish(contacts)), digest))))
     }
 
     async fn walk(
@@ -179,8 +185,8 @@ impl OneRoster {
 
 /// What a pull comes to.
 enum Pulled {
-    /// Everything.
-    Whole(Box<(Builder, Option<Recognized>)>),
+    /// Everything, with what was recognized, and its name.
+    Whole(Box<(Builder, Option<Recognized>, Option<String>)>),
     /// Something that only reading every row can make sense of.
     Odd,
 }

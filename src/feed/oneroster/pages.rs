@@ -260,8 +260,8 @@ impl<'a> Rows<'a> {
         recognizer: Option<&mut Recognizer<'_>>,
         edge: Option<&[u8]>,
     ) -> Result<Self, FeedError> {
-        let recognizer = recognizer.filter(|_| Recognizer::is_for(kind));
-        if let Some(recognizer) = recognizer
+        let Some(recognizer) = recognizer else { return Self::whole(body, collection, place, edge) };
+        if Recognizer::is_for(kind)
             && let Some(all) = split::rows(body, collection)
         {
             let (fresh, shifted, next) = after_edge(&all, |row| row, edge);
@@ -280,6 +280,7 @@ impl<'a> Rows<'a> {
                     Look::New(hash) => {
                         let Ok(raw) = serde_json::from_slice(row) else {
                             // The page is broken; what is wrong with it the whole reading says.
+                            recognizer.tally.spoil();
                             return Self::whole(body, collection, place, edge);
                         };
                         let row = Row::new(raw, hash);
@@ -290,7 +291,9 @@ impl<'a> Rows<'a> {
             }
             return Ok(it);
         }
-        Self::whole(body, collection, place, edge)
+        let it = Self::whole(body, collection, place, edge)?;
+        it.read.iter().for_each(|row| recognizer.tally.row(kind, row.raw.get().as_bytes()));
+        Ok(it)
     }
 
     fn whole(body: &'a [u8], collection: &str, place: &Place, edge: Option<&[u8]>) -> Result<Self, FeedError> {

@@ -28,6 +28,7 @@ mod revert;
 mod scenarios;
 mod seasons;
 mod seats_import;
+mod settled;
 mod slips;
 mod three_ways;
 mod totals;

@@ -264,6 +264,13 @@ impl Desk {
         assert!(found.is_empty(), "{when}: {found:#?}");
     }
 
+    /// Deletes what is past its retention, as the daemon does each day.
+    pub(crate) async fn expire(&self, now: Timestamp) {
+        let done = rosterd::erase::expire(&self.office.store, &self.office.settings.privacy, now).await.unwrap();
+        assert!(matches!(done, Some(rosterd::store::Expired::Done(_))), "{now}: {done:?}");
+        self.known.replace(None);
+    }
+
     /// The audit's chain, and its fold against the store.
     pub(crate) async fn assert_audited(&self, when: Timestamp) {
         let checked = self.office.store.check(&DistrictId::new(DISTRICT), None).await.unwrap();

@@ -179,6 +179,7 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         notices: Vec::new(),
         daily_put: Vec::new(),
         daily_removed: Vec::new(),
+        settled: None,
         allocated_at: as_of,
         audit: Vec::new(),
     }

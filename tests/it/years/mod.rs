@@ -1,5 +1,6 @@
 //! Simulated school years: joins, leaves, moves, renewals, cuts, overrides, rollover, and nights on which the feed is wrong.
-//! Every night every invariant is checked, the audit is folded once a month, and both databases must say the same.
+//! Every night every invariant is checked, once a month what is past its retention is deleted and the audit folded, and both
+//! databases must say the same.
 //!
 //! A hundred years (a command, since it takes its time; `ROSTERD_YEARS` and `ROSTERD_SEED` change it):
 //! `cargo test --release --test it years::a_hundred_school_years -- --ignored --nocapture`
@@ -88,6 +89,7 @@ impl Years {
         }
         if of_month == 1 {
             for desk in &self.desks {
+                desk.expire(self.at(20)).await;
                 desk.assert_audited(self.at(21)).await;
             }
         }
