@@ -13,7 +13,7 @@ use crate::command::{CommandError, Session, sync};
 use crate::model::{Catalog, HoldRecord, Purchase, Seats, SubscriptionId, Terms, Trigger};
 use crate::run::{Foreseen, foresee};
 use crate::schedule::catalog::{self as office, Accepted, FiledRun, Look, LookError, Outcome};
-use crate::schedule::purchase::{self, NotTaken, Unchanged, Weighed};
+use crate::schedule::purchase::{self, NotMeant, NotTaken, Unchanged, Weighed};
 use crate::store::{NewRequest, Said};
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +44,9 @@ pub(super) enum CatalogCommand {
         /// The subscription as JSON
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Take it although it takes more seats away than the guard lets pass: the hash that the refusal shows
+        #[arg(long, value_name = "HASH", requires = "reason")]
+        accept: Option<String>,
         /// Why, for the audit
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
@@ -95,7 +98,7 @@ impl CatalogCommand {
                 let accepted = accept.as_ref().map(|it| Accepted { hash: it.clone(), by, reason: reason.clone() });
                 refresh(session, accepted.as_ref()).await
             }
-            Self::Put { file, reason } => put(session, file, reason.clone()).await,
+            Self::Put { file, accept, reason } => put(session, file, accept.as_deref(), reason.clone()).await,
         }
     }
 }
@@ -236,11 +239,11 @@ fn fields(before: Option<&Value>, after: &Value) -> String {
 }
 
 fn held_line(hold: &HoldRecord) -> String {
-    format!("  HELD {}: {} of {} seats would end ({})", hold.group, hold.count, hold.of, hold.limit)
+    format!("  {}", office::held_line(hold))
 }
 
 fn to_accept(hash: &str) -> String {
-    format!("it is not taken before you say that it is meant: `rosterd catalog refresh --accept {hash} --reason …`")
+    format!("{}: `rosterd catalog refresh --accept {hash} --reason …`", office::NOT_MEANT)
 }
 
 async fn refresh(session: &Session, accepted: Option<&Accepted>) -> Result<u8, CommandError> {
@@ -319,12 +322,18 @@ fn asked(session: &Session, district: crate::model::DistrictId, mode: &str) -> N
     }
 }
 
-async fn put(session: &Session, file: &std::path::Path, reason: Option<String>) -> Result<u8, CommandError> {
+async fn put(
+    session: &Session,
+    file: &std::path::Path,
+    accept: Option<&str>,
+    reason: Option<String>,
+) -> Result<u8, CommandError> {
     session.writable().await?;
     session.look_at_catalog().await?;
     let text = std::fs::read_to_string(file)
         .map_err(|why| CommandError::Usage(format!("cannot read {}: {}", file.display(), why.kind())))?;
-    let weighed = purchase::weigh(&session.office, &text, None, sync::operator(), |_| Ok(())).await;
+    let who = purchase::Asked { id: None, by: sync::operator(), reason: reason.clone(), accept };
+    let weighed = purchase::weigh(&session.office, &text, who, |_| Ok(())).await;
     let purchase = match weighed.map_err(refused)? {
         Weighed::InForce(purchase) => {
             let id = purchase.subscription.id.clone();
@@ -335,10 +344,28 @@ async fn put(session: &Session, file: &std::path::Path, reason: Option<String>) 
             }
             return Ok(0);
         }
+        Weighed::Held(it) => return not_meant(session.output, file, &it),
         Weighed::Queued(purchase, _) | Weighed::New(purchase) => Purchase { reason: reason.clone(), ..purchase },
     };
     let request = asked(session, purchase.subscription.district.clone(), office::PURCHASE);
     session.carry_out_and_tell(purchase::request(NewRequest { reason, ..request }, &purchase)?).await
+}
+
+/// A purchase that would take too much away.
+fn not_meant(out: Output, file: &std::path::Path, it: &NotMeant) -> Result<u8, CommandError> {
+    if out.json {
+        out.document(it)?;
+        return Ok(3);
+    }
+    for terms in &it.held {
+        out.line(&out.tone(Tone::Attention, terms.district.as_str()))?;
+        for hold in &terms.holds {
+            out.line(&out.tone(Tone::Attention, &held_line(hold)))?;
+        }
+    }
+    let again = format!("`rosterd catalog put {} --accept {} --reason …`", file.display(), it.hash);
+    out.line(&format!("{}: {again}", office::NOT_MEANT))?;
+    Ok(3)
 }
 
 fn refused(error: NotTaken) -> CommandError {

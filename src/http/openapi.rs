@@ -132,7 +132,14 @@ pub fn operation(route: &Route) -> Option<Operation> {
         ("POST", "/v1/districts/{d}/identity") => {
             run("Decide on proposals.", "decision!:accept|refuse|undo ids!:list reason!")
         }
-        ("PUT", "/v1/subscriptions/{id}") => run("One purchase, as the catalog writes a subscription.", "*"),
+        ("PUT", "/v1/subscriptions/{id}") => Operation {
+            query: "accept reason",
+            ..run(
+                "One purchase, as the catalog writes a subscription. 409 with `hash` where it would take away too many seats: \
+                 the same with that as `accept`, and a reason, takes it.",
+                "*",
+            )
+        },
         ("GET", "/v1/fleet") => read("What all districts together release.", ""),
         ("POST", "/v1/fleet/acknowledge") => {
             Operation { status: 200, ..run("Someone has looked at it: releases go on.", "reason!") }

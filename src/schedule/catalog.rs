@@ -187,25 +187,47 @@ fn service(office: &Office) -> Option<Service<'_>> {
 
 /// Districts from which a document would take more seats than the guard lets pass unattended.
 async fn too_much(office: &Office, document: &Catalog, at: Timestamp) -> Result<Vec<HeldTerms>, StoreError> {
-    let limits = &office.settings.guard;
-    let said = Said::Document(document, at);
     let mut held = Vec::new();
-    for state in office.store.districts().await?.into_iter().filter(|it| it.allocated_at.is_some()) {
-        if !limits.enabled || office.store.terms(&state.id, said).await? == Terms::Settled {
-            continue;
-        }
-        let baseline = Box::pin(office.store.baseline_with(&state.id, said)).await?;
-        match foresee(baseline, limits, at) {
-            Ok(Some(it)) if !it.holds.is_empty() => held.push(HeldTerms { district: it.district, holds: it.holds }),
-            Ok(_) => {}
-            // The run that would take it up fails on the same, and says why.
-            Err(error) => {
-                tracing::warn!(%error, district.id = %state.id, "what the catalog would take away is not known");
-            }
-        }
+    for state in office.store.districts().await? {
+        held.extend(too_much_of(office, &state.id, Said::Document(document, at), at).await?);
     }
     Ok(held)
 }
+
+/// What that would take from one district, if it is more than the guard lets pass unattended.
+pub(super) async fn too_much_of(
+    office: &Office,
+    district: &DistrictId,
+    said: Said<'_>,
+    at: Timestamp,
+) -> Result<Option<HeldTerms>, StoreError> {
+    let limits = &office.settings.guard;
+    // Before the first roster nobody has a seat, and a district that comes with it is not even known.
+    let known = office.store.districts().await?.into_iter().any(|it| it.id == *district && it.allocated_at.is_some());
+    if !known || !limits.enabled || office.store.terms(district, said).await? == Terms::Settled {
+        return Ok(None);
+    }
+    let baseline = Box::pin(office.store.baseline_with(district, said)).await?;
+    match foresee(baseline, limits, at) {
+        Ok(foreseen) => {
+            let terms = foreseen.map(|it| HeldTerms { district: it.district, holds: it.holds });
+            Ok(terms.filter(|it| !it.holds.is_empty()))
+        }
+        // The run that would take it up fails on the same, and says why.
+        Err(error) => {
+            tracing::warn!(%error, district.id = %district, "what the catalog would take away is not known");
+            Ok(None)
+        }
+    }
+}
+
+/// One limit that what is said would trip, in words.
+pub fn held_line(hold: &HoldRecord) -> String {
+    format!("HELD {}: {} of {} seats would end ({})", hold.group, hold.count, hold.of, hold.limit)
+}
+
+/// Why something is not taken.
+pub const NOT_MEANT: &str = "it is not taken before you say that it is meant";
 
 /// Looks at the document and takes a good one. Runs are not filed here. None where there is no catalog at all. One that would
 /// take more seats away than the guard lets pass is taken only with a person's word.

@@ -3,12 +3,16 @@
 //!
 //! It counts until the document says something else of the same subscription than it said when the purchase came, as the
 //! district's own overlays do. One that only ever came this way is not missed in the document.
+//!
+//! One that would take more seats away than the guard lets pass unattended (three seats where three thousand were meant) is not
+//! taken until a person says that it is meant, as a document is not: by the hash that the refusal shows.
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::catalog::{self, Fault, Known};
 use crate::model::{DistrictId, Purchase, RunId, Subscription, SubscriptionId, Terms};
-use crate::schedule::catalog::PURCHASE;
+use crate::schedule::catalog::{HeldTerms, PURCHASE, too_much_of};
 use crate::schedule::worker::Office;
 use crate::store::{NewRequest, Said, StoreError};
 
@@ -21,6 +25,33 @@ pub enum Weighed {
     Queued(Purchase, RunId),
     /// It changes something.
     New(Purchase),
+    /// It would take too much away, and nobody said that this is meant: nothing was changed, and no run was filed.
+    Held(NotMeant),
+}
+
+/// What a purchase would take away, which is too much to be taken without a person's word.
+#[derive(Clone, Debug, Serialize)]
+pub struct NotMeant {
+    changed: bool,
+    run: Option<RunId>,
+    subscription: Subscription,
+    /// The limits that trip, as `catalog plan` tells them of a document.
+    pub held: Vec<HeldTerms>,
+    /// Names the purchase; accepting it takes this.
+    pub hash: String,
+}
+
+/// Who asks, for what subscription, and what they accept.
+#[derive(Clone, Debug)]
+pub struct Asked<'a> {
+    /// The subscription that the call names; none where the body alone does.
+    pub id: Option<&'a SubscriptionId>,
+    /// Who.
+    pub by: String,
+    /// Why, for the audit.
+    pub reason: Option<String>,
+    /// The hash of a purchase that is meant, whatever it takes away.
+    pub accept: Option<&'a str>,
 }
 
 /// The answer to a purchase that is in force already: nothing was changed, and no run was filed.
@@ -61,14 +92,13 @@ fn told(faults: &[Fault]) -> String {
 pub async fn weigh<E: From<NotTaken>>(
     office: &Office,
     text: &str,
-    id: Option<&SubscriptionId>,
-    by: String,
+    asked: Asked<'_>,
     may: impl Fn(&DistrictId) -> Result<(), E>,
 ) -> Result<Weighed, E> {
     let said = office.store.known_subscriptions().await.map_err(NotTaken::from)?;
     let in_store = office.store.catalog().await.map_err(NotTaken::from)?;
     let known = Known { said: &said, in_force: &in_store.subscriptions };
-    let read = catalog::purchase(text, id, &in_store.products, known);
+    let read = catalog::purchase(text, asked.id, &in_store.products, known);
     if let Some(district) = district_of(text) {
         may(&district)?;
     }
@@ -77,7 +107,31 @@ pub async fn weigh<E: From<NotTaken>>(
     if office.known.get(&district).is_none() {
         return Err(NotTaken::NoDistrict(district).into());
     }
-    Ok(settled(office, subscription, by).await?)
+    let Asked { by, reason, accept, .. } = asked;
+    let purchase = match settled(office, subscription, by).await? {
+        Weighed::New(purchase) => Purchase { reason, ..purchase },
+        other => return Ok(other),
+    };
+    let hash = hash(&purchase.subscription);
+    if accept == Some(hash.as_str()) {
+        return Ok(Weighed::New(purchase));
+    }
+    let held = too_much_of(office, &district, Said::Purchase(&purchase), office.clock.now()).await;
+    Ok(match held.map_err(NotTaken::from)? {
+        None => Weighed::New(purchase),
+        Some(terms) => Weighed::Held(NotMeant {
+            changed: false,
+            run: None,
+            subscription: purchase.subscription,
+            held: vec![terms],
+            hash,
+        }),
+    })
+}
+
+/// Names what was bought: SHA-256 of what it says.
+fn hash(subscription: &Subscription) -> String {
+    hex::encode(Sha256::digest(serde_json::to_vec(subscription).unwrap_or_default()))
 }
 
 /// The district as it stands in the body, whatever else is wrong with it.

@@ -10,11 +10,12 @@ use serde::Deserialize;
 use crate::http::App;
 use crate::http::api::runs;
 use crate::http::auth::Caller;
-use crate::http::body::Body;
+use crate::http::body::{Asked, Body};
 use crate::http::problem::Problem;
 use crate::model::{SubscriptionId, Trigger};
 use crate::schedule::catalog::{self, Accepted, Look, Refreshed};
-use crate::schedule::purchase::{self, Unchanged, Weighed};
+use crate::schedule::purchase::{self, NotMeant, Unchanged, Weighed};
+use crate::store::NewRequest;
 
 fn no_catalog() -> Problem {
     Problem::not_found("there is no catalog: set `catalog.path` or `catalog.url`, and reload")
@@ -61,22 +62,50 @@ pub(crate) async fn refresh(
     asked?.map(Json).ok_or_else(no_catalog)
 }
 
+/// The query of a purchase: nothing, or the word that what it takes away is meant.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Put {
+    accept: Option<String>,
+    reason: Option<String>,
+}
+
+/// A purchase that would take more seats away than the guard lets pass: 409 with what would end, and how to accept it.
+fn not_meant(it: &NotMeant) -> Result<Problem, Problem> {
+    let lines = it.held.iter().flat_map(|terms| &terms.holds).map(catalog::held_line);
+    let lines = lines.collect::<Vec<_>>().join("; ");
+    let how = format!("the same request with `?accept={}&reason=…`", it.hash);
+    let problem = Problem::new(StatusCode::CONFLICT, format!("{lines}; {}: {how}", catalog::NOT_MEANT));
+    Ok(problem.saying("held", serde_json::to_value(&it.held)?).saying("hash", it.hash.as_str()))
+}
+
 /// `PUT /v1/subscriptions/{id}`: 202 with the run that puts it in force, 200 where it is in force already.
 pub(crate) async fn purchase(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
+    Asked(Put { accept, reason }): Asked<Put>,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let text = std::str::from_utf8(&body).map_err(|_| Problem::bad_request("the body is not text in UTF-8"))?;
     let office = app.desk.office();
     let id = SubscriptionId::new(id);
-    let weighed = purchase::weigh(&office, text, Some(&id), caller.actor(), |district| caller.check(district)).await?;
+    if accept.is_some() && reason.as_deref().is_none_or(str::is_empty) {
+        return Err(Problem::unprocessable("who accepts what is taken away says why: add `&reason=…`"));
+    }
+    let accept = accept.as_deref();
+    let asked = purchase::Asked { id: Some(&id), by: caller.actor(), reason, accept };
+    let weighed = purchase::weigh(&office, text, asked, |district| caller.check(district)).await?;
     let run = match weighed {
         Weighed::InForce(purchase) => return Ok(Json(Unchanged::new(purchase.subscription)).into_response()),
+        Weighed::Held(it) => return Err(not_meant(&it)?),
         Weighed::Queued(_, run) => run,
         Weighed::New(purchase) => {
-            let request = app.desk.request(purchase.subscription.district.clone(), catalog::PURCHASE, Trigger::Catalog);
+            let district = purchase.subscription.district.clone();
+            let request = NewRequest {
+                reason: purchase.reason.clone(),
+                ..app.desk.request(district, catalog::PURCHASE, Trigger::Catalog)
+            };
             app.desk.file(purchase::request(request, &purchase)?).await?.run
         }
     };
