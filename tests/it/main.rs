@@ -12,6 +12,7 @@
 mod support;
 
 mod access;
+mod canary;
 mod changes;
 mod coverage;
 mod crash;

@@ -2,25 +2,8 @@
 
 use std::path::Path;
 
-use base64::Engine as _;
-
+use crate::support::canary::{ADDRESS, search};
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, Site};
-
-/// Words that stand in the personal fields of the upload and nowhere else. None is part of another or of a path.
-const CANARIES: [&str; 12] = [
-    "Zyxgiven",
-    "Zyxfamily",
-    "Zyxmiddle",
-    "zyxmail",
-    "zyxlogin",
-    "Zyxnumber77",
-    "Zyxstate88",
-    "Zyxphone99",
-    "Zyxsms66",
-    "Zyxsecret55",
-    "Zyxdate44",
-    "zyxid33",
-];
 
 const ORGS: &str = "sourcedId,status,dateLastModified,name,type,identifier,parentSourcedId\n\
     D,,,District,district,,\nS,,,School,school,,D\n";
@@ -33,9 +16,6 @@ const CLASSES: &str = "sourcedId,status,dateLastModified,title,grades,courseSour
 const USERS: &str = "sourcedId,status,dateLastModified,enabledUser,orgSourcedIds,role,username,userIds,givenName,familyName,middleName,identifier,email,sms,phone,agentSourcedIds,grades,password\n";
 const ENROLLMENTS: &str =
     "sourcedId,status,dateLastModified,classSourcedId,schoolSourcedId,userSourcedId,role,primary,beginDate,endDate\n";
-
-/// An id that is an e-mail address.
-const ADDRESS: &str = "zyxid33@zyxmail.example";
 
 /// The personal fields of one row, every one a canary.
 fn user(id: &str, email: &str) -> String {
@@ -71,35 +51,6 @@ fn class_of(range: std::ops::Range<u32>) -> (String, String) {
         enrollments += ",student,,,\n";
     }
     (users, enrollments)
-}
-
-/// Looks for every canary as it is, in either case, percent-encoded, in hex and in the three shifts of base64.
-fn search(what: &str, text: &str) {
-    let folded = text.to_lowercase();
-    for canary in CANARIES {
-        assert!(
-            !folded.contains(&canary.to_lowercase()),
-            "{what} shows `{canary}`: {}",
-            around(&folded, &canary.to_lowercase())
-        );
-        for word in [canary.to_owned(), canary.to_lowercase()] {
-            assert!(!folded.contains(&hex::encode(&word)), "{what} shows `{word}` in hex");
-            for shift in 0..3 {
-                let shifted = [&b"xxx"[..shift], word.as_bytes()].concat();
-                let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(shifted);
-                let middle = encoded.get(if shift == 0 { 0 } else { 4 }..encoded.len() - 2).unwrap();
-                assert!(!text.contains(middle), "{what} shows `{word}` in base64");
-            }
-        }
-    }
-    for encoded in ["zyxid33%40", "zyxmail%2e"] {
-        assert!(!folded.contains(encoded), "{what} shows `{encoded}`");
-    }
-}
-
-fn around<'t>(text: &'t str, word: &str) -> &'t str {
-    let at = text.find(word).unwrap();
-    text.get(at.saturating_sub(200)..(at + 200).min(text.len())).unwrap_or(text)
 }
 
 /// Runs a command with all that the program ever logs, and searches what it said.

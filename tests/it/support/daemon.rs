@@ -103,6 +103,11 @@ impl Installation {
         self.command(now).args(args).output().unwrap()
     }
 
+    /// The same with more in its environment.
+    pub(crate) fn cli_with(&self, now: &str, args: &[&str], environment: &[(&str, &Path)]) -> Output {
+        self.command(now).envs(environment.iter().copied()).args(args).output().unwrap()
+    }
+
     /// A command that does not end by itself, with its standard output to be read.
     pub(crate) fn following(&self, now: &str, args: &[&str]) -> Child {
         self.command(now).args(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()

@@ -1,5 +1,6 @@
 //! What the tests stand on.
 
+pub(crate) mod canary;
 pub(crate) mod chance;
 pub(crate) mod daemon;
 #[macro_use]
