@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::manual::{Installed, on_both};
+use crate::support::place::once_more;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Site};
 
 /// 40 of 45 seats are in use, with a threshold of 5.
@@ -142,5 +143,5 @@ async fn an_upload_that_is_not_replaced_becomes_stale_and_a_new_one_is_not() {
     sent(NIGHT_4);
     site.sync(NIGHT_4, "pomegranate-charter").await.exits(0);
     assert_eq!(open(&site, "stale_roster").await, NONE);
-    site.verified().await;
+    once_more(&site, "pomegranate-charter").await;
 }

@@ -3,6 +3,7 @@
 use rosterd::simulate::{Server, Version};
 use serde_json::{Value, json};
 
+use crate::support::place::once_more;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, Site};
 
 const SMALL: &str = "pomegranate-charter";
@@ -195,7 +196,7 @@ async fn one_row_of_many_is_held_whole() {
         let had = license["assigned"].as_i64().unwrap() + license["bridged"].as_i64().unwrap();
         assert!(license["product"] != "device-care" || had == 248, "every seat is kept: {license}");
     }
-    site.verified().await;
+    once_more(&site, MULBERRY).await;
 }
 
 /// A source that moves while it is read is read again from the start, and what is stored is one state of it.
@@ -214,6 +215,7 @@ async fn a_source_that_moves_while_it_is_read_is_read_again() {
     let again = site.sync(NIGHT_3, SMALL).await.exits(0).json();
     assert_eq!(again["changes"]["users"]["removed"], 0, "the first reading was already what the source has: {again}");
     assert_eq!(again["changes"]["users"]["added"], 0, "{again}");
+    once_more(&site, SMALL).await;
 }
 
 /// Odd but lawful answers, and errors that pass, change nothing about the roster.
@@ -268,4 +270,5 @@ async fn a_paused_clever_district_is_planned_and_nothing_more() {
     assert_eq!((&run["status"], &run["audit"]), (&json!("planned"), &Value::Null), "{run}");
     assert!(run["changes"]["users"]["added"].as_u64() > Some(0), "it says what would change: {run}");
     assert!(site.state(CLEVER).await == before);
+    once_more(&site, CLEVER).await;
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rosterd::simulate::{Defects, World};
 use serde_json::{Value, json};
 
+use crate::support::place::once_more;
 use crate::support::vendor::{self, KINDS, NIGHT_1, NIGHT_2, NIGHT_3, Site};
 
 const SMALL: &str = "pomegranate-charter";
@@ -59,7 +60,7 @@ async fn an_upload_that_cannot_be_trusted_fails_the_run_and_touches_nothing() {
     std::fs::remove_file(&zip).unwrap();
     site.sync(NIGHT_2, SMALL).await.exits(1).says(&["upload.zip"]);
     assert!(site.state(SMALL).await == before);
-    site.verified().await;
+    once_more(&site, SMALL).await;
 }
 
 /// P4: missing is not empty. Additions and changes apply, nothing is removed, and it says so.
@@ -82,7 +83,7 @@ async fn without_the_enrollments_file_additions_apply_and_nothing_is_removed() {
         let users = vendor::column(&site.roster(SMALL, "users").await, "id");
         assert!(users.contains(&"PC-U-040".to_owned()), "who left day 2 is still there");
         assert!(users.contains(&"PC-U-900".to_owned()), "who joined is there");
-        site.verified().await;
+        once_more(&site, SMALL).await;
     }
 }
 

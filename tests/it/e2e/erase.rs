@@ -84,7 +84,6 @@ async fn an_erased_user_is_in_no_table_and_no_file_and_stays_away_until_the_eras
         erase(&it, NIGHT_4, &user, &["--undo"]).await.exits(2).says(&["was not erased"]);
         it.edit(|line| Some(line.replace("Opal", "Topaz")));
         assert_eq!(it.sync(NIGHT_5).await["changes"]["users"]["added"], 1);
-        it.site.discard().await;
     })
     .await;
 }
@@ -125,7 +124,6 @@ async fn a_purged_district_has_nobody_left_in_any_table_or_file() {
         chain_head(&it.site.audit(DISTRICT).await);
         // a new contract begins as the first one did
         assert_eq!(it.sync(NIGHT_3).await["seats"]["granted"], 38);
-        it.site.discard().await;
     })
     .await;
 }

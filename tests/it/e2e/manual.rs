@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::support::db::Backend;
+use crate::support::place::once_more;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Ran, Site};
 
 /// A vendor's district, synced once.
@@ -133,6 +134,7 @@ async fn a_pin_survives_every_sync_and_ends_after_its_last_day() {
         it.by_hand(NIGHT_4, "override clear --user PB-U-049 --product practice --reason over").await.exits(0);
         assert_eq!(it.told("override.cleared").await.len(), 1);
         it.by_hand(NIGHT_4, "override clear --user PB-U-049 --product practice --reason over").await.exits(1);
+        once_more(&it.site, it.district).await;
         it.site.discard().await;
     })
     .await;

@@ -9,6 +9,7 @@ use rosterd::store::{Settings, Store};
 use serde_json::{Value, json};
 
 use crate::support::db::Backend;
+use crate::support::place::once_more;
 use crate::support::vendor::{self, KINDS, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, NIGHT_5, NIGHT_6, Ran, Site};
 
 pub(super) const MULBERRY: &str = "mulberry-springs";
@@ -98,8 +99,10 @@ impl Twins {
         text
     }
 
+    /// The end of a story: on both the same sync once more changes nothing.
     pub(super) async fn discard(self) {
         for site in self.sites {
+            once_more(&site, MULBERRY).await;
             site.discard().await;
         }
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::support::db::Backend;
+use crate::support::place::once_more;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, Ran, Site};
 
 const DISTRICT: &str = "site-license";
@@ -151,6 +152,7 @@ async fn a_rekeyed_child_keeps_the_seat_under_the_new_id() {
         assert!(old["since"].is_string());
         it.run(NIGHT_3, &format!("identity undo {id} --reason mistake")).await.exits(0);
         assert!(it.seat_of("NEW-047").await.is_some(), "who is in demand has a seat while there are some");
+        once_more(&it.site, DISTRICT).await;
     })
     .await;
 }
@@ -182,6 +184,7 @@ async fn an_accepted_remap_passes_the_seats_and_is_held_no_more() {
         assert_eq!(it.practice(NIGHT_3).await["assigned"], before);
         assert_eq!(run["seats"]["released"], 0, "{run}");
         assert!(run["seats"]["moved"].as_u64().unwrap() > 0, "{run}");
+        once_more(&it.site, DISTRICT).await;
     })
     .await;
 }
@@ -230,6 +233,7 @@ async fn graduates_old_classes_and_test_accounts_are_found_and_their_seats_serve
             let id = user["id"].as_str().unwrap();
             assert!(all.iter().all(|it| !it["users"].to_string().contains(id)), "{id}");
         }
+        once_more(&it.site, DISTRICT).await;
     })
     .await;
 }
