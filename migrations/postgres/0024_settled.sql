@@ -3,5 +3,5 @@
 CREATE TABLE settled (
     district TEXT COLLATE "C" NOT NULL PRIMARY KEY REFERENCES district (id),
     revision BIGINT NOT NULL,
-    body TEXT NOT NULL
+    body TEXT COLLATE "C" NOT NULL
 );

@@ -14,7 +14,7 @@ statements! {
         "SELECT s.body FROM settled AS s JOIN district AS d ON d.id = s.district AND d.revision = s.revision
          WHERE s.district = $1",
     );
-    PUT = Sql::portable(
+    PUT_SETTLED = Sql::portable(
         "INSERT INTO settled (district, revision, body) SELECT id, revision, $2 FROM district WHERE id = $1 AND revision = $3
          ON CONFLICT (district) DO UPDATE SET revision = excluded.revision, body = excluded.body",
     );
@@ -28,7 +28,7 @@ pub(super) async fn put(
     settled: &Settled,
 ) -> Result<(), StoreError> {
     let body = TABLE.to_json(settled)?;
-    tx.query(PUT).bind(district.as_str()).bind(body).bind(revision).execute().await?;
+    tx.query(PUT_SETTLED).bind(district.as_str()).bind(body).bind(revision).execute().await?;
     Ok(())
 }
 
