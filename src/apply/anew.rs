@@ -59,7 +59,7 @@ pub(super) fn entries(anew: &Anew, author: &Author, shown: &Shown<'_>) -> Vec<Dr
 }
 
 /// Takes it out of the rows, unless what follows puts another one in its place.
-pub(super) fn begin(writes: &mut Writes, anew: Anew) {
+pub(super) fn begin(writes: &mut Writes<'_>, anew: Anew) {
     for seat in anew.seats {
         if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (&seat.product, &seat.user)) {
             writes.seats_removed.push((seat.product.clone(), seat.user.clone()));

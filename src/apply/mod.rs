@@ -14,6 +14,7 @@ pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::alert::{self, Evaluation};
 use crate::allocate::{SeatAction, SeatChange, SeatKey};
@@ -25,7 +26,7 @@ use crate::model::{
 };
 use crate::notice;
 use crate::plan::Change;
-use crate::store::{ByHand, HoldUpdate, RecordWrite, Writes};
+use crate::store::{ByHand, HoldUpdate, RecordWrite, Rows, Writes};
 
 /// What an apply needs beside the plan.
 #[derive(Debug)]
@@ -47,12 +48,12 @@ pub struct Order<'a> {
 }
 
 /// Turns a cleared plan into rows. The second part of `Order` adds what a person decided, if that is what this is about.
-pub fn writes(
-    cleared: &Cleared,
-    baseline: &Baseline,
-    order: Order<'_>,
+pub fn writes<'a>(
+    cleared: &'a Cleared,
+    baseline: &'a Baseline,
+    order: Order<'a>,
     decided: Decided,
-) -> Result<Writes, serde_json::Error> {
+) -> Result<Writes<'a>, serde_json::Error> {
     let Order { mut run, fence, source, digest, author, shown, fed } = order;
     let plan = cleared.plan();
     let in_use = source.as_ref().or(baseline.state.source.as_ref()).filter(|_| fed);
@@ -78,22 +79,32 @@ pub fn writes(
         }
     }
     let contract = baseline.taken_up().cloned().unwrap_or_default();
-    let mut audit = decided.entries.clone();
+    let mut audit = Rows::from(decided.entries.clone());
     audit.extend(contract::entries(&contract));
     audit.extend(anew::entries(&decided.anew, &author, &shown));
+    // A first load adds millions of records, and an entry is several times what it tells of.
     let parts: Vec<_> = cleared.applied().flat_map(Change::parts).collect();
-    for change in &parts {
-        let mut entry = entries::of_change(change, &author, &shown)?;
-        if let Some(because) = decided.because {
+    let shown = Arc::new(shown);
+    let because = decided.because;
+    let (acting, showing) = (author.clone(), Arc::clone(&shown));
+    audit.later(parts.len(), move |place| {
+        let Some(change) = parts.get(place) else { return Err(serde::ser::Error::custom("no such change")) };
+        let mut entry = entries::of_change(change, &acting, &showing)?;
+        if let Some(because) = because {
             entry.reason = Some(word(because));
         }
-        audit.push(entry);
-    }
+        Ok(entry)
+    });
     let after = cleared.seats();
-    let seat_changes = told(&after.changes, &decided);
+    let seat_changes = Arc::new(told(&after.changes, &decided));
     let places = marks::Places::new(after, plan.as_of);
-    audit.extend(seat_changes.iter().map(|change| entries::of_seat(change, &places, &author, &shown)));
-    audit.extend(marks::entries(after, &seat_changes, baseline, &author, &shown));
+    let moved = marks::entries(after, &seat_changes, baseline, &author, &shown);
+    let (acting, showing, told) = (author.clone(), Arc::clone(&shown), Arc::clone(&seat_changes));
+    audit.later(seat_changes.len(), move |place| {
+        let Some(change) = told.get(place) else { return Err(serde::ser::Error::custom("no such seat")) };
+        Ok(entries::of_seat(change, &places, &acting, &showing))
+    });
+    audit.extend(moved);
     audit.extend(alerts.moves.iter().map(|it| alert::draft(it, shown.key())));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
     for change in cleared.applied() {
@@ -108,13 +119,19 @@ pub fn writes(
     notices.extend(notice::of_held(&run, baseline.review.as_ref(), held.len()));
     notices.extend(notice::of_failure(&run, baseline.state.source.as_ref()));
     let kept = Kept::of(cleared, baseline)?;
+    let changes: Vec<&Change> = cleared.applied().collect();
+    let mut records = Rows::default();
+    records.later(changes.len(), move |place| match changes.get(place) {
+        Some(change) => record_write(change),
+        None => Err(serde::ser::Error::custom("no such change")),
+    });
     let settled = settled::settled(digest.as_deref(), cleared, baseline, &run, &decided.anew, &watched);
     let mut writes = Writes {
         district: plan.district.clone(),
         base_revision: plan.base_revision,
         fence,
         run,
-        records: cleared.applied().map(record_write).collect::<Result<_, _>>()?,
+        records,
         seats_put: after.seats.put().cloned().collect(),
         seats_removed: after.seats.gone().cloned().collect(),
         waiting_put: after.waiting.put().cloned().collect(),
@@ -262,7 +279,7 @@ fn seats_ended(changes: &[SeatChange], baseline: &Baseline) -> Vec<(Seat, Releas
 }
 
 /// Adds a seat that its user gets back.
-fn give_back(writes: &mut Writes, seat: Seat) {
+fn give_back(writes: &mut Writes<'_>, seat: Seat) {
     if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (&seat.product, &seat.user)) {
         writes.seats_put.push(seat);
     }
@@ -270,7 +287,7 @@ fn give_back(writes: &mut Writes, seat: Seat) {
 }
 
 /// Ends a seat that is taken back, unless what follows from it gives its user another one.
-fn take_back(writes: &mut Writes, taken: &Taken) {
+fn take_back(writes: &mut Writes<'_>, taken: &Taken) {
     let Seat { product, user, .. } = &taken.seat;
     writes.ended_put.push(((product.clone(), taken.from.clone()), taken.ended()));
     writes.seats_ended.push((taken.seat.clone(), ReleaseReason::Reassigned));
@@ -281,7 +298,7 @@ fn take_back(writes: &mut Writes, taken: &Taken) {
 }
 
 /// Adds a seat that was handed on to what follows from it.
-fn hand_on(writes: &mut Writes, Handed { from, to, at }: Handed) {
+fn hand_on(writes: &mut Writes<'_>, Handed { from, to, at }: Handed) {
     writes.seats_ended.push((from.clone(), ReleaseReason::Reassigned));
     let key = (from.product, from.user);
     writes.ended_put.push((key.clone(), Ended { at, reason: ReleaseReason::Reassigned }));
@@ -294,7 +311,7 @@ fn hand_on(writes: &mut Writes, Handed { from, to, at }: Handed) {
 }
 
 /// Adds seats that are taken over to what follows from them.
-fn take_over(writes: &mut Writes, imported: Vec<Seat>) {
+fn take_over(writes: &mut Writes<'_>, imported: Vec<Seat>) {
     writes.run.seats.granted += u64::try_from(imported.len()).unwrap_or(u64::MAX);
     let settled: BTreeSet<SeatKey> = writes.seats_put.iter().map(|it| (it.product.clone(), it.user.clone())).collect();
     let as_they_are = |it: &Seat| !settled.contains(&(it.product.clone(), it.user.clone()));
@@ -302,7 +319,7 @@ fn take_over(writes: &mut Writes, imported: Vec<Seat>) {
 }
 
 /// Puts a use into the seat's row, with its entry after the one that drew the seat.
-fn note_use(writes: &mut Writes, Used { seat, entry }: Used) {
+fn note_use(writes: &mut Writes<'_>, Used { seat, entry }: Used) {
     let key = (seat.product.clone(), seat.user.clone());
     match writes.seats_put.iter_mut().find(|it| (&it.product, &it.user) == (&key.0, &key.1)) {
         Some(row) => (row.claimed_at, row.last_used_at) = (seat.claimed_at, seat.last_used_at),

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{AuditSpan, DistrictId, RunId, Timestamp};
 
+use canonical::Object;
 pub use canonical::{NotAnInteger, canonical};
 pub use fold::{Fold, FoldedPlace, FoldedSeat};
 pub use pseudonym::{pseudonym, shown_id};
@@ -128,20 +129,21 @@ impl Entry {
             prev: _,
             hash: _,
         } = self;
-        canonical(&serde_json::json!({
-            "seq": seq,
-            "district": district,
-            "run": run,
-            "at": at,
-            "actor": actor,
-            "category": category,
-            "action": action,
-            "entity": entity,
-            "id": id,
-            "before": before,
-            "after": after,
-            "reason": reason,
-        }))
+        // In the order of the names.
+        let mut object = Object::new();
+        object.text("action", Some(action));
+        object.text("actor", Some(actor));
+        object.value("after", after.as_ref())?;
+        object.text("at", Some(&at.to_string()));
+        object.value("before", before.as_ref())?;
+        object.text("category", Some(category.as_str()));
+        object.text("district", Some(district.as_str()));
+        object.text("entity", Some(entity));
+        object.text("id", Some(id));
+        object.text("reason", reason.as_deref());
+        object.text("run", run.as_ref().map(RunId::as_str));
+        object.number("seq", *seq)?;
+        Ok(object.finish())
     }
 
     /// What its `hash` must be.

@@ -59,7 +59,8 @@ pub struct Cleared {
     plan: Plan,
     held: BTreeMap<usize, Vec<String>>,
     holds: Vec<HoldRecord>,
-    seats: Allocation,
+    /// The seats that follow where something is held; none where they are the plan's.
+    settled: Option<Allocation>,
     hash: String,
     losses: Vec<RecentLoss>,
     proposal: Option<Proposal>,
@@ -119,13 +120,14 @@ pub fn review(
     let applied: Vec<&Change> = indexed().filter(|(at, _)| !held.contains_key(at)).map(|(_, it)| it).collect();
     let waiting = indexed().filter(|(at, _)| held.contains_key(at)).map(|(_, it)| it);
     let waiting: Vec<&Change> = waiting.chain(&plan.pending).chain(&plan.kept_back).collect();
-    let seats = if waiting.is_empty() { plan.seats.clone() } else { plan::settle(baseline, &plan, &applied, &waiting) };
+    let settled = (!waiting.is_empty()).then(|| plan::settle(baseline, &plan, &applied, &waiting));
+    let seats = settled.as_ref().unwrap_or(&plan.seats);
     let hash = plan::plan_hash(&plan.district, &plan.changes, &seats.changes, &holds)?;
     // Only a sync goes unattended; a decision of a person, and what dates bring about, count in no sum.
     let sync = circumstances.snapshot.is_some();
-    let losses = if sync { window::unattended(&plan, baseline, &held, &seats) } else { Vec::new() };
+    let losses = if sync { window::unattended(&plan, baseline, &held, seats) } else { Vec::new() };
     let proposal = if sync && !first { season::proposal(&plan, baseline, unshared) } else { None };
-    Ok(Cleared { plan, held, holds, seats, hash, losses, proposal })
+    Ok(Cleared { plan, held, holds, settled, hash, losses, proposal })
 }
 
 /// A district without an applied snapshot, or one whose feed is another one now (safety.md, First sync).
@@ -151,7 +153,7 @@ impl Cleared {
 
     /// The seats that follow from what applies.
     pub fn seats(&self) -> &Allocation {
-        &self.seats
+        self.settled.as_ref().unwrap_or(&self.plan.seats)
     }
 
     /// What applies now and takes something away unattended, for the sum of seven days.
@@ -220,9 +222,9 @@ impl Cleared {
     /// Seat changes, as a run shows them.
     pub fn seat_counts(&self) -> SeatCounts {
         use crate::allocate::SeatAction;
-        let mut counts =
-            SeatCounts { bridged: self.seats.bridged, waiting: self.seats.in_line, ..SeatCounts::default() };
-        for change in &self.seats.changes {
+        let seats = self.seats();
+        let mut counts = SeatCounts { bridged: seats.bridged, waiting: seats.in_line, ..SeatCounts::default() };
+        for change in &seats.changes {
             match change.action {
                 SeatAction::Granted { .. } | SeatAction::Carried { .. } => counts.granted += 1,
                 SeatAction::Released { .. } => counts.released += 1,
@@ -244,7 +246,7 @@ impl Cleared {
         });
         let roster = roster.flatten();
         let mut lines: Vec<String> =
-            roster.chain(self.seats.changes.iter().map(|seat| seat.line(&user(&seat.user)))).collect();
+            roster.chain(self.seats().changes.iter().map(|seat| seat.line(&user(&seat.user)))).collect();
         let omitted = lines.len().saturating_sub(PlanView::LONGEST);
         lines.truncate(PlanView::LONGEST);
         PlanView { lines, omitted: u64::try_from(omitted).unwrap_or(u64::MAX) }
@@ -266,6 +268,6 @@ impl Cleared {
 
     /// Whether applying it would write nothing but the run itself.
     pub fn changes_nothing(&self) -> bool {
-        self.applied().next().is_none() && self.seats.changes_nothing()
+        self.applied().next().is_none() && self.seats().changes_nothing()
     }
 }

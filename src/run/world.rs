@@ -205,7 +205,7 @@ impl World<'_> {
 }
 
 /// The alerts that people are to be told of, once each.
-fn news(writes: &Writes) -> Vec<(Alert, &'static str)> {
+fn news(writes: &Writes<'_>) -> Vec<(Alert, &'static str)> {
     let now = writes.allocated_at;
     let what = |it: &Alert| match it {
         it if it.cleared_at.is_some() => Some("cleared"),

@@ -12,6 +12,7 @@ use crate::model::{AuditSpan, DistrictId, RunId, SourceId, Timestamp};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::{Locked, read_state, read_states};
+use crate::store::rows::Rows;
 use crate::store::write::BATCH;
 use crate::store::{Store, StoreError, alerts, records, seats};
 
@@ -106,6 +107,26 @@ pub(super) async fn append(
         locked.audit_head.clone_from(&span.head);
     }
     Ok(written)
+}
+
+/// Seals a run's drafts after the district's present end and appends them, a batch at a time.
+pub(super) async fn write(
+    tx: &mut Tx,
+    locked: &mut Locked,
+    run: &RunId,
+    at: Timestamp,
+    drafts: &Rows<'_, Draft>,
+) -> Result<Option<AuditSpan>, StoreError> {
+    let mut all: Option<AuditSpan> = None;
+    for batch in drafts.batches(BATCH) {
+        let batch = batch.map_err(|_| StoreError::Unwritable { table: TABLE.0 })?;
+        let entries = sealed(locked, Some(run), at, batch.into_owned())?;
+        if let Some(span) = append(tx, locked, &entries).await? {
+            let first_seq = all.as_ref().map_or(span.first_seq, |all| all.first_seq);
+            all = Some(AuditSpan { first_seq, ..span });
+        }
+    }
+    Ok(all)
 }
 
 /// The entries that drafts become after the present end.

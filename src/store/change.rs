@@ -5,15 +5,16 @@
 //! transaction under a lock that ends with it, so numbers are too, without a gap, whatever process commits. A thing that
 //! changes again moves to the later commit: each is told once, as it is after that commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::model::{DistrictId, Kind, Record, Seat, Timestamp};
+use crate::model::{DistrictId, Kind, ProductCode, Record, Seat, SourceId, Timestamp};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::Locked;
-use crate::store::write::BATCH;
+use crate::store::write::{BATCH, RecordWrite};
 use crate::store::{Store, StoreError, Writes, seats};
 
 const KEY: Table = Table("change_key");
@@ -85,10 +86,10 @@ statements! {
     NEXT_EPOCH = Sql::portable("UPDATE meta SET value = $1 WHERE key = 'epoch' AND value = $2");
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Serialize)]
 struct KeyRow<'a> {
     kind: &'a str,
-    id: String,
+    id: Cow<'a, str>,
 }
 
 #[derive(Serialize)]
@@ -97,20 +98,36 @@ struct SeatRow<'a> {
     user_id: &'a str,
 }
 
-/// Notes what a run changes, before the number of its commit is known.
-pub(super) async fn note(tx: &mut Tx, locked: &Locked, writes: &Writes) -> Result<bool, StoreError> {
-    let told = |kind: Kind| matches!(kind, Kind::Users | Kind::Classes | Kind::Enrollments);
-    let records = writes.records.iter().filter(|it| told(it.kind));
-    let records = records.map(|it| KeyRow { kind: it.kind.plural(), id: it.id.clone() });
+/// Notes the seats that a run changes, before the number of its commit is known; whether there is any.
+pub(super) async fn note_seats(tx: &mut Tx, locked: &Locked, writes: &Writes<'_>) -> Result<bool, StoreError> {
     let put = writes.seats_put.iter().map(|it| (&it.product, &it.user));
     let removed = writes.seats_removed.iter().map(|(product, user)| (product, user));
-    let seats = put.chain(removed).map(|(product, user)| KeyRow { kind: SEATS, id: format!("{product}/{user}") });
-    let keys: Vec<KeyRow<'_>> = records.chain(seats).collect::<BTreeSet<_>>().into_iter().collect();
-    for batch in keys.chunks(BATCH) {
-        let query = tx.query(PUT_KEYS).bind(locked.district.as_str()).bind(KEY.to_json(batch)?);
-        query.bind(locked.revision + 1).execute_exactly(batch.len()).await?;
+    let mut seats: Vec<(&ProductCode, &SourceId)> = put.chain(removed).collect();
+    seats.sort_unstable();
+    seats.dedup();
+    for batch in seats.chunks(BATCH) {
+        let row = |(product, user): &(&ProductCode, &SourceId)| KeyRow {
+            kind: SEATS,
+            id: Cow::Owned(format!("{product}/{user}")),
+        };
+        note(tx, locked, &batch.iter().map(row).collect::<Vec<_>>()).await?;
     }
-    Ok(!keys.is_empty())
+    Ok(!seats.is_empty())
+}
+
+/// The same of a batch of records, each of them once.
+pub(super) async fn note_records(tx: &mut Tx, locked: &Locked, batch: &[RecordWrite]) -> Result<bool, StoreError> {
+    let told = batch.iter().filter(|it| matches!(it.kind, Kind::Users | Kind::Classes | Kind::Enrollments));
+    let rows: Vec<_> = told.map(|it| KeyRow { kind: it.kind.plural(), id: Cow::Borrowed(it.id.as_str()) }).collect();
+    if !rows.is_empty() {
+        note(tx, locked, &rows).await?;
+    }
+    Ok(!rows.is_empty())
+}
+
+async fn note(tx: &mut Tx, locked: &Locked, rows: &[KeyRow<'_>]) -> Result<(), StoreError> {
+    let query = tx.query(PUT_KEYS).bind(locked.district.as_str()).bind(KEY.to_json(rows)?);
+    query.bind(locked.revision + 1).execute_exactly(rows.len()).await
 }
 
 /// Everything of a district is told anew: it is gone.

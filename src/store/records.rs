@@ -102,38 +102,36 @@ fn record_row(write: &RecordWrite) -> Result<RecordRow<'_>, StoreError> {
     })
 }
 
+/// Puts one batch of records, and what became of each.
 pub(super) async fn put(
     tx: &mut Tx,
     district: &DistrictId,
     run: &RunId,
-    writes: &[RecordWrite],
+    batch: &[RecordWrite],
 ) -> Result<(), StoreError> {
-    for batch in writes.chunks(BATCH) {
-        let rows: Vec<_> = batch.iter().map(record_row).collect::<Result<_, _>>()?;
-        tx.query(PUT_RECORDS)
-            .bind(district.as_str())
-            .bind(TABLE.to_json(&rows)?)
-            .bind(run.as_str())
-            .execute_exactly(rows.len())
-            .await?;
-        let versions: Vec<_> = batch
-            .iter()
-            .map(|write| VersionRow {
-                kind: write.kind.plural(),
-                id: &write.id,
-                verb: write.verb.as_str(),
-                before: write.before.as_deref(),
-                after: write.after.as_deref(),
-            })
-            .collect();
-        tx.query(PUT_VERSIONS)
-            .bind(district.as_str())
-            .bind(TABLE.to_json(&versions)?)
-            .bind(run.as_str())
-            .execute_exactly(versions.len())
-            .await?;
-    }
-    Ok(())
+    let rows: Vec<_> = batch.iter().map(record_row).collect::<Result<_, _>>()?;
+    tx.query(PUT_RECORDS)
+        .bind(district.as_str())
+        .bind(TABLE.to_json(&rows)?)
+        .bind(run.as_str())
+        .execute_exactly(rows.len())
+        .await?;
+    let versions: Vec<_> = batch
+        .iter()
+        .map(|write| VersionRow {
+            kind: write.kind.plural(),
+            id: &write.id,
+            verb: write.verb.as_str(),
+            before: write.before.as_deref(),
+            after: write.after.as_deref(),
+        })
+        .collect();
+    tx.query(PUT_VERSIONS)
+        .bind(district.as_str())
+        .bind(TABLE.to_json(&versions)?)
+        .bind(run.as_str())
+        .execute_exactly(versions.len())
+        .await
 }
 
 fn roster_of(rows: Vec<(String, String)>) -> Result<Roster, StoreError> {

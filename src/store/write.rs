@@ -11,6 +11,7 @@ use crate::model::{
 use crate::settled::Settled;
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
+use crate::store::rows::Rows;
 use crate::store::{
     Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, identity, loss,
     mode, notices, records, runs, seats, settled,
@@ -66,7 +67,7 @@ pub struct HoldUpdate {
 
 /// Everything one run writes.
 #[derive(Clone)]
-pub struct Writes {
+pub struct Writes<'a> {
     /// The district.
     pub district: DistrictId,
     /// The revision the plan was made on.
@@ -76,7 +77,7 @@ pub struct Writes {
     /// The run; its `audit` is filled in.
     pub run: RunRecord,
     /// Record changes.
-    pub records: Vec<RecordWrite>,
+    pub records: Rows<'a, RecordWrite>,
     /// Seats that are new or changed.
     pub seats_put: Vec<Seat>,
     /// Seats that are gone.
@@ -130,10 +131,10 @@ pub struct Writes {
     /// The run's `as_of`.
     pub allocated_at: Timestamp,
     /// One draft a change.
-    pub audit: Vec<Draft>,
+    pub audit: Rows<'a, Draft>,
 }
 
-impl std::fmt::Debug for Writes {
+impl std::fmt::Debug for Writes<'_> {
     /// Bodies hold names.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Writes")
@@ -148,7 +149,7 @@ impl std::fmt::Debug for Writes {
     }
 }
 
-impl Writes {
+impl Writes<'_> {
     /// Whether anything but the run's own row is written: then plans made before are stale.
     fn changes_anything(&self) -> bool {
         let Self {
@@ -214,7 +215,7 @@ impl Writes {
 impl Store {
     /// Writes a run whole or not at all and returns the audit entries it made. Checked in the same transaction: the fence,
     /// that the run is not done, the revision. A COMMIT whose answer was lost is settled by reading the run's row.
-    pub async fn write(&self, writes: Writes) -> Result<Option<AuditSpan>, WriteError> {
+    pub async fn write(&self, writes: Writes<'_>) -> Result<Option<AuditSpan>, WriteError> {
         let changed = writes.changes_anything();
         let mut tx = self.db.write().await?;
         failpoint("store.write.begun");
@@ -230,14 +231,18 @@ impl Store {
             return Err(WriteError::Stale { expected, found });
         }
 
-        let told = change::note(&mut tx, &locked, &writes).await?;
-        let Writes { district, mut run, audit: drafts, .. } = writes;
+        let mut told = change::note_seats(&mut tx, &locked, &writes).await?;
+        let Writes { district, mut run, .. } = writes;
         let tx_ref = &mut tx;
-        let entries = audit::sealed(&locked, Some(&run.run), run.as_of, drafts)?;
-        run.audit = crate::audit::span(&entries);
-        runs::put_run(tx_ref, &run).await?;
-        records::put(tx_ref, &district, &run.run, &writes.records).await?;
+        for batch in writes.records.batches(BATCH) {
+            let batch = batch.map_err(|_| StoreError::Unwritable { table: "record" })?;
+            records::put(tx_ref, &district, &run.run, &batch).await?;
+            told |= change::note_records(tx_ref, &locked, &batch).await?;
+        }
         failpoint("store.write.records");
+        run.audit = audit::write(tx_ref, &mut locked, &run.run, run.as_of, &writes.audit).await?;
+        failpoint("store.write.audit");
+        runs::put_run(tx_ref, &run).await?;
         seats::remove_seats(tx_ref, &district, &writes.seats_removed).await?;
         seats::put_seats(tx_ref, &district, &writes.seats_put).await?;
         seats::remove_waiting(tx_ref, &district, &writes.waiting_removed).await?;
@@ -274,8 +279,6 @@ impl Store {
             run.erased = Some(erase::person(tx_ref, self.pseudonym_key(), &district, user, at).await?);
             runs::change_run(tx_ref, &run).await?;
         }
-        let span = audit::append(tx_ref, &mut locked, &entries).await?;
-        failpoint("store.write.audit");
         locked.moved(tx_ref, changed).await?;
         if let Some(settled) = &writes.settled {
             settled::put(tx_ref, &district, writes.base_revision + i64::from(changed), settled).await?;
@@ -290,7 +293,7 @@ impl Store {
         }
         self.commits.send_modify(|count| *count += 1);
         failpoint("store.write.committed");
-        Ok(span)
+        Ok(run.audit)
     }
 
     /// The answer to COMMIT is an error: the run's row tells whether it happened.

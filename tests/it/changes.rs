@@ -27,7 +27,7 @@ fn district(n: usize) -> DistrictId {
 }
 
 /// The `n`th commit of a district: a user comes, the one three before leaves, everyone's seat moves on.
-fn commit(of: &DistrictId, n: usize, revision: i64) -> Writes {
+fn commit(of: &DistrictId, n: usize, revision: i64) -> Writes<'static> {
     let mut it = world::writes(&format!("01RUN-{of}-{n:03}"), world::monday(), revision);
     it.district = of.clone();
     it.run.district = of.clone();
@@ -39,7 +39,7 @@ fn commit(of: &DistrictId, n: usize, revision: i64) -> Writes {
         it.records.push(world::removed(&user(old), false));
         it.seats_removed.push(("reading".into(), format!("U{old:03}").as_str().into()));
     }
-    it.audit = it.records.iter().map(world::told).collect();
+    it.audit = it.records.made().unwrap().iter().map(world::told).collect();
     it
 }
 

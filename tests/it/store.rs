@@ -12,7 +12,7 @@ use rosterd::model::{
     Verdict,
 };
 use rosterd::store::{
-    Activity, AuditFilter, ByHand, CatalogLook, HoldUpdate, RunFilter, Store, StoreError, WriteError,
+    Activity, AuditFilter, ByHand, CatalogLook, HoldUpdate, RecordWrite, RunFilter, Store, StoreError, WriteError,
 };
 
 use crate::support::db::{Backend, Fresh};
@@ -95,7 +95,7 @@ async fn a_run_is_written_whole_and_read_back(fresh: &Fresh) {
 
     let kept = store.run(&"01RUN-1".into()).await.unwrap().unwrap();
     assert_eq!(kept.audit, Some(span));
-    let mut versions = writes.records;
+    let mut versions = writes.records.made().unwrap();
     versions.sort_by(|a, b| (a.kind.plural(), &a.id).cmp(&(b.kind.plural(), &b.id)));
     assert_eq!(store.versions(&oak(), &"01RUN-1".into()).await.unwrap(), versions);
     assert_eq!(store.latest_at().await.unwrap(), Some(monday()));
@@ -107,7 +107,7 @@ async fn a_stale_plan_is_refused_and_writes_nothing(fresh: &Fresh) {
     with_oak(&store).await;
     store.write(first_run()).await.unwrap();
     let mut late = writes("01RUN-2", tuesday(), 0);
-    late.records = vec![added(&user("U3"))];
+    late.records = vec![added(&user("U3"))].into();
     let refused = store.write(late).await.unwrap_err();
     assert_eq!(refused, WriteError::Stale { expected: 0, found: 1 });
     assert_eq!(store.counts(&oak()).await.unwrap()[&Kind::Users], 2);
@@ -148,7 +148,9 @@ async fn a_failing_write_leaves_nothing_behind(fresh: &Fresh) {
     let error = store.write(bad).await.unwrap_err();
     assert!(matches!(error, WriteError::Store(StoreError::RowsAffected { .. })), "{error:?}");
     let mut bodiless = first_run();
-    bodiless.records[0].after = None;
+    let mut records = bodiless.records.made().unwrap();
+    records[0].after = None;
+    bodiless.records = records.into();
     let error = store.write(bodiless).await.unwrap_err();
     assert!(matches!(error, WriteError::Store(StoreError::NoBody { .. })), "{error:?}");
     let state = store.district(&oak()).await.unwrap();
@@ -205,9 +207,9 @@ async fn a_removed_record_is_archived_and_can_be_restored(fresh: &Fresh) {
     with_oak(&store).await;
     store.write(first_run()).await.unwrap();
     let mut second = writes("01RUN-2", tuesday(), 1);
-    second.records = vec![removed(&enrollment("U2", "C1"), false), removed(&user("U2"), false)];
+    second.records = vec![removed(&enrollment("U2", "C1"), false), removed(&user("U2"), false)].into();
     second.waiting_removed = vec![key("U2")];
-    second.audit = second.records.iter().map(told).collect();
+    second.audit = second.records.made().unwrap().iter().map(told).collect();
     second.audit.push(draft("seat.waiting_ended", "reading/U2"));
     store.write(second).await.unwrap();
 
@@ -217,9 +219,8 @@ async fn a_removed_record_is_archived_and_can_be_restored(fresh: &Fresh) {
     clean(&store).await;
 
     let mut third = writes("01RUN-3", tuesday(), 2);
-    third.records = vec![added(&user("U2"))];
-    third.records[0].verb = Verb::Restored;
-    third.audit = third.records.iter().map(told).collect();
+    third.records = vec![RecordWrite { verb: Verb::Restored, ..added(&user("U2")) }].into();
+    third.audit = third.records.made().unwrap().iter().map(told).collect();
     store.write(third).await.unwrap();
     let base = store.baseline(&oak()).await.unwrap();
     assert!(!base.is_archived(&user("U2")) && base.count(Kind::Users) == 2);
@@ -265,7 +266,8 @@ async fn seats_and_the_waitlist_follow_the_writes(fresh: &Fresh) {
         granted(&next),
         draft("seat.bridged", "reading/U2"),
         draft("seat.waiting_ended", "reading/U2"),
-    ];
+    ]
+    .into();
     store.write(second).await.unwrap();
     let (holders, line) = store.seats(&oak(), &"reading".into()).await.unwrap();
     assert_eq!((holders, line.len()), (vec![next], 0));
@@ -577,7 +579,7 @@ async fn alerts_and_the_days_behind_them_come_back_and_the_audit_knows_them(fres
     first.alerts_put = vec![alert.clone()];
     let daily = |school, day, assigned| Daily { of: of(school), day, assigned };
     first.daily_put = vec![daily(None, days[0], 7), daily(Some("S1"), days[0], 3)];
-    first.audit = vec![rosterd::alert::draft(&Move::Raised(alert.clone()), store.pseudonym_key())];
+    first.audit = vec![rosterd::alert::draft(&Move::Raised(alert.clone()), store.pseudonym_key())].into();
     store.write(first).await.unwrap();
     clean(&store).await;
     let base = store.baseline(&oak()).await.unwrap();
@@ -603,14 +605,14 @@ async fn the_audit_is_read_by_filter(fresh: &Fresh) {
     with_oak(&store).await;
     store.write(first_run()).await.unwrap();
     let mut second = writes("01RUN-2", tuesday(), 1);
-    second.audit = vec![draft("user.changed", "U1"), draft("user.changed", "XU1")];
+    second.audit = vec![draft("user.changed", "U1"), draft("user.changed", "XU1")].into();
     store.write(second).await.unwrap();
     let zone = "America/Denver".parse().unwrap();
     store.ensure_district(&"elm".into(), "Elm", zone, EndDates::Inclusive).await.unwrap();
     let mut of_elm = writes("01RUN-3", monday(), 0);
     of_elm.district = "elm".into();
     of_elm.run.district = "elm".into();
-    of_elm.audit = vec![draft("subscription.changed", "B")];
+    of_elm.audit = vec![draft("subscription.changed", "B")].into();
     store.write(of_elm).await.unwrap();
 
     let found = async |filter: AuditFilter| -> Vec<String> {
@@ -645,7 +647,7 @@ async fn ten_thousand_records_go_in_and_come_out(fresh: &Fresh) {
     with_oak(&store).await;
     let mut many = writes("01RUN-1", monday(), 0);
     many.records = (0..10_001).map(|n| added(&user(&format!("U{n:05}")))).collect();
-    many.audit = many.records.iter().map(told).collect();
+    many.audit = many.records.made().unwrap().iter().map(told).collect();
     store.write(many).await.unwrap();
     assert_eq!(store.counts(&oak()).await.unwrap()[&Kind::Users], 10_001);
     assert_eq!(store.audit_head(&oak()).await.unwrap().size, 10_001);
@@ -659,7 +661,7 @@ async fn ids_sort_by_their_bytes(fresh: &Fresh) {
     let mut first = writes("01RUN-1", monday(), 0);
     first.records = ids.iter().rev().map(|id| added(&user(id))).collect();
     first.seats_put = ids.iter().rev().map(|id| seat(id, Pool::District)).collect();
-    first.audit = first.records.iter().map(told).collect();
+    first.audit = first.records.made().unwrap().iter().map(told).collect();
     first.audit.extend(first.seats_put.iter().map(granted));
     store.write(first).await.unwrap();
     let mut sorted = ids;
@@ -683,7 +685,7 @@ async fn the_same_history_gives_the_same_chain_on_both_databases() {
         let mut second = writes("01RUN-2", at("2026-10-06T07:00:00.123Z"), 1);
         let mut odd = draft("run.approved", "é\"\\\u{1}\u{7f}😀");
         odd.after = Some(serde_json::json!({ "z": 1, "changed": ["email"], "é": [true, null] }));
-        second.audit = vec![odd];
+        second.audit = vec![odd].into();
         store.write(second).await.unwrap();
         clean(&store).await;
         heads.push(store.audit_head(&oak()).await.unwrap());

@@ -8,7 +8,7 @@ use rosterd::model::{
     Changed, Class, ContractChange, DistrictId, EndDates, Enrollment, Kind, Org, Personal, Pool, Record, Role,
     RoleName, RosterRecord, RunId, RunRecord, RunStatus, Seat, SeatState, SourceId, Timestamp, Trigger, User, Waiting,
 };
-use rosterd::store::{ByHand, RecordWrite, Store, Writes};
+use rosterd::store::{ByHand, RecordWrite, Rows, Store, Writes};
 use serde_json::json;
 
 pub(crate) fn oak() -> DistrictId {
@@ -148,13 +148,13 @@ pub(crate) fn run(id: &str, as_of: Timestamp) -> RunRecord {
 }
 
 /// Writes of a run that changes nothing yet.
-pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
+pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes<'static> {
     Writes {
         district: oak(),
         base_revision,
         fence: None,
         run: run(id, as_of),
-        records: Vec::new(),
+        records: Rows::default(),
         seats_put: Vec::new(),
         seats_removed: Vec::new(),
         waiting_put: Vec::new(),
@@ -181,16 +181,16 @@ pub(crate) fn writes(id: &str, as_of: Timestamp, base_revision: i64) -> Writes {
         daily_removed: Vec::new(),
         settled: None,
         allocated_at: as_of,
-        audit: Vec::new(),
+        audit: Rows::default(),
     }
 }
 
 /// The first run: a school, a class, two users enrolled in it; the first has a seat, the second waits.
-pub(crate) fn first_run() -> Writes {
+pub(crate) fn first_run() -> Writes<'static> {
     let mut it = writes("01RUN-1", monday(), 0);
     let records = [school(), class("C1"), user("U1"), user("U2"), enrollment("U1", "C1"), enrollment("U2", "C1")];
     it.records = records.iter().map(added).collect();
-    it.audit = it.records.iter().map(told).collect();
+    it.audit = it.records.made().unwrap().iter().map(told).collect();
     it.seats_put = vec![seat("U1", Pool::School("S1".into()))];
     it.audit.push(granted(&it.seats_put[0]));
     it.waiting_put = vec![Waiting {
