@@ -9,6 +9,7 @@ mod contract;
 mod fleet;
 mod groups;
 mod keep;
+mod lapsed;
 mod limits;
 mod losses;
 mod rows;
@@ -103,7 +104,7 @@ pub fn review(
             count: group.count,
             of: group.of,
             affected: u64::try_from(members.len()).unwrap_or(u64::MAX),
-            limit: group.limit,
+            limit: lapsed::told(group.limit, &plan, baseline, &members),
             decision: None,
         });
         for index in members {

@@ -29,6 +29,7 @@ mod scenarios;
 mod seasons;
 mod seats_import;
 mod settled;
+mod seven_days;
 mod slips;
 mod three_ways;
 mod totals;
