@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::{self, Author, Outcome};
@@ -14,9 +13,6 @@ use crate::model::{Decision, Fingerprint, HeldChange, HoldRecord, Kind, RunId, R
 use crate::plan::Cause;
 use crate::run::{self, Job, RunError, World};
 use crate::store::{Store, StoreError};
-
-/// Days for which a sync applies approved changes that were skipped, if they come exactly as approved.
-const APPROVED_FOR: TimeDelta = TimeDelta::days(7);
 
 /// What a person asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -186,6 +182,6 @@ fn same_version(a: &HeldChange, b: &HeldChange) -> bool {
 
 fn remembered(change: &HeldChange, verdict: Verdict, held: &RunRecord, record: &RunRecord) -> (Kind, String, Decision) {
     let version: Option<Fingerprint> = change.version();
-    let until = (verdict == Verdict::Approved).then(|| record.as_of.plus(APPROVED_FOR));
+    let until = (verdict == Verdict::Approved).then(|| record.as_of.plus(Decision::APPROVED_FOR));
     (change.kind, change.id.clone(), Decision { verdict, version, until, run: held.run.clone() })
 }

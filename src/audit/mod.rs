@@ -18,8 +18,8 @@ use crate::model::{AuditSpan, DistrictId, RunId, Timestamp};
 
 use canonical::Object;
 pub use canonical::{NotAnInteger, canonical};
-pub use fold::{Fold, FoldedPlace, FoldedSeat};
-pub use pseudonym::{pseudonym, shown_id};
+pub use fold::{ByHand, Fold, FoldedPlace, FoldedRecord, FoldedSeat, Row, Rows, Said, Sold, fields_of, not_as_told};
+pub use pseudonym::{PREFIX as PSEUDONYM_PREFIX, pseudonym, shown_id};
 pub use verify::{Checkpoint, Checkpointed, Fault, Verifier};
 
 /// The `prev` of a district's first entry.

@@ -3,7 +3,7 @@
 use crate::keyed::keyed_hex;
 
 /// What every pseudonym starts with.
-pub(super) const PREFIX: &str = "id~";
+pub const PREFIX: &str = "id~";
 
 /// The keyed hash that stands for an id: `id~` and 24 hex digits of HMAC-SHA256. The same installation gives the same id
 /// the same pseudonym; without its key nobody can try names against it.

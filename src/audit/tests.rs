@@ -175,9 +175,9 @@ fn the_fold_plays_seats_the_waitlist_and_records() {
     let seat = ("reading".into(), fold.name("u-1"));
     assert_eq!(fold.seats.get(&seat).map(|it| it.pool.as_str()), Some("district"));
     assert_eq!((fold.seats.len(), fold.waiting().len(), fold.odd.len()), (1, 0, 0));
-    assert!(fold.active[&Kind::Users].contains(&fold.name("u-1")));
-    assert_eq!(fold.active[&Kind::Users].len(), 1);
-    assert_eq!(fold.active[&Kind::Enrollments].len(), 1);
+    let users = &fold.records[&Kind::Users];
+    assert!(users[&fold.name("u-1")].active && !users[&fold.name("u-2")].active);
+    assert_eq!((users.len(), fold.records[&Kind::Enrollments].len()), (2, 1));
 }
 
 #[test]

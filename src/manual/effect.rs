@@ -285,7 +285,11 @@ fn said(it: &Override) -> Value {
 
 fn assigned(case: Case<'_>, it: &Assignment) -> Value {
     let except: Vec<String> = it.except.iter().map(|user| case.shown.user(user)).collect();
-    json!({ "kind": it.kind, "except": except, "until": it.until })
+    let mut fields = json!({ "kind": it.kind, "except": except, "until": it.until });
+    if let Target::Class(_) = it.target {
+        fields["instance"] = json!(it.instance);
+    }
+    fields
 }
 
 /// `product/user`, and of a class `product/class:ID`.

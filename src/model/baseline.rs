@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -119,6 +120,11 @@ pub struct Decision {
     pub until: Option<Timestamp>,
     /// The run that was decided.
     pub run: RunId,
+}
+
+impl Decision {
+    /// How long a sync applies approved changes that were skipped, if they come exactly as approved (safety.md, Approve).
+    pub const APPROVED_FOR: TimeDelta = TimeDelta::days(7);
 }
 
 /// Everything a plan needs of the store.

@@ -128,7 +128,7 @@ async fn read_offer(tx: &mut Tx, district: &DistrictId) -> Result<Offer, StoreEr
 }
 
 /// What is in force for a district: its subscriptions, and the products it bought.
-async fn read_in_force(tx: &mut Tx, district: &DistrictId) -> Result<Catalog, StoreError> {
+pub(super) async fn read_in_force(tx: &mut Tx, district: &DistrictId) -> Result<Catalog, StoreError> {
     Ok(Catalog {
         products: products(tx.query(RULES_IN_FORCE).bind(district.as_str()).fetch_all().await?)?,
         subscriptions: subscriptions(tx.query(IN_FORCE).bind(district.as_str()).fetch_all().await?)?,

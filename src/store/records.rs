@@ -30,9 +30,13 @@ statements! {
         (kind TEXT, id TEXT),
         ")"
     );
-    BODIES = Sql::portable(
-        "SELECT kind, id, body, fingerprint FROM record WHERE district = $1 AND (kind, id) > ($2, $3)
-         ORDER BY kind, id LIMIT 2000",
+    // Whether a row is the version that its run wrote is asked of the database: no second body is read.
+    FACTS = Sql::portable(
+        "SELECT r.kind, r.id, r.body, r.fingerprint, r.active, r.departed, r.changed_run,
+             v.id IS NULL OR COALESCE(v.after, v.before) = r.body AS as_written
+         FROM record AS r LEFT JOIN record_version AS v
+             ON v.district = r.district AND v.kind = r.kind AND v.id = r.id AND v.run = r.changed_run
+         WHERE r.district = $1 AND (r.kind, r.id) > ($2, $3) ORDER BY r.kind, r.id LIMIT 2000",
     );
     DEPARTED = Sql::portable(
         "SELECT kind, body FROM record
@@ -41,7 +45,6 @@ statements! {
     RECORD_COUNTS = Sql::portable(
         "SELECT kind, COUNT(*) AS n FROM record WHERE district = $1 AND active GROUP BY kind",
     );
-    ACTIVE_IDS = Sql::portable("SELECT kind, id FROM record WHERE district = $1 AND active");
     VERSIONS = Sql::portable(
         "SELECT kind, id, run, verb, before, after FROM record_version WHERE district = $1 AND run = $2
          ORDER BY kind, id",
@@ -185,25 +188,27 @@ pub(super) async fn read_archived(tx: &mut Tx, district: &DistrictId) -> Result<
     read_ids(tx, ARCHIVED, district).await
 }
 
-pub(super) async fn read_active_ids(tx: &mut Tx, district: &DistrictId) -> Result<Vec<(Kind, String)>, StoreError> {
-    read_ids(tx, ACTIVE_IDS, district).await
+/// What the store says of one record, for [`super::compare`].
+pub(super) struct Fact {
+    pub(super) kind: Kind,
+    pub(super) id: String,
+    pub(super) active: bool,
+    pub(super) departed: bool,
+    pub(super) run: RunId,
+    /// Whether the body is the one that was written: the audit has no personal value to compare it with. An edit of both
+    /// the body and its fingerprint is seen by the version that the run archived, for as long as that is kept.
+    pub(super) as_written: bool,
 }
 
-/// Records whose body is not the one that was written, by kind: the audit has no personal value to compare it with.
-pub(super) async fn altered(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<Kind, u64>, StoreError> {
-    let mut altered = BTreeMap::new();
-    let mut last = (String::new(), String::new());
-    loop {
-        let query = tx.query(BODIES).bind(district.as_str()).bind(last.0.as_str()).bind(last.1.as_str());
-        let page: Vec<(String, String, String, String)> = query.fetch_all().await?;
-        let Some((kind, id, _, _)) = page.last() else { return Ok(altered) };
-        last = (kind.clone(), id.clone());
-        for (kind, _, body, fingerprint) in &page {
-            if Fingerprint::of(body).0 != *fingerprint {
-                *altered.entry(TABLE.kind(kind)?).or_default() += 1;
-            }
-        }
-    }
+/// A page of facts after the record of that kind and id, by kind and id; none at the end.
+pub(super) async fn facts(tx: &mut Tx, district: &DistrictId, after: (&str, &str)) -> Result<Vec<Fact>, StoreError> {
+    type Columns = (String, String, String, String, bool, bool, String, bool);
+    let page: Vec<Columns> = tx.query(FACTS).bind(district.as_str()).bind(after.0).bind(after.1).fetch_all().await?;
+    let fact = |(kind, id, body, fingerprint, active, departed, run, as_written): Columns| {
+        let as_written = as_written && Fingerprint::of(&body).0 == fingerprint;
+        Ok(Fact { kind: TABLE.kind(&kind)?, id, active, departed, run: run.into(), as_written })
+    };
+    page.into_iter().map(fact).collect()
 }
 
 async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(Kind, String)>, StoreError> {

@@ -2,9 +2,9 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, access, activity, alerts, audit, catalog, change, district, erase, fleet, hand, history, identity,
-    known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, settled, threshold,
-    token,
+    StoreError, access, activity, alerts, audit, catalog, change, compare, district, erase, fleet, hand, history,
+    identity, known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, settled,
+    threshold, token,
 };
 
 /// Those over the store's tables.
@@ -16,6 +16,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     audit::STATEMENTS,
     catalog::STATEMENTS,
     change::STATEMENTS,
+    compare::STATEMENTS,
     district::STATEMENTS,
     erase::STATEMENTS,
     fleet::STATEMENTS,

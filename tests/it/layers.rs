@@ -29,7 +29,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("notice", &["alert", "audit", "model"]),
     ("report", &["allocate", "audit", "guard", "identity", "model", "plan", "snapshot"]),
     ("settled", &["allocate", "model"]),
-    ("store", &["access", "allocate", "audit", "clock", "guard", "model", "notice", "plan", "report", "settled"]),
+    (
+        "store",
+        &["access", "allocate", "audit", "clock", "guard", "identity", "model", "notice", "plan", "report", "settled"],
+    ),
     ("notify", &["clock", "feed", "model", "notice", "retry", "secret", "store"]),
     ("apply", &["alert", "allocate", "audit", "guard", "identity", "model", "notice", "plan", "settled", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),

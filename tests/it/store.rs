@@ -261,8 +261,10 @@ async fn seats_and_the_waitlist_follow_the_writes(fresh: &Fresh) {
     next.state = SeatState::Bridged;
     second.seats_put = vec![next.clone()];
     second.waiting_removed = vec![key("U2")];
+    let mut released = draft("seat.released", "reading/U1");
+    released.reason = Some("reclaimed".to_owned());
     second.audit = vec![
-        draft("seat.released", "reading/U1"),
+        released,
         granted(&next),
         draft("seat.bridged", "reading/U2"),
         draft("seat.waiting_ended", "reading/U2"),
@@ -534,7 +536,15 @@ async fn what_was_decided_by_hand_is_written_with_its_run(fresh: &Fresh) {
     third.by_hand.overrides_removed.pop();
     store.write(third).await.unwrap();
     assert_eq!(store.baseline(&oak()).await.unwrap().overrides, BTreeMap::new());
-    clean(&store).await;
+    // These runs said nothing in the audit: what is left of them stands there behind its back.
+    let faults = store.check(&oak(), None).await.unwrap().faults;
+    for table in ["educator access", "assignments", "accounts of persons"] {
+        assert!(
+            faults.iter().any(|it| it.starts_with(&format!("{table} of `oak`: 1 only in the store"))),
+            "{faults:?}"
+        );
+    }
+    assert_eq!(faults.len(), 3, "{faults:?}");
 }
 
 async fn what_an_allocation_leaves_to_remember_comes_back(fresh: &Fresh) {
@@ -596,7 +606,8 @@ async fn alerts_and_the_days_behind_them_come_back_and_the_audit_knows_them(fres
     assert_eq!(store.alerts(&oak(), true).await.unwrap(), [gone]);
     assert_eq!(store.baseline(&oak()).await.unwrap().daily[&of(None)], BTreeMap::from([(days[1], 8)]));
     let faults = store.check(&oak(), None).await.unwrap().faults;
-    assert_eq!(faults, ["open alerts of `oak`: 1 only in the audit, 0 only in the store"], "cleared behind its back");
+    let gone = format!("open alerts of `oak`: 1 only in the audit: `{}`", alert.id);
+    assert_eq!(faults, [gone], "cleared behind its back");
 }
 
 /// S3.29, S3.31.

@@ -126,7 +126,7 @@ async fn a_cut_tail_with_its_mark_is_found_by_the_checkpoint(fresh: &Fresh) {
 
 async fn a_seat_taken_behind_the_audits_back_is_found(fresh: &Fresh) {
     let found = found_after(fresh, "UPDATE seat SET pool = 'district'").await;
-    assert_eq!(found, "seats of `oak`: 1 only in the audit, 1 only in the store");
+    assert_eq!(found, "seats of `oak`: 1 not as the audit says: `reading/U1` (pool)");
 }
 
 async fn a_record_archived_behind_the_audits_back_is_found(fresh: &Fresh) {
@@ -134,7 +134,7 @@ async fn a_record_archived_behind_the_audits_back_is_found(fresh: &Fresh) {
     let sql = |no: &str| format!("UPDATE record SET active = {no} WHERE id = 'U2'");
     fresh.raw(&sql("0"), &sql("FALSE")).await.unwrap();
     let faults = fresh.store().await.check(&oak(), None).await.unwrap().faults;
-    assert_eq!(faults, ["users of `oak`: 1 only in the audit, 0 only in the store"]);
+    assert_eq!(faults, ["users of `oak`: 1 not as the audit says: `U2` (active)"]);
 }
 
 async fn a_foreign_key_holds(fresh: &Fresh) {

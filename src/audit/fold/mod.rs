@@ -1,16 +1,22 @@
-//! What the audit says must be: its entries played from the first give the seats, the waitlist and the active records.
+//! What the audit says must be: its entries played from the first give the seats, the waitlist, what is known of each record,
+//! and what people decided.
 
+mod hand;
+mod records;
 mod seats;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::audit::Entry;
 use crate::audit::pseudonym::{PREFIX, pseudonym};
-use crate::model::{Alert, Kind, ProductCode, Seat, Waiting};
+use crate::model::{Alert, Kind, ProductCode, RunId, Seat, Timestamp, Waiting};
 
-use seats::{Desk, Told, Waitlist};
+use seats::{Desk, Told, Waitlist, field};
+
+pub use hand::{ByHand, Row, Rows, Said, Sold, fields_of, not_as_told};
+pub use records::FoldedRecord;
 pub use seats::{FoldedPlace, FoldedSeat};
 
 /// The state that a chain amounts to. Ids are compared as pseudonyms, because the audit shows some ids as theirs and others
@@ -21,8 +27,19 @@ pub struct Fold {
     /// Every seat, by product and the user's [`Fold::name`].
     pub seats: BTreeMap<(ProductCode, String), FoldedSeat>,
     waiting: BTreeMap<ProductCode, Waitlist>,
-    /// Active records.
-    pub active: BTreeMap<Kind, BTreeSet<String>>,
+    /// Records, active and archived, by their [`Fold::record_name`].
+    pub records: BTreeMap<Kind, BTreeMap<String, FoldedRecord>>,
+    /// What people decided, and what was sold.
+    pub by_hand: ByHand,
+    /// Archived records of runs before this instant may be deleted (`erase::Settings`).
+    pub expired_before: Option<Timestamp>,
+    /// Whether a user was ever erased: then a line may have a gap.
+    pub has_erased: bool,
+    /// When each run acted that wrote a record.
+    pub acted: BTreeMap<RunId, Timestamp>,
+    /// The user that the run being read erases: their other entries follow the one that says so.
+    erasing: Option<(Option<RunId>, String)>,
+    run: Option<RunId>,
     /// What is told of each open alert, by id.
     pub alerts: BTreeMap<String, Map<String, Value>>,
     /// Entries that cannot follow from those before them, as `seq` and what is wrong.
@@ -36,7 +53,13 @@ impl Fold {
             key: key.to_vec(),
             seats: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            active: Kind::ALL.into_iter().map(|kind| (kind, BTreeSet::new())).collect(),
+            records: Kind::ALL.into_iter().map(|kind| (kind, BTreeMap::new())).collect(),
+            by_hand: ByHand::default(),
+            expired_before: None,
+            has_erased: false,
+            acted: BTreeMap::new(),
+            erasing: None,
+            run: None,
             alerts: BTreeMap::new(),
             odd: Vec::new(),
         }
@@ -74,29 +97,70 @@ impl Fold {
 
     /// The next entry.
     pub fn push(&mut self, entry: &Entry) {
+        if self.erasing.as_ref().is_some_and(|(run, _)| *run != entry.run) {
+            self.settle();
+        }
         let Some((entity, verb)) = entry.action.split_once('.') else { return };
-        if entry.action == "district.purged" {
-            self.seats.clear();
-            self.waiting.clear();
-            self.alerts.clear();
-            self.active.values_mut().for_each(BTreeSet::clear);
-        } else if entity == "seat" {
-            self.push_seat(entry, verb);
-        } else if entity == "alert" {
-            self.push_alert(entry, verb);
-        } else if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.singular() == entity) {
-            let name = self.record_name(kind, &entry.id);
-            let active = self.active.entry(kind).or_default();
-            let fits = match verb {
-                "added" | "restored" => active.insert(name),
-                "removed" => active.remove(&name),
-                "changed" => active.contains(&name),
-                _ => true,
-            };
-            if !fits {
-                self.odd.push((entry.seq, "the record was not in the state this entry changes"));
+        match (entity, verb) {
+            ("district", "purged") => self.purge(),
+            ("district", "expired") => {
+                self.expired_before = self.expired_before.max(field(entry.after.as_ref(), "before"));
+            }
+            ("user", "erased") => {
+                self.has_erased = true;
+                self.erasing = Some((entry.run.clone(), self.name(&entry.id)));
+            }
+            ("seat", _) => self.push_seat(entry, verb),
+            ("alert", _) => self.push_alert(entry, verb),
+            _ => match Kind::ALL.into_iter().find(|kind| kind.singular() == entity) {
+                Some(kind) => self.push_record(kind, entry, verb),
+                None => self.push_decided(entry, verb),
+            },
+        }
+    }
+
+    /// The end of what was read: what the last entry began is done.
+    pub fn settle(&mut self) {
+        let Some((_, user)) = self.erasing.take() else { return };
+        self.by_hand.erase(&user);
+        let enrollments = format!("{user} ");
+        for (kind, records) in &mut self.records {
+            match kind {
+                Kind::Users => _ = records.remove(&user),
+                Kind::Enrollments => records.retain(|name, _| !name.starts_with(&enrollments)),
+                Kind::Schools | Kind::Sessions | Kind::Courses | Kind::Classes => {}
             }
         }
+    }
+
+    fn purge(&mut self) {
+        self.seats.clear();
+        self.waiting.clear();
+        self.alerts.clear();
+        self.records.values_mut().for_each(BTreeMap::clear);
+        self.by_hand.purge();
+    }
+
+    fn push_record(&mut self, kind: Kind, entry: &Entry, verb: &str) {
+        let name = self.record_name(kind, &entry.id);
+        if self.run != entry.run {
+            self.run.clone_from(&entry.run);
+            self.acted.extend(entry.run.clone().map(|run| (run, entry.at)));
+        }
+        let named = |after: &Value| after.get("changed").is_some();
+        if kind == Kind::Users && (verb == "restored" || entry.after.as_ref().is_some_and(named)) {
+            self.by_hand.may_be_someone_else(&name);
+        }
+        let records = self.records.entry(kind).or_default();
+        if !records::push(records, entry, (verb, name), self.run.clone()) {
+            self.odd.push((entry.seq, "the record was not in the state this entry changes"));
+        }
+    }
+
+    /// Whether an archived record may be deleted by now.
+    pub fn may_be_expired(&self, it: &FoldedRecord) -> bool {
+        let acted = it.run.as_ref().and_then(|run| self.acted.get(run));
+        !it.active && acted.zip(self.expired_before.as_ref()).is_some_and(|(at, before)| at < before)
     }
 
     fn push_alert(&mut self, entry: &Entry, verb: &str) {
@@ -135,6 +199,9 @@ impl Fold {
             pool: text("pool").or_else(|| text("short_of")).map(|pool| self.pool_name(pool)),
             account: text("user").map(|account| self.name(account)),
         };
+        if verb == "released" {
+            self.by_hand.seat_released(&told.product, &told.user, entry);
+        }
         let desk = Desk { seats: &mut self.seats, waiting: &mut self.waiting };
         if !desk.push(verb, told) {
             self.odd.push((entry.seq, "the seat was not in the state this entry changes"));
@@ -165,8 +232,8 @@ impl Fold {
         }
     }
 
-    /// What the fold would know of places that stand in the store: positions are counted, so that a gap where someone of a
-    /// product without an allocation was erased is none.
+    /// What the fold would know of places that stand in the store. Once a user was erased, positions are counted, so that a gap
+    /// where someone of a product without an allocation was is none.
     pub fn stored_places(
         &self,
         places: impl IntoIterator<Item = Waiting>,
@@ -178,7 +245,8 @@ impl Fold {
         let mut all = BTreeMap::new();
         for (product, mut line) in lines {
             line.sort_by_key(|it| it.position);
-            for (position, it) in (1..).zip(line) {
+            for (counted, it) in (1..).zip(line) {
+                let position = if self.has_erased { counted } else { it.position };
                 let short_of = self.pool_name(&it.short_of.to_string());
                 let key = (product.clone(), self.stored_name(it.user.as_str()));
                 all.insert(key, (position, FoldedPlace { since: it.since, short_of }));

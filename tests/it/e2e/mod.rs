@@ -31,6 +31,7 @@ mod seats_import;
 mod settled;
 mod seven_days;
 mod slips;
+mod tampered;
 mod three_ways;
 mod totals;
 mod upkeep;

@@ -41,29 +41,10 @@ impl Fresh {
         Queue::open(&self.settings).await.unwrap()
     }
 
-    /// Runs a statement past the door, as someone with the database's own shell would. On `SQLite` that shell has none of
-    /// our settings. `Err` is the database's message.
+    /// As [`raw`], on this database.
     pub(crate) async fn raw(&self, sqlite: &str, postgres: &str) -> Result<u64, String> {
-        use sqlx::{AssertSqlSafe, Connection, raw_sql};
-        match self.backend {
-            Backend::Sqlite => {
-                let path = self.settings.url.strip_prefix("sqlite:").unwrap();
-                let options = sqlx::sqlite::SqliteConnectOptions::new()
-                    .filename(path)
-                    .foreign_keys(false)
-                    .pragma("recursive_triggers", "OFF");
-                let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-                let done = raw_sql(AssertSqlSafe(sqlite.to_owned())).execute(&mut conn).await;
-                conn.close().await.unwrap();
-                done.map(|it| it.rows_affected()).map_err(|it| it.to_string())
-            }
-            Backend::Postgres => {
-                let mut conn = sqlx::PgConnection::connect(&self.settings.url).await.unwrap();
-                let done = raw_sql(AssertSqlSafe(postgres.to_owned())).execute(&mut conn).await;
-                conn.close().await.unwrap();
-                done.map(|it| it.rows_affected()).map_err(|it| it.to_string())
-            }
-        }
+        let sql = if self.backend == Backend::Sqlite { sqlite } else { postgres };
+        raw(&self.settings.url, sql).await
     }
 
     pub(crate) async fn discard(self) {
@@ -71,6 +52,27 @@ impl Fresh {
             postgres::drop_database(&self.settings.url).await;
         }
     }
+}
+
+/// Runs statements past the door, as someone with the database's own shell would. On `SQLite` that shell has none of our
+/// settings. `Err` is the database's message.
+pub(crate) async fn raw(url: &str, sql: &str) -> Result<u64, String> {
+    use sqlx::{AssertSqlSafe, Connection, raw_sql};
+    let sql = AssertSqlSafe(sql.to_owned());
+    if let Some(path) = url.strip_prefix("sqlite:") {
+        let options = sqlx::sqlite::SqliteConnectOptions::new()
+            .filename(path)
+            .foreign_keys(false)
+            .pragma("recursive_triggers", "OFF");
+        let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let done = raw_sql(sql).execute(&mut conn).await;
+        conn.close().await.unwrap();
+        return done.map(|it| it.rows_affected()).map_err(|it| it.to_string());
+    }
+    let mut conn = sqlx::PgConnection::connect(url).await.unwrap();
+    let done = raw_sql(sql).execute(&mut conn).await;
+    conn.close().await.unwrap();
+    done.map(|it| it.rows_affected()).map_err(|it| it.to_string())
 }
 
 /// Stamps tests, each an `async fn(&Fresh)` of this module, for both databases.

@@ -117,7 +117,9 @@ pub(crate) fn draft(action: &str, id: &str) -> Draft {
 }
 
 pub(crate) fn told(write: &RecordWrite) -> Draft {
-    draft(&format!("{}.{}", write.kind.singular(), write.verb.as_str()), &write.id)
+    let mut told = draft(&format!("{}.{}", write.kind.singular(), write.verb.as_str()), &write.id);
+    told.reason = (write.verb == Verb::Removed && !write.departed).then(|| "tombstone".to_owned());
+    told
 }
 
 pub(crate) fn seat(user: &str, pool: Pool) -> Seat {
