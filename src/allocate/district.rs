@@ -188,7 +188,7 @@ fn roll(roster: View<'_>) -> (Roll<'_>, Vec<Vec<&SourceId>>) {
 
 /// The enrollments of a user.
 fn of_user<'a>(roster: View<'a>, user: &SourceId) -> impl Iterator<Item = &'a Enrollment> {
-    let from = EnrollmentKey { user: user.clone(), class: SourceId::new(""), role: RoleName::Administrator };
+    let from = EnrollmentKey::first_of(user);
     let own: Vec<&Enrollment> = roster.enrollments().starting_at(&from).take_while(|it| it.user == *user).collect();
     own.into_iter()
 }

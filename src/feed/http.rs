@@ -20,8 +20,8 @@ use crate::retry::{Failure, Policy, retry};
 
 /// One page may have this many bytes, decompressed.
 const PAGE_BYTES: u64 = 64 << 20;
-/// All pages of one pull together.
-const PULL_BYTES: u64 = 4 << 30;
+/// All pages of one pull together; a million students are 5 GB.
+const PULL_BYTES: u64 = 16 << 30;
 /// No header we obey may keep us longer.
 const LONGEST_ASKED: Duration = Duration::from_mins(10);
 

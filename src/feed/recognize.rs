@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
+use crate::feed::oneroster::Known;
 use crate::feed::settings::Settings;
 use crate::model::{Kind, KnownRows, RowMark};
 use crate::snapshot::{Added, RECOGNIZED, Recognized};
@@ -130,9 +131,14 @@ impl<'a> Recognizer<'a> {
         RECOGNIZED.contains(&kind)
     }
 
-    /// Looks at a row, and notes it if it is known.
-    pub(crate) fn look(&mut self, kind: Kind, row: &[u8]) -> Look {
-        let hash = XxHash3_128::oneshot_with_seed(self.recall.seed, row);
+    /// The rows of a kind that are known.
+    pub(crate) fn of(&self, kind: Kind) -> Of<'_, 'a> {
+        Of { seed: self.recall.seed, table: self.tables.get(&kind) }
+    }
+
+    /// Looks at a row, whose hash may be there already, and notes it if it is known.
+    pub(crate) fn look(&mut self, kind: Kind, row: &[u8], hash: Option<u128>) -> Look {
+        let hash = hash.unwrap_or_else(|| XxHash3_128::oneshot_with_seed(self.recall.seed, row));
         self.tally.add(kind, hash);
         match self.tables.get_mut(&kind).and_then(|it| it.hit(hash)) {
             None => Look::New(hash),
@@ -170,6 +176,22 @@ impl<'a> Recognizer<'a> {
         self.found.users.hits = hits(Kind::Users);
         self.found.enrollments.hits = hits(Kind::Enrollments);
         Recognized { contacts, ..self.found }
+    }
+}
+
+/// What a recognizer knows of one kind.
+pub(crate) struct Of<'r, 'a> {
+    seed: u64,
+    table: Option<&'r Table<'a>>,
+}
+
+impl Known for Of<'_, '_> {
+    fn hash(&self, row: &[u8]) -> u128 {
+        XxHash3_128::oneshot_with_seed(self.seed, row)
+    }
+
+    fn knows(&self, hash: u128) -> bool {
+        self.table.is_some_and(|it| it.find(hash).is_some())
     }
 }
 

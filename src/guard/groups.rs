@@ -115,7 +115,12 @@ fn strangers(plan: &Plan, baseline: &Baseline, settings: &Settings, snapshot: &S
     if snapshot.absent.contains(&Kind::Users) || of < usize::try_from(settings.common_from).unwrap_or(usize::MAX) {
         return None;
     }
-    let present = |id: &SourceId| snapshot.users.get(id).is_some_and(|it| !matches!(it, Presence::Gone));
+    // Both are in the order of ids.
+    let mut told = snapshot.users.iter().filter(|(_, it)| !matches!(it, Presence::Gone)).peekable();
+    let mut present = |id: &SourceId| {
+        while told.next_if(|(other, _)| *other < id).is_some() {}
+        told.next_if(|(other, _)| *other == id).is_some()
+    };
     let common = baseline.roster.users.keys().filter(|id| present(id)).count();
     let few = number(common).saturating_mul(100) < u64::from(settings.common_percent).saturating_mul(number(of));
     let limit = format!("under {} % of the store's users are in the feed", settings.common_percent);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, Lasting, SeatKey};
-use crate::model::{Baseline, Class, Enrollment, Record, RosterRecord, SourceId, User, Verb};
+use crate::model::{Baseline, Class, Enrollment, EnrollmentKey, Record, RosterRecord, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 
 /// A loss of one user and the changes that cause it.
@@ -114,12 +114,10 @@ fn unenrolled(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Vec<Lo
             _ => {}
         }
     }
-    for (key, enrollment) in &baseline.roster.enrollments {
-        if gone.contains_key(&key.user) && !touched.contains(key) && lasting.enrollment(enrollment) {
-            kept.insert(&enrollment.user);
-        }
-    }
-    gone.retain(|user, _| !kept.contains(user));
+    let stays = |key: &EnrollmentKey, it: &Enrollment| !touched.contains(key) && lasting.enrollment(it);
+    gone.retain(|user, _| {
+        !kept.contains(user) && !baseline.roster.enrollments_of(user).any(|(key, enrollment)| stays(key, enrollment))
+    });
     gone.into_iter().map(|(user, causes)| Loss { user: user.clone(), causes }).collect()
 }
 

@@ -16,9 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::model::{
-    Baseline, DistrictId, EnrollmentKey, Kind, LinkKind, LinkVerdict, Record, RoleName, SourceId, Timestamp, User,
-};
+use crate::model::{Baseline, DistrictId, Kind, LinkKind, LinkVerdict, Record, RoleName, SourceId, Timestamp, User};
 
 pub use anew::{Anew, begin_anew};
 pub use keys::{Key, is_someone_else};
@@ -210,8 +208,6 @@ impl<'a> UseOf<'a> {
 
     fn rank(&self, id: &SourceId) -> (Option<Timestamp>, usize, usize) {
         let (last, seats) = self.seats.get(id).copied().unwrap_or_default();
-        let from = EnrollmentKey { user: id.clone(), class: SourceId::new(""), role: RoleName::Administrator };
-        let own = self.baseline.roster.enrollments.range(from..).take_while(|(key, _)| key.user == *id);
-        (last, seats, own.count())
+        (last, seats, self.baseline.roster.enrollments_of(id).count())
     }
 }

@@ -37,6 +37,13 @@ pub struct EnrollmentKey {
     pub role: RoleName,
 }
 
+impl EnrollmentKey {
+    /// The least there could be of a user.
+    pub fn first_of(user: &SourceId) -> Self {
+        Self { user: user.clone(), class: SourceId::new(""), role: RoleName::Administrator }
+    }
+}
+
 /// An enrollment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrollment {

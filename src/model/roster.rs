@@ -89,6 +89,15 @@ impl Roster {
         *enrollments = all.collect();
     }
 
+    /// The enrollments of a user, by class.
+    pub fn enrollments_of<'a>(
+        &'a self,
+        user: &SourceId,
+    ) -> impl Iterator<Item = (&'a EnrollmentKey, &'a Enrollment)> + use<'a> {
+        let user = user.clone();
+        self.enrollments.range(EnrollmentKey::first_of(&user)..).take_while(move |(key, _)| key.user == user)
+    }
+
     /// How many records of a kind there are.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {

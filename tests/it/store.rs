@@ -263,13 +263,9 @@ async fn seats_and_the_waitlist_follow_the_writes(fresh: &Fresh) {
     second.waiting_removed = vec![key("U2")];
     let mut released = draft("seat.released", "reading/U1");
     released.reason = Some("reclaimed".to_owned());
-    second.audit = vec![
-        released,
-        granted(&next),
-        draft("seat.bridged", "reading/U2"),
-        draft("seat.waiting_ended", "reading/U2"),
-    ]
-    .into();
+    second.audit =
+        vec![released, granted(&next), draft("seat.bridged", "reading/U2"), draft("seat.waiting_ended", "reading/U2")]
+            .into();
     store.write(second).await.unwrap();
     let (holders, line) = store.seats(&oak(), &"reading".into()).await.unwrap();
     assert_eq!((holders, line.len()), (vec![next], 0));

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 pub(super) use auth::{basic, bearer, reveal};
 pub(super) use oauth1::encode;
+pub(super) use split::Known;
 pub(super) use words::{date, is_deleted};
 
 use crate::feed::Context;

@@ -262,13 +262,13 @@ impl<'a> Rows<'a> {
     ) -> Result<Self, FeedError> {
         let Some(recognizer) = recognizer else { return Self::whole(body, collection, place, edge) };
         if Recognizer::is_for(kind)
-            && let Some(all) = split::rows(body, collection)
+            && let Some(all) = split::rows(body, collection, &recognizer.of(kind))
         {
-            let (fresh, shifted, next) = after_edge(&all, |row| row, edge);
+            let (fresh, shifted, next) = after_edge(&all, |(row, _)| row, edge);
             let (count, empty) = (fresh.len(), all.is_empty());
             let mut it = Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
-            for &row in fresh {
-                match recognizer.look(kind, row) {
+            for &(row, hash) in fresh {
+                match recognizer.look(kind, row, hash) {
                     Look::Known(hash) => {
                         it.known += 1;
                         it.first.get_or_insert(First::Known(hash));

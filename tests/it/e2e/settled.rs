@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection};
 
 use super::nights::MULBERRY;
+use crate::support::db::Backend;
 use crate::support::vendor::{self, Site};
 
 const CLEVER: &str = "clever-demo";
@@ -14,17 +15,24 @@ struct Pair {
 }
 
 impl Pair {
-    async fn new(district: &str, configured: impl Fn(&rosterd::simulate::Server) -> String) -> Self {
-        let (server, site) = (vendor::serve(district).await, Site::sqlite().await);
+    /// None if there is no `PostgreSQL` here; with `CI=true` that is a failure.
+    async fn new(
+        backend: Backend,
+        district: &str,
+        configured: impl Fn(&rosterd::simulate::Server) -> String,
+    ) -> Option<Self> {
+        let (server, site) = (vendor::serve(district).await, Site::new(backend).await?);
         site.configure_with_catalog(&configured(&server));
-        Self { server, site }
+        Some(Self { server, site })
     }
 
     async fn sql(&self, text: &str) {
-        let path = self.site.store_url.strip_prefix("sqlite:").unwrap();
-        let mut conn = sqlx::SqliteConnection::connect(path).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut conn).await.unwrap();
-        conn.close().await.unwrap();
+        let text = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
+        if let Some(path) = self.site.store_url.strip_prefix("sqlite:") {
+            text.execute(&mut sqlx::SqliteConnection::connect(path).await.unwrap()).await.unwrap();
+        } else {
+            text.execute(&mut sqlx::PgConnection::connect(&self.site.store_url).await.unwrap()).await.unwrap();
+        }
     }
 
     /// What is said of an act and after it: run, licenses, alerts, audit.
@@ -102,7 +110,8 @@ async fn a_settled_district_says_what_a_look_at_everything_would_say() {
     let configured = |server: &rosterd::simulate::Server| {
         vendor::district(MULBERRY, &vendor::oauth1(server, MULBERRY, "HMAC-SHA256"))
     };
-    let (quick, thorough) = (Pair::new(MULBERRY, configured).await, Pair::new(MULBERRY, configured).await);
+    let pair = async || Pair::new(Backend::Sqlite, MULBERRY, configured).await.unwrap();
+    let (quick, thorough) = (pair().await, pair().await);
     let mut user: Option<&'static str> = None;
     let mut number = 0;
     loop {
@@ -138,10 +147,15 @@ async fn a_quiet_sync_reads_no_seat() {
         let feed = format!(r#"{{ kind = "clever", app = "app", district = "{id}" }}"#);
         format!("{}\n{}", vendor::clever_app(server, "clever-secret"), vendor::district(CLEVER, &feed))
     };
-    let feeds: [(&str, Configured<'_>); 3] = [(MULBERRY, &oneroster), (MULBERRY, &csv), (CLEVER, &clever)];
-    for (district, configured) in feeds {
+    let sites: [(Backend, &str, Configured<'_>); 4] = [
+        (Backend::Sqlite, MULBERRY, &oneroster),
+        (Backend::Postgres, MULBERRY, &oneroster),
+        (Backend::Sqlite, MULBERRY, &csv),
+        (Backend::Sqlite, CLEVER, &clever),
+    ];
+    for (backend, district, configured) in sites {
         vendor::world(MULBERRY).csv_folder(MULBERRY, 1, &folder).unwrap();
-        let it = Pair::new(district, configured).await;
+        let Some(it) = Pair::new(backend, district, configured).await else { continue };
         it.server.set_day(1);
         // Where the feed told of oddities while things changed, the quiet night after it shows which of them stay.
         it.site.sync(vendor::NIGHT_1, district).await.exits(0);
@@ -155,5 +169,6 @@ async fn a_quiet_sync_reads_no_seat() {
         vendor::world(MULBERRY).csv_folder(MULBERRY, 2, &folder).unwrap();
         let torn = it.site.sync(vendor::NIGHT_4, district).await;
         assert_ne!(torn.code, Some(0), "{torn:?}");
+        it.site.discard().await;
     }
 }
