@@ -243,7 +243,7 @@ impl Cleared {
     pub fn view(&self, record: impl Fn(&Change) -> String, user: impl Fn(&SourceId) -> String) -> PlanView {
         let roster = self.plan.changes.iter().enumerate().map(|(index, change)| {
             let held = if self.held.contains_key(&index) { "  [held]" } else { "" };
-            change.parts().iter().map(|part| format!("{}{held}", part.line(&record(part)))).collect::<Vec<_>>()
+            change.parts().map(|part| format!("{}{held}", part.line(&record(&part)))).collect::<Vec<_>>()
         });
         let roster = roster.flatten();
         let mut lines: Vec<String> =

@@ -1,7 +1,6 @@
 //! One change of one record.
 
-use std::borrow::Cow;
-
+use either::Either;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -39,6 +38,9 @@ pub struct Change {
     pub tombstone: bool,
 }
 
+/// A change, or a part of one.
+pub type Part<'a> = Either<&'a Change, Box<Change>>;
+
 impl Change {
     /// Between two records of one id; `None` where nothing differs or there is neither. `archived`: the id was here before.
     pub fn between(before: Option<Record>, after: Option<Record>, archived: bool, tombstone: bool) -> Option<Self> {
@@ -70,13 +72,16 @@ impl Change {
     }
 
     /// As it is told: of a class that takes over an id the end of the one and the beginning of the other.
-    pub fn parts(&self) -> Vec<Cow<'_, Self>> {
-        if !self.replaces() {
-            return vec![Cow::Borrowed(self)];
-        }
-        let gone = Self::between(self.before.clone(), None, false, false);
-        let new = Self::between(None, self.after.clone(), false, false);
-        gone.into_iter().chain(new).map(Cow::Owned).collect()
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let told = |it: Option<Self>| it.map(|it| Either::Right(Box::new(it)));
+        let [one, other] = if self.replaces() {
+            let gone = Self::between(self.before.clone(), None, false, false);
+            let new = Self::between(None, self.after.clone(), false, false);
+            [told(gone), told(new)]
+        } else {
+            [Some(Either::Left(self)), None]
+        };
+        one.into_iter().chain(other)
     }
 
     /// The record as it is or was.

@@ -73,6 +73,8 @@ impl Scan<'_> {
             return;
         }
         let may_remove = self.snapshot.complete();
+        // A first load adds millions, which had better not move while they grow.
+        self.found.changes.reserve(seen.len().saturating_sub(active.len()));
         let mut told = seen.iter().peekable();
         let mut stored = active.iter().peekable();
         loop {
