@@ -14,7 +14,7 @@ mod text;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use change::{Change, FieldChange};
+pub use change::{Change, FieldChange, Part};
 pub use hash::plan_hash;
 
 use crate::allocate::{Allocation, District, Input, Pull, SeatKey, allocate};
