@@ -15,6 +15,10 @@ use rosterd::model::{
 };
 use sha2::{Digest, Sha256};
 
+/// As in rosterd itself, for both sides.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Time this thread has spent on a processor, which a busy machine does not stretch.
 fn cpu() -> Duration {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

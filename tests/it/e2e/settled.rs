@@ -133,7 +133,7 @@ async fn a_settled_district_says_what_a_look_at_everything_would_say() {
     quick.site.verified().await;
 }
 
-/// Nobody is looked at, whatever the feed: where the seats could not even be read, a quiet sync does not see it, and one that has
+/// Nobody is looked at, whatever the feed: where there is no table of seats at all, a quiet sync does not see it, and one that has
 /// something to do says so.
 #[tokio::test]
 async fn a_quiet_sync_reads_no_seat() {
@@ -160,7 +160,7 @@ async fn a_quiet_sync_reads_no_seat() {
         // Where the feed told of oddities while things changed, the quiet night after it shows which of them stay.
         it.site.sync(vendor::NIGHT_1, district).await.exits(0);
         it.site.sync(vendor::NIGHT_2, district).await.exits(0);
-        it.sql("UPDATE seat SET state = 'torn'").await;
+        it.sql("ALTER TABLE seat RENAME TO seat_elsewhere").await;
 
         let quiet = it.site.sync(vendor::NIGHT_3, district).await.exits(0).json();
 
@@ -169,6 +169,26 @@ async fn a_quiet_sync_reads_no_seat() {
         vendor::world(MULBERRY).csv_folder(MULBERRY, 2, &folder).unwrap();
         let torn = it.site.sync(vendor::NIGHT_4, district).await;
         assert_ne!(torn.code, Some(0), "{torn:?}");
+        it.site.discard().await;
+    }
+}
+
+/// What a person does to seats, places and records with the database's own shell is looked at in the next sync.
+#[tokio::test]
+async fn a_hand_edit_is_looked_at() {
+    let configured = |server: &rosterd::simulate::Server| vendor::district(MULBERRY, &vendor::bearer(server, MULBERRY));
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(it) = Pair::new(backend, MULBERRY, configured).await else { continue };
+        it.server.set_day(1);
+        it.site.sync(vendor::NIGHT_1, MULBERRY).await.exits(0);
+        let one = "(SELECT user_id FROM seat WHERE product = 'reading' ORDER BY user_id LIMIT 1)";
+        it.sql(&format!("DELETE FROM seat WHERE product = 'reading' AND user_id = {one}")).await;
+
+        let run = it.site.sync(vendor::NIGHT_2, MULBERRY).await.exits(0).json();
+
+        assert_eq!(run["seats"]["granted"], 1, "{backend:?}: {run}");
+        let quiet = it.site.sync(vendor::NIGHT_3, MULBERRY).await.exits(0).json();
+        assert_eq!(quiet["status"], "unchanged");
         it.site.discard().await;
     }
 }
