@@ -300,22 +300,12 @@ impl Store {
     /// none for what runs without a lease. [`WriteError::AlreadyDone`] if it has a final row, [`WriteError::Fenced`] if another
     /// process has the district: then it is not for this one to say how the run ends.
     pub async fn finish_run(&self, run: &RunRecord, fence: Option<i64>) -> Result<(), WriteError> {
-        self.finish(run, fence, None, None).await
+        self.finish_unchanged(run, fence, None, None).await
     }
 
-    /// The same of a run whose complete pull is as the store has it: what is in use is as new as that pull, which makes no
-    /// plan stale. `settled` is noted for the next one, with the revision it was found at.
+    /// The same of a run whose complete `pull` is as the store has it: what is in use is as new as that, which makes no plan
+    /// stale. `settled` is noted for the next one, with the revision it was found at.
     pub async fn finish_unchanged(
-        &self,
-        run: &RunRecord,
-        fence: Option<i64>,
-        pull: Option<&SourceMark>,
-        settled: Option<(i64, &Settled)>,
-    ) -> Result<(), WriteError> {
-        self.finish(run, fence, pull, settled).await
-    }
-
-    async fn finish(
         &self,
         run: &RunRecord,
         fence: Option<i64>,
