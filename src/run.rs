@@ -16,13 +16,12 @@ mod world;
 pub use error::RunError;
 pub use foresee::{Foreseen, foresee};
 pub(crate) use weigh::weigh;
-use world::Pulled;
 pub use world::World;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::apply::{self, Decided, OpenRun, Shown};
+use crate::apply::{self, Decided, OpenRun, Pulled, Shown};
 use crate::district::{District, FirstSync};
 use crate::guard::{self, Circumstances, Keep};
 use crate::model::{

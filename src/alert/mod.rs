@@ -6,6 +6,7 @@
 
 mod age;
 mod found;
+mod look;
 mod told;
 mod trend;
 
@@ -22,6 +23,7 @@ use crate::model::{
 
 pub use age::Pause;
 pub use found::watch;
+pub use look::{Seen, look};
 pub use told::{acknowledgement, draft};
 pub use trend::{History, Kept, keep};
 

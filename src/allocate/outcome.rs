@@ -183,11 +183,13 @@ impl<'a> Desk<'a, '_> {
     }
 
     fn wait(&self, seating: &Seating, all: &mut Allocation) {
-        let waits = |filter: fn(&Candidate<'a>, u32) -> bool| {
-            self.positioned(seating).filter(|(_, it, position)| *position > 0 && filter(it, *position)).count()
-        };
-        all.changes.reserve(waits(|it, _| it.place.is_none()));
-        all.waiting.reserve(waits(|it, position| it.position != Some(position)));
+        let (mut new, mut moved) = (0, 0);
+        for (_, it, position) in self.positioned(seating).filter(|(.., position)| *position > 0) {
+            new += usize::from(it.place.is_none());
+            moved += usize::from(it.position != Some(position));
+        }
+        all.changes.reserve(new);
+        all.waiting.reserve(moved);
         for (_, it, position) in self.positioned(seating).filter(|(.., position)| *position > 0) {
             let short_of =
                 self.sorts.first(it.sort.get()).and_then(|pool| self.sorts.pool(pool)).unwrap_or(&Pool::District);

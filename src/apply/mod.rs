@@ -28,6 +28,15 @@ use crate::notice;
 use crate::plan::Change;
 use crate::store::{ByHand, HoldUpdate, RecordWrite, Rows, Writes};
 
+/// A pull that becomes what is in use.
+#[derive(Clone, Debug)]
+pub struct Pulled {
+    /// Which pull.
+    pub mark: SourceMark,
+    /// Names what it said (`Snapshot::digest`).
+    pub digest: Option<String>,
+}
+
 /// What an apply needs beside the plan.
 #[derive(Debug)]
 pub struct Order<'a> {
@@ -36,9 +45,7 @@ pub struct Order<'a> {
     /// The lease's number; none outside the queue.
     pub fence: Option<i64>,
     /// Which pull becomes the district's source; none where nothing was pulled or all of it is held.
-    pub source: Option<SourceMark>,
-    /// Names what was pulled (`Snapshot::digest`).
-    pub digest: Option<String>,
+    pub pulled: Option<Pulled>,
     /// Who acts.
     pub author: Author,
     /// How ids are shown in the audit.
@@ -54,8 +61,9 @@ pub fn writes<'a>(
     order: Order<'a>,
     decided: Decided,
 ) -> Result<Writes<'a>, serde_json::Error> {
-    let Order { mut run, fence, source, digest, author, shown, fed } = order;
+    let Order { mut run, fence, pulled, author, shown, fed } = order;
     let plan = cleared.plan();
+    let (source, digest) = pulled.map_or((None, None), |it| (Some(it.mark), it.digest));
     let in_use = source.as_ref().or(baseline.state.source.as_ref()).filter(|_| fed);
     let watched = watch::watch(cleared, baseline, in_use);
     let alerts = &watched.alerts;
@@ -87,8 +95,7 @@ pub fn writes<'a>(
     let shown = Arc::new(shown);
     let because = decided.because;
     let (acting, showing) = (author.clone(), Arc::clone(&shown));
-    audit.later(parts.len(), move |place| {
-        let Some(change) = parts.get(place) else { return Err(serde::ser::Error::custom("no such change")) };
+    audit.later(parts, move |change| {
         let mut entry = entries::of_change(change, &acting, &showing)?;
         if let Some(because) = because {
             entry.reason = Some(word(because));
@@ -96,14 +103,11 @@ pub fn writes<'a>(
         Ok(entry)
     });
     let after = cleared.seats();
-    let seat_changes = Arc::new(told(&after.changes, &decided));
+    let seat_changes: Arc<[SeatChange]> = told(&after.changes, &decided).into();
     let places = marks::Places::new(after, plan.as_of);
     let moved = marks::entries(after, &seat_changes, baseline, &author, &shown);
-    let (acting, showing, told) = (author.clone(), Arc::clone(&shown), Arc::clone(&seat_changes));
-    audit.later(seat_changes.len(), move |place| {
-        let Some(change) = told.get(place) else { return Err(serde::ser::Error::custom("no such seat")) };
-        Ok(entries::of_seat(change, &places, &acting, &showing))
-    });
+    let (acting, showing) = (author.clone(), Arc::clone(&shown));
+    audit.later(Arc::clone(&seat_changes), move |change| Ok(entries::of_seat(change, &places, &acting, &showing)));
     audit.extend(moved);
     audit.extend(alerts.moves.iter().map(|it| alert::draft(it, shown.key())));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
@@ -119,12 +123,8 @@ pub fn writes<'a>(
     notices.extend(notice::of_held(&run, baseline.review.as_ref(), held.len()));
     notices.extend(notice::of_failure(&run, baseline.state.source.as_ref()));
     let kept = Kept::of(cleared, baseline)?;
-    let changes: Vec<&Change> = cleared.applied().collect();
     let mut records = Rows::default();
-    records.later(changes.len(), move |place| match changes.get(place) {
-        Some(change) => record_write(change),
-        None => Err(serde::ser::Error::custom("no such change")),
-    });
+    records.later(cleared.applied().collect::<Vec<_>>(), |change| record_write(change));
     let settled = settled::settled(digest.as_deref(), cleared, baseline, &run, &decided.anew, &watched);
     let mut writes = Writes {
         district: plan.district.clone(),

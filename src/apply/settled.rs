@@ -58,12 +58,12 @@ pub(super) fn settled(
 /// No seat is leaving, bridged or over, where days count.
 fn is_steady(cleared: &Cleared, baseline: &Baseline) -> bool {
     let after = cleared.seats();
-    let leaving = baseline.seats.iter().filter(|(_, seat)| seat.leaving.is_some()).map(|(key, _)| key);
+    let mut leaving = baseline.seats.iter().filter(|(_, seat)| seat.leaving.is_some()).map(|(key, _)| key);
     let stays_so = |key| after.seats.get(&baseline.seats, key).is_some_and(|seat| seat.leaving.is_some());
     after.bridged == 0
         && after.remembered.over.is_empty()
         && !after.seats.put().any(|seat| seat.leaving.is_some())
-        && !leaving.into_iter().any(stays_so)
+        && !leaving.any(stays_so)
 }
 
 /// What is counted when all of it is found as it is now.

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::alert::{self, Evaluation, Facts, Kept, Pause};
+use crate::alert::{self, Evaluation, Kept, Seen};
 use crate::allocate::{self, Input, License};
 use crate::guard::Cleared;
-use crate::model::{Baseline, DistrictMode, DistrictState, Kind, Record, Roster, SourceMark};
+use crate::model::{Baseline, Kind, Record, Roster, SourceMark};
 
 /// A district as it is once a run is written, and what that means.
 pub(super) struct Watched {
@@ -21,7 +21,6 @@ pub(super) struct Watched {
 /// The alerts and the history after a cleared plan. `source` is the data in use then; none for a district that is not fed.
 pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&SourceMark>) -> Watched {
     let plan = cleared.plan();
-    let DistrictState { id, time_zone, .. } = &baseline.state;
     let after = cleared.seats();
     let seats = if after.seats.is_empty() {
         Cow::Borrowed(&baseline.seats)
@@ -45,35 +44,21 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
     let rows = allocate::licenses_of(input, students(cleared, baseline), true);
     let outlook = allocate::outlook(input);
     let mut names = schools.schools.values().filter(|org| org.org_type == "district").map(|org| org.name.as_str());
-    let pauses = baseline.modes.spans(DistrictMode::Paused, plan.as_of, *time_zone);
-    let pauses: Vec<Pause> = pauses.into_iter().map(|(from, until)| Pause { from, until }).collect();
     let name = names.next().filter(|name| !name.is_empty() && names.next().is_none());
-    let facts = Facts {
-        district: id,
-        zone: *time_zone,
-        as_of: plan.as_of,
+    let seen = Seen {
         rows: &rows,
         outlook: &outlook,
-        catalog: &baseline.catalog,
-        vanished: &baseline.vanished,
         name,
         source,
-        pauses: &pauses,
-        disconnected: baseline.disconnected.as_ref(),
+        held: cleared.in_review().count() + plan.pending.len(),
         proposal: if plan.pull.is_some() {
             cleared.proposal()
         } else {
             baseline.review.as_ref().and_then(|review| review.proposal.as_ref())
         },
-        held: cleared.in_review().count() + plan.pending.len(),
-        daily: &baseline.daily,
     };
-    Watched {
-        alerts: alert::evaluate(&baseline.alerts, alert::watch(&facts), id, plan.as_of),
-        daily: alert::keep(&baseline.daily, &rows, plan.as_of.date_in(*time_zone)),
-        name: name.map(str::to_owned),
-        rows,
-    }
+    let (alerts, daily) = alert::look(baseline, plan.as_of, seen);
+    Watched { alerts, daily, name: name.map(str::to_owned), rows }
 }
 
 fn schools(cleared: &Cleared, baseline: &Baseline) -> Roster {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
-use crate::feed::oneroster::Known;
 use crate::feed::settings::Settings;
 use crate::model::{Kind, KnownRows, RowMark};
 use crate::snapshot::{Added, RECOGNIZED, Recognized};
@@ -45,6 +44,10 @@ impl Recall {
         Self { known: None, ..self }
     }
 
+    fn hash(&self, row: &[u8]) -> u128 {
+        XxHash3_128::oneshot_with_seed(self.seed, row)
+    }
+
     /// Whether anything is known.
     pub(crate) fn knows(&self) -> bool {
         self.known.is_some()
@@ -53,44 +56,42 @@ impl Recall {
 
 /// All rows of a pull in one name, whatever order and pages they came in.
 #[derive(Clone, Debug)]
-pub(crate) struct Tally {
-    seed: u64,
-    name: String,
-    /// Rows of each collection: how many, and the sum of their hashes. None once a walk was made twice.
-    rows: Option<BTreeMap<Kind, (u64, u128)>>,
+pub(crate) struct Tally<'a> {
+    recall: &'a Recall,
+    /// Rows of each collection: how many, and the sum of their hashes.
+    rows: BTreeMap<Kind, (u64, u128)>,
 }
 
-impl Tally {
-    pub(crate) fn new(recall: &Recall) -> Self {
-        Self { seed: recall.seed, name: recall.name.clone(), rows: Some(BTreeMap::new()) }
+impl<'a> Tally<'a> {
+    pub(crate) fn new(recall: &'a Recall) -> Self {
+        Self { recall, rows: BTreeMap::new() }
     }
 
-    /// Counts a row of whose bytes only the hash is needed.
     fn add(&mut self, kind: Kind, hash: u128) {
-        if let Some(rows) = &mut self.rows {
-            let (count, sum) = rows.entry(kind).or_default();
-            *count += 1;
-            *sum = sum.wrapping_add(hash);
-        }
+        let (count, sum) = self.rows.entry(kind).or_default();
+        *count += 1;
+        *sum = sum.wrapping_add(hash);
     }
 
     /// Counts a row.
     pub(crate) fn row(&mut self, kind: Kind, row: &[u8]) {
-        self.add(kind, XxHash3_128::oneshot_with_seed(self.seed, row));
-    }
-
-    /// Rows came that are not to be counted, or not as they were counted: the pull has no name.
-    pub(crate) fn spoil(&mut self) {
-        self.rows = None;
+        self.add(kind, self.recall.hash(row));
     }
 
     /// The name, with what else the source said.
-    pub(crate) fn digest(&self, besides: &str) -> Option<String> {
-        let rows = self.rows.as_ref()?;
-        let mut hash = Sha256::new();
-        hash.update(format!("{}/{rows:?}/{besides}", self.name));
-        Some(hex::encode(hash.finalize()))
+    pub(crate) fn digest(&self, besides: &str) -> String {
+        let Self { recall, rows } = self;
+        hex::encode(Sha256::digest(format!("{}/{rows:?}/{besides}", recall.name)))
     }
+}
+
+/// A row by its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Their hash.
+    pub hash: u128,
+    /// The place of its mark; none of a row that is not known.
+    pub place: Option<usize>,
 }
 
 /// How a row looks, with the hash of its bytes.
@@ -109,8 +110,8 @@ pub(crate) struct Recognizer<'a> {
     recall: &'a Recall,
     found: Recognized,
     tables: BTreeMap<Kind, Table<'a>>,
-    /// All rows, the ones that are read included.
-    pub(crate) tally: Tally,
+    /// All rows, the ones that are read included; none once some came that are not to be counted.
+    pub(crate) tally: Option<Tally<'a>>,
 }
 
 impl<'a> Recognizer<'a> {
@@ -122,7 +123,7 @@ impl<'a> Recognizer<'a> {
             recall,
             found: Recognized { seed: recall.name.clone(), stamp, ..Recognized::default() },
             tables: RECOGNIZED.into_iter().map(|kind| (kind, Table::new(marks(kind)))).collect(),
-            tally: Tally::new(recall),
+            tally: Some(Tally::new(recall)),
         }
     }
 
@@ -131,16 +132,19 @@ impl<'a> Recognizer<'a> {
         RECOGNIZED.contains(&kind)
     }
 
-    /// The rows of a kind that are known.
-    pub(crate) fn of(&self, kind: Kind) -> Of<'_, 'a> {
-        Of { seed: self.recall.seed, table: self.tables.get(&kind) }
+    /// Looks a row up.
+    pub(crate) fn find(&self, kind: Kind, row: &[u8]) -> Found {
+        let hash = self.recall.hash(row);
+        Found { hash, place: self.tables.get(&kind).and_then(|it| it.find(hash)) }
     }
 
-    /// Looks at a row, whose hash may be there already, and notes it if it is known.
-    pub(crate) fn look(&mut self, kind: Kind, row: &[u8], hash: Option<u128>) -> Look {
-        let hash = hash.unwrap_or_else(|| XxHash3_128::oneshot_with_seed(self.recall.seed, row));
-        self.tally.add(kind, hash);
-        match self.tables.get_mut(&kind).and_then(|it| it.hit(hash)) {
+    /// Notes that a row came, and says how it looks.
+    pub(crate) fn look(&mut self, kind: Kind, Found { hash, place }: Found) -> Look {
+        if let Some(tally) = &mut self.tally {
+            tally.add(kind, hash);
+        }
+        let hit = place.and_then(|place| self.tables.get_mut(&kind)?.hits.get_mut(place));
+        match hit.map(|hit| std::mem::replace(hit, true)) {
             None => Look::New(hash),
             Some(true) => Look::Again(hash),
             Some(false) => Look::Known(hash),
@@ -179,22 +183,6 @@ impl<'a> Recognizer<'a> {
     }
 }
 
-/// What a recognizer knows of one kind.
-pub(crate) struct Of<'r, 'a> {
-    seed: u64,
-    table: Option<&'r Table<'a>>,
-}
-
-impl Known for Of<'_, '_> {
-    fn hash(&self, row: &[u8]) -> u128 {
-        XxHash3_128::oneshot_with_seed(self.seed, row)
-    }
-
-    fn knows(&self, hash: u128) -> bool {
-        self.table.is_some_and(|it| it.find(hash).is_some())
-    }
-}
-
 /// Where each mark stands: an open table over the hashes, which are as good as chance.
 struct Table<'a> {
     marks: &'a [RowMark],
@@ -224,12 +212,6 @@ impl<'a> Table<'a> {
         let last = self.slots.len() - 1;
         let first = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
         (0..=last).map(move |step| first.wrapping_add(step) & last)
-    }
-
-    /// Notes the row of a hash, and says whether it came before; none if no mark is its.
-    fn hit(&mut self, hash: u128) -> Option<bool> {
-        let place = self.find(hash)?;
-        Some(std::mem::replace(self.hits.get_mut(place)?, true))
     }
 
     fn find(&self, hash: u128) -> Option<usize> {

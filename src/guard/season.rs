@@ -74,7 +74,7 @@ pub(super) fn proposal(plan: &Plan, baseline: &Baseline, unshared: usize) -> Opt
         let why = format!("the source no longer shares {unshared} of {of} schools");
         return Some(Proposal { mode, from: today, until: None, why });
     }
-    year_turns(baseline, &plan.changes, plan.as_of)
+    year.turns(today)
 }
 
 /// Whether a mode counts or is planned.
@@ -82,18 +82,11 @@ fn has_mode(baseline: &Baseline, as_of: Timestamp) -> bool {
     baseline.modes.open(as_of, baseline.state.time_zone).any(|it| it.mode != DistrictMode::Normal)
 }
 
-/// The mode that would see the district through the end of a school year that is near; none if a mode counts or is planned.
-/// Of the roster the sessions are looked at, with what `changes` make of them.
-pub fn year_turns(baseline: &Baseline, changes: &[Change], as_of: Timestamp) -> Option<Proposal> {
-    if has_mode(baseline, as_of) {
-        return None;
-    }
+/// The mode that would see the district through the end of a school year that is near, if nothing of the roster changes; none
+/// if a mode counts or is planned. Of the roster the sessions alone are looked at.
+pub fn year_turns(baseline: &Baseline, as_of: Timestamp) -> Option<Proposal> {
     let today = as_of.date_in(baseline.state.time_zone);
-    let Year { ends, begins } = Year::of(baseline, changes, today);
-    let (ends, begins) = (ends?, begins?);
-    let near = today >= ends - AHEAD && today <= ends + LATE && today < begins;
-    let why = format!("the school year ends on {ends} and the next begins on {begins}");
-    near.then(|| Proposal { mode: DistrictMode::NoRemovals, from: today.max(ends), until: Some(begins), why })
+    if has_mode(baseline, as_of) { None } else { Year::of(baseline, &[], today).turns(today) }
 }
 
 /// The end of the school year that runs or ran last, and the begin of the next.
@@ -122,6 +115,13 @@ impl Year {
             (other_word || far).then_some(begin)
         });
         Self { ends, begins: later.min() }
+    }
+
+    fn turns(&self, today: Date) -> Option<Proposal> {
+        let (ends, begins) = (self.ends?, self.begins?);
+        let near = today >= ends - AHEAD && today <= ends + LATE && today < begins;
+        let why = format!("the school year ends on {ends} and the next begins on {begins}");
+        near.then(|| Proposal { mode: DistrictMode::NoRemovals, from: today.max(ends), until: Some(begins), why })
     }
 }
 

@@ -2,7 +2,7 @@
 //! run is `unchanged`, as it would be if everything were read and planned anew; only the alerts, which count days of their
 //! own, are looked at.
 
-use crate::alert::{self, Facts, Pause};
+use crate::alert::{self, Kept, Seen};
 use crate::allocate::{self, Input};
 use crate::guard::{self, Keep};
 use crate::model::{Baseline, DistrictMode, RunRecord, RunStatus, SourceMark, Terms};
@@ -23,13 +23,13 @@ pub(super) async fn finish(
     let Some(digest) = snapshot.digest.as_deref().filter(|_| recalled) else { return Ok(false) };
     let usual =
         record.mode == "apply" && job.upload.is_none() && snapshot.complete() && snapshot.state == SourceState::Live;
-    let Some((settled, outline)) = world.store.settled(&job.district.id()).await?.filter(|_| usual) else {
+    if !usual {
         return Ok(false);
-    };
+    }
+    let Some((settled, outline)) = world.store.settled(&job.district.id(), digest).await? else { return Ok(false) };
     let mode = outline.modes.at(record.as_of, outline.state.time_zone);
     record.district_mode = mode.filter(|it| it.mode != DistrictMode::Normal).cloned();
-    let as_ever = settled.digest == digest
-        && outline.state.source.as_ref().is_some_and(|it| it.feed == snapshot.source.feed)
+    let as_ever = outline.state.source.as_ref().is_some_and(|it| it.feed == snapshot.source.feed)
         && allowed(job, record, snapshot) == Some(Keep::Nothing)
         && record.district_mode.is_none();
     if !(as_ever && nothing_comes(&settled, &outline, &snapshot.source, record)) {
@@ -50,32 +50,21 @@ pub(super) async fn finish(
 
 /// Whether neither date nor contract brings anything about, and no alert moves; notes in the record how many are open.
 fn nothing_comes(settled: &Settled, outline: &Baseline, source: &SourceMark, record: &mut RunRecord) -> bool {
-    let (as_of, zone) = (record.as_of, outline.state.time_zone);
-    let today = as_of.date_in(zone);
+    let as_of = record.as_of;
+    let today = as_of.date_in(outline.state.time_zone);
     let in_time = outline.state.allocated_at.is_some_and(|last| last <= as_of) && today < settled.until;
-    if !(in_time && outline.terms == Terms::Settled && guard::year_turns(outline, &[], as_of).is_none()) {
+    if !(in_time && outline.terms == Terms::Settled && guard::year_turns(outline, as_of).is_none()) {
         return false;
     }
-    let pauses = outline.modes.spans(DistrictMode::Paused, as_of, zone);
-    let pauses: Vec<Pause> = pauses.into_iter().map(|(from, until)| Pause { from, until }).collect();
-    let facts = Facts {
-        district: &outline.state.id,
-        zone,
-        as_of,
+    let seen = Seen {
         rows: &settled.rows,
         outlook: &allocate::outlook(Input::of(outline, as_of)),
-        catalog: &outline.catalog,
-        vanished: &outline.vanished,
         name: settled.name.as_deref(),
         source: Some(source),
-        pauses: &pauses,
-        disconnected: outline.disconnected.as_ref(),
-        proposal: None,
         held: 0,
-        daily: &outline.daily,
+        proposal: None,
     };
-    let alerts = alert::evaluate(&outline.alerts, alert::watch(&facts), &outline.state.id, as_of);
-    let kept = alert::keep(&outline.daily, &settled.rows, today);
+    let (alerts, kept) = alert::look(outline, as_of, seen);
     record.alerts = alerts.counts;
-    alerts.moves.is_empty() && kept == alert::Kept::default()
+    alerts.moves.is_empty() && kept == Kept::default()
 }

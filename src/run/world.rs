@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::apply::{self, Author, Decided, Order, Shown};
+use crate::apply::{self, Author, Decided, Order, Pulled, Shown};
 use crate::clock::Clock;
 use crate::feed;
 use crate::guard::{self, Cleared};
@@ -26,13 +26,6 @@ pub struct World<'a> {
     pub progress: Arc<feed::Progress>,
     /// Stamps the beginning and the end.
     pub clock: Clock,
-}
-
-/// A pull that becomes what is in use.
-pub(super) struct Pulled {
-    pub(super) mark: SourceMark,
-    /// [`Snapshot::digest`].
-    pub(super) digest: Option<String>,
 }
 
 impl World<'_> {
@@ -150,12 +143,10 @@ impl World<'_> {
         let by_hand = || job.run.reason.clone().unwrap_or_else(|| "by hand".to_owned());
         let reason = (job.run.mode == BY_HAND).then(by_hand);
         let run = RunRecord { finished_at: Some(self.clock.now()), ..record };
-        let (source, digest) = pulled.map(|it| (it.mark, it.digest)).unzip();
         let order = Order {
             run,
             fence: Some(job.fence),
-            source,
-            digest: digest.flatten(),
+            pulled,
             author: Author { actor, person, reason },
             shown: Shown::new(
                 self.store.pseudonym_key(),

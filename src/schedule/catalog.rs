@@ -12,7 +12,9 @@ use sha2::{Digest, Sha256};
 
 use crate::catalog::{self, CatalogError, Format, Known, Source, unknown_schools};
 use crate::feed::{Fetched, Service};
-use crate::model::{Catalog, DistrictId, HoldRecord, Kind, Roster, RunId, SubscriptionId, Terms, Timestamp, Trigger};
+use crate::model::{
+    Catalog, DistrictId, DistrictState, HoldRecord, Kind, Roster, RunId, SubscriptionId, Terms, Timestamp, Trigger,
+};
 use crate::run::foresee;
 use crate::schedule::desk::Desk;
 use crate::schedule::worker::Office;
@@ -189,7 +191,7 @@ fn service(office: &Office) -> Option<Service<'_>> {
 async fn too_much(office: &Office, document: &Catalog, at: Timestamp) -> Result<Vec<HeldTerms>, StoreError> {
     let mut held = Vec::new();
     for state in office.store.districts().await? {
-        held.extend(too_much_of(office, &state.id, Said::Document(document, at), at).await?);
+        held.extend(too_much_of(office, &state, Said::Document(document, at), at).await?);
     }
     Ok(held)
 }
@@ -197,14 +199,13 @@ async fn too_much(office: &Office, document: &Catalog, at: Timestamp) -> Result<
 /// What that would take from one district, if it is more than the guard lets pass unattended.
 pub(super) async fn too_much_of(
     office: &Office,
-    district: &DistrictId,
+    state: &DistrictState,
     said: Said<'_>,
     at: Timestamp,
 ) -> Result<Option<HeldTerms>, StoreError> {
-    let limits = &office.settings.guard;
-    // Before the first roster nobody has a seat, and a district that comes with it is not even known.
-    let known = office.store.districts().await?.into_iter().any(|it| it.id == *district && it.allocated_at.is_some());
-    if !known || !limits.enabled || office.store.terms(district, said).await? == Terms::Settled {
+    let (limits, district) = (&office.settings.guard, &state.id);
+    // Before the first roster nobody has a seat.
+    if state.allocated_at.is_none() || !limits.enabled || office.store.terms(district, said).await? == Terms::Settled {
         return Ok(None);
     }
     let baseline = Box::pin(office.store.baseline_with(district, said)).await?;

@@ -116,7 +116,12 @@ pub async fn weigh<E: From<NotTaken>>(
     if accept == Some(hash.as_str()) {
         return Ok(Weighed::New(purchase));
     }
-    let held = too_much_of(office, &district, Said::Purchase(&purchase), office.clock.now()).await;
+    let states = office.store.districts().await.map_err(NotTaken::from)?;
+    // A district that comes with its first roster is not even known yet.
+    let held = match states.iter().find(|it| it.id == district) {
+        Some(state) => too_much_of(office, state, Said::Purchase(&purchase), office.clock.now()).await,
+        None => Ok(None),
+    };
     Ok(match held.map_err(NotTaken::from)? {
         None => Weighed::New(purchase),
         Some(terms) => Weighed::Held(NotMeant {

@@ -39,6 +39,7 @@ pub struct Builder {
     nameless: BTreeMap<Kind, u64>,
     skipped: u64,
     warnings: check::Warnings,
+    digest: Option<String>,
     added: Option<Added>,
     odd: bool,
 }
@@ -74,6 +75,7 @@ impl Builder {
             nameless: BTreeMap::new(),
             skipped: 0,
             warnings: check::Warnings::default(),
+            digest: None,
             added: None,
             odd: false,
         }
@@ -226,6 +228,11 @@ impl Builder {
         self.warnings.warn(code, kind, message, id);
     }
 
+    /// All of it has this name ([`Snapshot::digest`]).
+    pub fn named(&mut self, digest: Option<String>) {
+        self.digest = digest;
+    }
+
     /// What was added since this was asked last, if it is the one thing that was told and nothing about it was odd.
     pub fn take_added(&mut self) -> Option<Added> {
         let odd = std::mem::take(&mut self.odd);
@@ -272,7 +279,7 @@ impl Builder {
             nameless: std::mem::take(&mut self.nameless),
             skipped: self.skipped,
             warnings: Vec::new(),
-            digest: None,
+            digest: self.digest.take(),
             recognized,
         };
         if !snapshot.recognized.as_ref().is_some_and(Recognized::any) {

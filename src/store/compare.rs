@@ -13,7 +13,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::audit::{Fold, FoldedPlace, FoldedRecord, FoldedSeat, Row, Rows, Said, Sold, fields_of, not_as_told};
 use crate::identity::persons;
@@ -135,6 +135,12 @@ pub(super) async fn compare(tx: &mut Tx, district: &DistrictState, fold: &Fold) 
     Ok(found.faults)
 }
 
+/// The fields in which two rows differ, whichever has them.
+fn differing(told: &Row, stored: &Row) -> Vec<String> {
+    let names: BTreeSet<&String> = told.keys().chain(stored.keys()).collect();
+    names.into_iter().filter(|name| told.get(*name) != stored.get(*name)).cloned().collect()
+}
+
 fn fields<const N: usize>(all: [(&str, bool); N]) -> Vec<String> {
     all.into_iter().filter(|(_, same)| !same).map(|(name, _)| name.to_owned()).collect()
 }
@@ -178,10 +184,6 @@ async fn seats_and_places(tx: &mut Tx, fold: &Fold, found: &mut Found<'_>) -> Re
 async fn open_alerts(tx: &mut Tx, fold: &Fold, found: &mut Found<'_>) -> Result<(), StoreError> {
     let open = alerts::read_open(tx, &found.district.id).await?;
     let open: BTreeMap<String, _> = open.values().map(|it| (it.id.to_string(), fold.stored_alert(it))).collect();
-    let differing = |told: &Map<String, Value>, it: &Map<String, Value>| {
-        let names: BTreeSet<&String> = told.keys().chain(it.keys()).collect();
-        names.into_iter().filter(|name| told.get(*name) != it.get(*name)).cloned().collect()
-    };
     found.table("open alerts", (&fold.alerts, &open), String::clone, differing, |_, _| false);
     Ok(())
 }
@@ -263,10 +265,6 @@ async fn modes(tx: &mut Tx, fold: &Fold, found: &mut Found<'_>) -> Result<(), St
     };
     let told = rows(fold.by_hand.modes(found.district.time_zone));
     let stored = rows(mode::read_modes(tx, &found.district.id).await?);
-    let differing = |told: &Row, it: &Row| {
-        let names: BTreeSet<&String> = told.keys().chain(it.keys()).collect();
-        names.into_iter().filter(|name| told.get(*name) != it.get(*name)).cloned().collect()
-    };
     found.table("modes", (&told, &stored), String::clone, differing, |_, _| false);
     Ok(())
 }
@@ -285,16 +283,14 @@ async fn contract(tx: &mut Tx, fold: &Fold, found: &mut Found<'_>) -> Result<(),
     let overlays: Overlays = splits.chain(thresholds).collect();
     let stored: Rows = subscriptions.iter().map(|(id, it)| (id.to_string(), fields_of(it))).collect();
     let told = &fold.by_hand.subscriptions;
-    let differing = |(id, told): &(&String, &Sold), it: &Row| {
-        let names: BTreeSet<&String> = told.now.keys().chain(it.keys()).collect();
-        let differs = |field: &&String| match overlays.keys().find(|(of, name)| (of, *name) == (id, field.as_str())) {
-            Some(_) => !was_told(told, field, it.get(*field)),
-            None => told.now.get(*field) != it.get(*field),
-        };
-        names.into_iter().filter(differs).cloned().collect()
+    let fields_other = |(id, told): &(&String, &Sold), it: &Row| {
+        // What lies over a field stands there in place of what the catalog says.
+        let laid_over = |field: &str| overlays.keys().any(|(of, name)| (of, *name) == (id, field));
+        let differs = |field: &String| !(laid_over(field) && was_told(told, field, it.get(field)));
+        differing(&told.now, it).into_iter().filter(differs).collect()
     };
     let by_id: BTreeMap<String, (&String, &Sold)> = told.iter().map(|(id, it)| (id.clone(), (id, it))).collect();
-    found.table("subscriptions", (&by_id, &stored), String::clone, differing, |_, _| false);
+    found.table("subscriptions", (&by_id, &stored), String::clone, fields_other, |_, _| false);
     let mut rest = Rest::default();
     for ((id, field), row) in &overlays {
         let values = [("over", row.get("over")), (*field, row.get(*field))];

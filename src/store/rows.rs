@@ -1,10 +1,11 @@
 //! Rows that are made when they are written: a first load has millions of them, and a row is many times what it is made from.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
-/// Makes the row of a place.
-type Make<'a, T> = Arc<dyn Fn(usize) -> Result<T, serde_json::Error> + Send + Sync + 'a>;
+/// Makes the rows of some places.
+type Make<'a, T> = Arc<dyn Fn(Range<usize>) -> Result<Vec<T>, serde_json::Error> + Send + Sync + 'a>;
 
 /// Rows in their order, some of which are not made yet.
 #[derive(Clone)]
@@ -16,6 +17,15 @@ pub struct Rows<'a, T> {
 enum Part<'a, T> {
     Made(Vec<T>),
     Later(usize, Make<'a, T>),
+}
+
+impl<T> Part<'_, T> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Made(rows) => rows.len(),
+            Self::Later(rows, _) => *rows,
+        }
+    }
 }
 
 impl<T> Default for Rows<'_, T> {
@@ -54,8 +64,14 @@ impl<T> Extend<T> for Rows<'_, T> {
 }
 
 impl<'a, T> Rows<'a, T> {
-    /// So many rows, each made when its turn comes. They hold the place after those that are there.
-    pub fn later(&mut self, rows: usize, make: impl Fn(usize) -> Result<T, serde_json::Error> + Send + Sync + 'a) {
+    /// A row of each of `from`, made when its turn comes. They stand after those that are there.
+    pub fn later<F>(
+        &mut self,
+        from: impl AsRef<[F]> + Send + Sync + 'a,
+        make: impl Fn(&F) -> Result<T, serde_json::Error> + Send + Sync + 'a,
+    ) {
+        let rows = from.as_ref().len();
+        let make = move |places| from.as_ref().get::<Range<usize>>(places).into_iter().flatten().map(&make).collect();
         self.parts.push(Part::Later(rows, Arc::new(make)));
     }
 
@@ -66,11 +82,7 @@ impl<'a, T> Rows<'a, T> {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        let len = |part: &Part<'_, T>| match part {
-            Part::Made(rows) => rows.len(),
-            Part::Later(rows, _) => *rows,
-        };
-        self.parts.iter().map(len).sum()
+        self.parts.iter().map(Part::len).sum()
     }
 
     /// Whether there is none.
@@ -82,19 +94,14 @@ impl<'a, T> Rows<'a, T> {
 impl<T: Clone> Rows<'_, T> {
     /// All of them, made a batch at a time.
     pub(super) fn batches(&self, size: usize) -> impl Iterator<Item = Result<Cow<'_, [T]>, serde_json::Error>> {
-        let of_part = move |part: &'_ Part<'_, T>| {
-            let len = match part {
-                Part::Made(rows) => rows.len(),
-                Part::Later(rows, _) => *rows,
-            };
-            (0..len).step_by(size).map(move |from| (from, (from + size).min(len)))
-        };
-        let spans = move |part| of_part(part).map(move |span| (part, span));
-        self.parts.iter().flat_map(spans).map(|(part, (from, until))| match part {
-            Part::Made(rows) => Ok(Cow::Borrowed(rows.get(from..until).unwrap_or_default())),
-            Part::Later(_, make) => {
-                (from..until).map(|place| make(place)).collect::<Result<Vec<_>, _>>().map(Cow::Owned)
-            }
+        self.parts.iter().flat_map(move |part| {
+            (0..part.len()).step_by(size).map(move |from| {
+                let places = from..(from + size).min(part.len());
+                match part {
+                    Part::Made(rows) => Ok(Cow::Borrowed(rows.get(places).unwrap_or_default())),
+                    Part::Later(_, make) => make(places).map(Cow::Owned),
+                }
+            })
         })
     }
 
@@ -116,15 +123,15 @@ mod tests {
     fn rows_come_in_their_order_whether_they_are_made_or_not() {
         let mut rows: Rows<'_, usize> = vec![0, 1].into();
         rows.push(2);
-        rows.later(4, |place| Ok(place + 3));
-        rows.later(0, |_| Ok(99));
+        rows.later([3, 4, 5, 6], |row| Ok(*row));
+        rows.later([], |row| Ok(*row));
         rows.extend([7, 8]);
         assert_eq!((rows.len(), rows.is_empty()), (9, false));
         assert_eq!(rows.made().unwrap(), (0..9).collect::<Vec<_>>());
         let sizes: Vec<usize> = rows.batches(3).map(|it| it.unwrap().len()).collect();
         assert_eq!(sizes, [3, 3, 1, 2]);
         let torn = || serde_json::from_str::<u8>("torn").unwrap_err();
-        rows.later(1, move |_| Err(torn()));
+        rows.later([9], move |_| Err(torn()));
         assert!(rows.made().is_err());
     }
 }

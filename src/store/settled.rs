@@ -33,13 +33,20 @@ pub(super) async fn put(
 }
 
 impl Store {
-    /// How the last sync left a district, if nothing was written since, with the outline of it as it is now. None of an
-    /// unknown district.
-    pub async fn settled(&self, district: &DistrictId) -> Result<Option<(Settled, Baseline)>, StoreError> {
+    /// How the last sync left a district, if it was one of this digest and nothing was written since, with the outline of the
+    /// district as it is now. None of an unknown district.
+    pub async fn settled(
+        &self,
+        district: &DistrictId,
+        digest: &str,
+    ) -> Result<Option<(Settled, Baseline)>, StoreError> {
         let mut tx = self.db.read().await?;
         let row: Option<(String,)> = tx.query(SETTLED).bind(district.as_str()).fetch_optional().await?;
         let Some((body,)) = row else { return Ok(None) };
-        let settled = TABLE.json("body", &body)?;
+        let settled: Settled = TABLE.json("body", &body)?;
+        if settled.digest != digest {
+            return Ok(None);
+        }
         Ok(Some((settled, Box::pin(baseline::outline(&mut tx, district, Said::Stored)).await?)))
     }
 }

@@ -82,7 +82,7 @@ fn value<T: Serialize>(of: &T) -> Value {
 }
 
 /// The fields of a told object.
-fn told(fields: Option<&Value>) -> Row {
+pub(super) fn told(fields: Option<&Value>) -> Row {
     let Some(Value::Object(fields)) = fields else { return Row::new() };
     fields.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }

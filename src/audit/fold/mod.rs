@@ -7,7 +7,7 @@ mod seats;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::audit::Entry;
 use crate::audit::pseudonym::{PREFIX, pseudonym};
@@ -41,7 +41,7 @@ pub struct Fold {
     erasing: Option<(Option<RunId>, String)>,
     run: Option<RunId>,
     /// What is told of each open alert, by id.
-    pub alerts: BTreeMap<String, Map<String, Value>>,
+    pub alerts: Rows,
     /// Entries that cannot follow from those before them, as `seq` and what is wrong.
     pub odd: Vec<(i64, &'static str)>,
 }
@@ -91,8 +91,8 @@ impl Fold {
     }
 
     /// What the fold would know of an alert that stands in the store.
-    pub fn stored_alert(&self, alert: &Alert) -> Map<String, Value> {
-        alert.facts(|school| self.stored_name(school.as_str()))
+    pub fn stored_alert(&self, alert: &Alert) -> Row {
+        alert.facts(|school| self.stored_name(school.as_str())).into_iter().collect()
     }
 
     /// The next entry.
@@ -164,10 +164,7 @@ impl Fold {
     }
 
     fn push_alert(&mut self, entry: &Entry, verb: &str) {
-        let mut after = match &entry.after {
-            Some(Value::Object(after)) => after.clone(),
-            Some(_) | None => Map::new(),
-        };
+        let mut after = hand::told(entry.after.as_ref());
         if let Some(Value::String(school)) = after.get_mut("school") {
             *school = self.name(school);
         }

@@ -130,21 +130,20 @@ impl Clever {
         loop {
             self.context.progress.begin();
             match self.pull_once(&reader).await {
-                Ok((builder, district, digest)) => {
-                    let mark = SourceMark {
+                Ok((builder, district)) => {
+                    return Ok(builder.finish(SourceMark {
                         feed: self.mark_name(Some(&district)),
                         content: None,
                         uploaded_at: None,
                         pulled_at: self.context.now,
-                    };
-                    return Ok(Snapshot { digest, ..builder.finish(mark) });
+                    }));
                 }
                 Err(stop) => restarts.after(stop)?,
             }
         }
     }
 
-    async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String, Option<String>), Stop> {
+    async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String), Stop> {
         let mut tally = self.context.recall.as_ref().map(Tally::new);
         let (id, before) = self.shared(reader).await?;
         let mut convert = Convert::new(SourceId::from(id.as_str()));
@@ -175,7 +174,8 @@ impl Clever {
         }
         // When it was synced last says nothing of what it is.
         let of_district = format!("{id} {:?} {:?} {:?}", before.state, before.name, before.nces_id);
-        Ok((convert.to, id, tally.and_then(|it| it.digest(&of_district))))
+        convert.to.named(tally.map(|it| it.digest(&of_district)));
+        Ok((convert.to, id))
     }
 
     /// The district the token belongs to, which must be the one configured (T5).

@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
         &self,
         (kind, collection): (Kind, &str),
         convert: &mut Convert,
-        tally: &mut Option<Tally>,
+        tally: &mut Option<Tally<'_>>,
     ) -> Result<u64, Stop> {
         let place = Place::new(&self.clever.context.district, KIND, collection);
         let (mut seen, mut cursors) = (BTreeSet::new(), BTreeSet::new());

@@ -96,8 +96,12 @@ fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapsh
         return Err(FeedError::OlderUpload { uploaded_at, applied });
     }
     // The content is named already; a newer upload that is not complete is told of each time.
-    let digest = context.recall.as_ref().filter(|_| !found.newer_incomplete);
-    let digest = digest.and_then(|recall| Tally::new(recall).digest(&content));
-    let mark = SourceMark { feed: KIND.to_owned(), content: Some(content), uploaded_at, pulled_at: context.now };
-    Ok(Snapshot { digest, ..builder.finish(mark) })
+    let recall = context.recall.as_ref().filter(|_| !found.newer_incomplete);
+    builder.named(recall.map(|recall| Tally::new(recall).digest(&content)));
+    Ok(builder.finish(SourceMark {
+        feed: KIND.to_owned(),
+        content: Some(content),
+        uploaded_at,
+        pulled_at: context.now,
+    }))
 }

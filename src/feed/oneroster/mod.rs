@@ -16,7 +16,6 @@ use serde_json::value::RawValue;
 
 pub(super) use auth::{basic, bearer, reveal};
 pub(super) use oauth1::encode;
-pub(super) use split::Known;
 pub(super) use words::{date, is_deleted};
 
 use crate::feed::Context;
@@ -82,14 +81,14 @@ impl OneRoster {
             self.context.progress.begin();
             match self.pull_once(recall.as_ref()).await {
                 Ok(Pulled::Whole(pulled)) => {
-                    let (builder, recognized, digest) = *pulled;
+                    let (builder, recognized) = *pulled;
                     let mark = SourceMark {
                         feed: self.mark_name(),
                         content: None,
                         uploaded_at: None,
                         pulled_at: self.context.now,
                     };
-                    return Ok(Snapshot { digest, ..builder.finish_with(mark, recognized) });
+                    return Ok(builder.finish_with(mark, recognized));
                 }
                 Ok(Pulled::Odd) => recall = recall.map(Recall::forgotten),
                 Err(stop) => restarts.after(stop)?,
@@ -127,7 +126,7 @@ impl OneRoster {
             if found.walks_wanted() > 1
                 && let Some(recognizer) = &mut recognizer
             {
-                recognizer.tally.spoil();
+                recognizer.tally = None;
             }
             let mut walks = 1;
             while walks < found.walks_wanted() {
@@ -152,9 +151,9 @@ impl OneRoster {
         for (collection, place, found) in &walked {
             self.server.check_total(collection, place, &mut manners, found).await?;
         }
-        let (builder, contacts) = convert.finish();
-        let digest = recognizer.as_ref().and_then(|it| it.tally.digest(""));
-        Ok(Pulled::Whole(Box::new((builder, recognizer.map(|it| it.finish(contacts)), digest))))
+        let (mut builder, contacts) = convert.finish();
+        builder.named(recognizer.as_ref().and_then(|it| it.tally.as_ref()).map(|tally| tally.digest("")));
+        Ok(Pulled::Whole(Box::new((builder, recognizer.map(|it| it.finish(contacts))))))
     }
 
     async fn walk(
@@ -186,8 +185,8 @@ impl OneRoster {
 
 /// What a pull comes to.
 enum Pulled {
-    /// Everything, with what was recognized, and its name.
-    Whole(Box<(Builder, Option<Recognized>, Option<String>)>),
+    /// Everything.
+    Whole(Box<(Builder, Option<Recognized>)>),
     /// Something that only reading every row can make sense of.
     Odd,
 }

@@ -262,13 +262,14 @@ impl<'a> Rows<'a> {
     ) -> Result<Self, FeedError> {
         let Some(recognizer) = recognizer else { return Self::whole(body, collection, place, edge) };
         if Recognizer::is_for(kind)
-            && let Some(all) = split::rows(body, collection, &recognizer.of(kind))
+            && let Some(all) = split::rows(body, collection, |row| recognizer.find(kind, row))
         {
             let (fresh, shifted, next) = after_edge(&all, |(row, _)| row, edge);
             let (count, empty) = (fresh.len(), all.is_empty());
             let mut it = Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
-            for &(row, hash) in fresh {
-                match recognizer.look(kind, row, hash) {
+            for &(row, found) in fresh {
+                let found = found.unwrap_or_else(|| recognizer.find(kind, row));
+                match recognizer.look(kind, found) {
                     Look::Known(hash) => {
                         it.known += 1;
                         it.first.get_or_insert(First::Known(hash));
@@ -280,7 +281,7 @@ impl<'a> Rows<'a> {
                     Look::New(hash) => {
                         let Ok(raw) = serde_json::from_slice(row) else {
                             // The page is broken; what is wrong with it the whole reading says.
-                            recognizer.tally.spoil();
+                            recognizer.tally = None;
                             return Self::whole(body, collection, place, edge);
                         };
                         let row = Row::new(raw, hash);
@@ -292,7 +293,9 @@ impl<'a> Rows<'a> {
             return Ok(it);
         }
         let it = Self::whole(body, collection, place, edge)?;
-        it.read.iter().for_each(|row| recognizer.tally.row(kind, row.raw.get().as_bytes()));
+        if let Some(tally) = &mut recognizer.tally {
+            it.read.iter().for_each(|row| tally.row(kind, row.raw.get().as_bytes()));
+        }
         Ok(it)
     }
 

@@ -4,26 +4,20 @@
 use memchr::memmem::Finder;
 use memchr::{memchr2, memchr3};
 
+use crate::feed::recognize::Found;
+
 /// A row that is longer is not guessed at: what is hashed in vain must not add up.
 const FARTHEST: usize = 8192;
 
-/// A row, and the hash of its bytes where it was taken on the way.
-pub(crate) type Split<'a> = (&'a [u8], Option<u128>);
-
-/// What is known of rows by their hashes.
-pub(crate) trait Known {
-    /// The hash of a row.
-    fn hash(&self, row: &[u8]) -> u128;
-    /// Whether a whole row has this hash.
-    fn knows(&self, hash: u128) -> bool;
-}
+/// A row, and what is known of it where that was asked on the way.
+pub(crate) type Split<'a> = (&'a [u8], Option<Found>);
 
 /// The rows of `{"KEY":[{…},{…}]}`; none of anything else.
 ///
 /// Where a row ends is mostly not read but guessed: where the next one seems to begin. If what lies before is a row that is
 /// known, byte for byte, then it ends there, since no object is the beginning of another one. Whatever is not known is read
 /// sign by sign.
-pub(crate) fn rows<'a>(body: &'a [u8], key: &str, known: &impl Known) -> Option<Vec<Split<'a>>> {
+pub(crate) fn rows<'a>(body: &'a [u8], key: &str, find: impl Fn(&[u8]) -> Found) -> Option<Vec<Split<'a>>> {
     let mut rest = Rest(body);
     rest.sign(b'{')?;
     rest.sign(b'"')?;
@@ -38,13 +32,13 @@ pub(crate) fn rows<'a>(body: &'a [u8], key: &str, known: &impl Known) -> Option<
             let from = rest.0;
             let near = from.get(..FARTHEST).unwrap_or(from);
             let guess = between.as_ref().and_then(|it| near.get(..=it.find(near)?));
-            let guess = guess.map(|row| (row, known.hash(row)));
-            if let Some((row, hash)) = guess.filter(|(_, hash)| known.knows(*hash)) {
+            let guess = guess.map(|row| (row, find(row)));
+            if let Some((row, found)) = guess.filter(|(_, found)| found.place.is_some()) {
                 rest.0 = from.get(row.len()..)?;
-                rows.push((row, Some(hash)));
+                rows.push((row, Some(found)));
             } else {
                 let row = rest.object()?;
-                rows.push((row, guess.filter(|(it, _)| it.len() == row.len()).map(|(_, hash)| hash)));
+                rows.push((row, guess.filter(|(it, _)| it.len() == row.len()).map(|(_, found)| found)));
             }
             let end = rest.0;
             if rest.sign(b',').is_none() {
@@ -130,24 +124,18 @@ fn text_end(whole: &[u8], mut at: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Knows these rows.
-    struct These<'a>(&'a [&'a str]);
-
-    impl Known for These<'_> {
-        fn hash(&self, row: &[u8]) -> u128 {
-            twox_hash::XxHash3_128::oneshot(row)
-        }
-
-        fn knows(&self, hash: u128) -> bool {
-            self.0.iter().any(|it| self.hash(it.as_bytes()) == hash)
-        }
+    /// Knows some rows.
+    fn knowing(known: &[&str]) -> impl Fn(&[u8]) -> Found {
+        let hash = |row: &[u8]| twox_hash::XxHash3_128::oneshot(row);
+        let known: Vec<u128> = known.iter().map(|it| hash(it.as_bytes())).collect();
+        move |row| Found { hash: hash(row), place: known.iter().position(|it| *it == hash(row)) }
     }
 
     fn split<'a>(body: &'a str, known: &[&str]) -> Option<Vec<&'a str>> {
-        let known = These(known);
-        let rows = rows(body.as_bytes(), "users", &known)?;
-        for (row, hash) in &rows {
-            assert!(hash.is_none_or(|hash| hash == known.hash(row)));
+        let find = knowing(known);
+        let rows = rows(body.as_bytes(), "users", &find)?;
+        for (row, found) in &rows {
+            assert!(found.is_none_or(|found| found == find(row)));
         }
         Some(rows.into_iter().map(|(it, _)| std::str::from_utf8(it).unwrap()).collect())
     }
@@ -211,7 +199,7 @@ mod tests {
         }
         let whole = r#"{"users":[{"a":"é\"}"},{"b":{}}]}"#;
         for end in 0..whole.len() {
-            assert_eq!(rows(&whole.as_bytes()[..end], "users", &These(&[whole])), None, "cut at {end}");
+            assert_eq!(rows(&whole.as_bytes()[..end], "users", knowing(&[whole])), None, "cut at {end}");
         }
     }
 }

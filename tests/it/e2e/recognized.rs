@@ -2,10 +2,9 @@
 
 use rosterd::model::{DistrictId, Kind, RowMark};
 use rosterd::store::{Settings, Store};
-use sqlx::{AssertSqlSafe, Connection};
 
 use super::nights::MULBERRY;
-use crate::support::db::Backend;
+use crate::support::db::{Backend, raw};
 use crate::support::vendor::{self, Site};
 
 /// A site with a source of its own.
@@ -32,9 +31,7 @@ impl Pair {
         if !std::path::Path::new(path).exists() {
             return; // before the first night
         }
-        let mut conn = sqlx::SqliteConnection::connect(path).await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe("DELETE FROM known_row")).execute(&mut conn).await.unwrap();
-        conn.close().await.unwrap();
+        raw(&self.site.store_url, "DELETE FROM known_row").await.unwrap();
     }
 
     /// How many records of each kind are told by their rows.

@@ -1,9 +1,7 @@
 //! A sync that finds everything as it was looks at nobody: what it says is what it would say if it looked.
 
-use sqlx::{AssertSqlSafe, Connection};
-
 use super::nights::MULBERRY;
-use crate::support::db::Backend;
+use crate::support::db::{Backend, raw};
 use crate::support::vendor::{self, Site};
 
 const CLEVER: &str = "clever-demo";
@@ -27,12 +25,7 @@ impl Pair {
     }
 
     async fn sql(&self, text: &str) {
-        let text = sqlx::raw_sql(AssertSqlSafe(text.to_owned()));
-        if let Some(path) = self.site.store_url.strip_prefix("sqlite:") {
-            text.execute(&mut sqlx::SqliteConnection::connect(path).await.unwrap()).await.unwrap();
-        } else {
-            text.execute(&mut sqlx::PgConnection::connect(&self.site.store_url).await.unwrap()).await.unwrap();
-        }
+        raw(&self.site.store_url, text).await.unwrap();
     }
 
     /// What is said of an act and after it: run, licenses, alerts, audit.
