@@ -15,7 +15,6 @@ mod drip;
 mod earlier;
 mod erase;
 mod identity;
-mod killed;
 mod manual;
 mod modes;
 mod nights;

@@ -1,11 +1,12 @@
-//! Faults put in on purpose: power cuts, failing disks, stopped processes, cut connections, bodies that break off, pages that
-//! drift. Each has a small round that runs with the tests, and a large one by command (README.md, Tests and figures).
+//! Faults put in on purpose: power cuts, failing disks, killed and stopped processes, cut connections, bodies that break off,
+//! pages that drift. Each has a small round that runs with the tests, and a large one by command (README.md, Tests and figures).
 
 mod corpus;
 mod cut;
 mod drift;
 mod failing;
 mod image;
+mod killed;
 mod nights;
 mod power;
 mod stopped;
