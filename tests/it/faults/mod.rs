@@ -5,6 +5,7 @@ mod corpus;
 mod cut;
 mod drift;
 mod failing;
+mod failpoints;
 mod image;
 mod killed;
 mod nights;

@@ -83,18 +83,17 @@ impl Life {
     async fn on_a_bad_disk(mut self, files: &story::Files) -> Self {
         let folder = self.fresh.folder().join("var");
         let disk = disk::watch(&folder);
-        let cut = match self.chance.below(10) {
+        let cut_after = match self.chance.below(10) {
             0 | 1 => {
                 self.tally.disks += 1;
                 disk.fail(Some(self.failure()));
-                false
+                None
             }
             2 | 3 => {
                 self.tally.cuts += 1;
-                disk.record();
-                true
+                Some(disk.record(&folder))
             }
-            _ => false,
+            _ => None,
         };
         self.fresh = match Desk::open(self.fresh).await {
             Ok(mut desk) => {
@@ -111,10 +110,10 @@ impl Life {
             }
         };
         disk::forget(&folder);
-        if cut {
+        if let Some(safe) = cut_after {
             let trace = disk.trace();
             let mut cut = Cut::new(&trace);
-            cut.advance(self.chance.below(trace.len() + 1));
+            cut.advance(safe + self.chance.below(trace.len() + 1 - safe));
             let image = cut.image(&mut self.chance);
             std::fs::remove_dir_all(&folder).unwrap();
             lay(&image, &folder);

@@ -25,7 +25,7 @@ pub(super) async fn recorded(seed: u64, level: Option<Level>) -> Recorded {
     let folder = fresh.folder().join("var");
     let disk = disk::watch(&folder);
     disk.level(level);
-    disk.record();
+    disk.record(&folder);
     let (_fresh, story) = story::play(fresh, &school, |number| disk.told(number)).await;
     let trace = disk.trace();
     disk::forget(&folder);

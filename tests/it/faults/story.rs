@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate};
 use rosterd::allocate;
 use rosterd::model::{DistrictId, RunRecord, RunStatus, Timestamp};
-use rosterd::store::StoreError;
+use rosterd::store::{AuditFilter, StoreError};
 use sqlx::Connection;
 
 use crate::support::chance::Chance;
@@ -107,11 +107,12 @@ pub(super) async fn play(fresh: Fresh, school: &School, told: impl Fn(usize)) ->
     }
     let reverted = story.told[1].run.run.clone();
     let run = desk.revert(&reverted, at(3, 16)).await;
-    assert_eq!(run.status, RunStatus::Applied, "{run:#?}");
+    // all that the second night changed may have gone with the first school, and come back
+    let nothing_left = run.error.as_ref().is_some_and(|it| it.starts_with("there is nothing left of run"));
+    assert!(run.status == RunStatus::Applied || nothing_left, "{run:#?}");
     note(&mut story, &desk, run, &told).await;
-    let fresh = desk.close().await;
-    story.hashes = hashes(&fresh).await;
-    (fresh, story)
+    story.hashes = hashes(&desk).await;
+    (desk.close().await, story)
 }
 
 async fn note(story: &mut Story, desk: &Desk, run: RunRecord, told: &impl Fn(usize)) {
@@ -120,16 +121,15 @@ async fn note(story: &mut Story, desk: &Desk, run: RunRecord, told: &impl Fn(usi
     told(story.told.len() - 1);
 }
 
-async fn hashes(fresh: &Fresh) -> Vec<String> {
-    let mut conn = sqlx::SqliteConnection::connect(&fresh.settings.url).await.unwrap();
-    let rows: Vec<(i64, String)> = sqlx::query_as("SELECT seq, hash FROM audit WHERE district = $1 ORDER BY seq")
-        .bind(DISTRICT)
-        .fetch_all(&mut conn)
-        .await
-        .unwrap();
-    conn.close().await.unwrap();
-    assert!(rows.iter().zip(1..).all(|((seq, _), n)| *seq == n), "entries are numbered from 1 without a gap");
-    rows.into_iter().map(|(_, hash)| hash).collect()
+async fn hashes(desk: &Desk) -> Vec<String> {
+    let filter = AuditFilter { district: Some(DistrictId::new(DISTRICT)), ..AuditFilter::default() };
+    let mut stream = desk.store().audit_stream(filter).await.unwrap();
+    let mut hashes = BTreeMap::new();
+    while let Some(page) = stream.next_page().await.unwrap() {
+        hashes.extend(page.into_iter().map(|it| (it.seq, it.hash)));
+    }
+    assert!(hashes.keys().zip(1..).all(|(seq, n)| *seq == n), "entries are numbered from 1 without a gap");
+    hashes.into_values().collect()
 }
 
 /// What is wrong with a store that someone's power was cut under.

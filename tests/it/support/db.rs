@@ -29,6 +29,12 @@ impl Fresh {
         Some(Self { backend, settings: Settings { url }, folder })
     }
 
+    /// One that is there, with a folder of its own beside it.
+    pub(crate) fn at(url: String) -> Self {
+        let backend = if url.starts_with("sqlite:") { Backend::Sqlite } else { Backend::Postgres };
+        Self { backend, settings: Settings { url }, folder: tempfile::tempdir().unwrap() }
+    }
+
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

@@ -90,9 +90,19 @@ impl Disk {
         self.0.lock().unwrap()
     }
 
-    /// Remembers everything from now on, before any file is opened. What a file has then is taken to be safe.
-    pub(crate) fn record(&self) {
+    /// Remembers everything from now on, before any file of `folder` is opened. The files that are there, and what they have,
+    /// are safe: they make up the beginning of the trace, and its length is the answer.
+    pub(crate) fn record(&self, folder: &Path) -> usize {
         self.state().trace = Some(Vec::new());
+        let mut there: Vec<PathBuf> = match std::fs::read_dir(folder) {
+            Ok(entries) => entries.map(|entry| entry.unwrap().path()).filter(|it| name(it).contains(".db")).collect(),
+            Err(_) => Vec::new(),
+        };
+        there.sort();
+        for path in &there {
+            self.opened(name(path), path);
+        }
+        self.state().trace.as_ref().unwrap().len()
     }
 
     pub(crate) fn level(&self, level: Option<Level>) {
