@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Baseline, Decision, HeldChange, Kind, Record, RosterRecord, Timestamp, Verdict, Warning};
 use crate::plan::{Change, UnreadableRecord, record_of, sections};
-use crate::snapshot::{Presence, Seen, Snapshot};
+use crate::snapshot::{Presence, Snapshot, Told};
 
 /// What differs.
 #[derive(Debug, Default)]
@@ -30,15 +30,16 @@ pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: 
         replaced: BTreeSet::new(),
         mentioned: BTreeSet::new(),
     };
-    scan.kind(&snapshot.schools, &baseline.roster.schools);
-    scan.kind(&snapshot.sessions, &baseline.roster.sessions);
-    scan.kind(&snapshot.courses, &baseline.roster.courses);
+    let roster = &baseline.roster;
+    scan.kind(Told::new(&snapshot.schools, &[], &roster.schools));
+    scan.kind(Told::new(&snapshot.sessions, &[], &roster.sessions));
+    scan.kind(Told::new(&snapshot.courses, &[], &roster.courses));
     let classes = sections::following(baseline, snapshot);
-    scan.kind(&classes.seen, &baseline.roster.classes);
+    scan.kind(Told::new(&classes.seen, snapshot.hits(Kind::Classes), &roster.classes));
     scan.replaced = scan.found.changes.iter().filter(|it| it.replaces()).map(|it| it.id.clone()).collect();
     scan.found.warnings.extend(classes.warning);
-    scan.kind(&snapshot.users, &baseline.roster.users);
-    scan.kind(&snapshot.enrollments, &baseline.roster.enrollments);
+    scan.kind(snapshot.users(roster));
+    scan.kind(snapshot.enrollments(roster));
     scan.spend_absent();
     let mut found = scan.found;
     for (kind, ids) in scan.refused {
@@ -68,41 +69,31 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn kind<T: RosterRecord>(&mut self, seen: &Seen<T>, active: &BTreeMap<T::Key, T>) {
+    fn kind<T: RosterRecord>(&mut self, told: Told<'_, T>) {
         if self.snapshot.kept.contains(&T::KIND) {
             return;
         }
-        let may_remove = self.snapshot.complete();
+        let (may_remove, decided) = (self.snapshot.complete(), !self.baseline.decisions.is_empty());
         // A first load adds millions, which had better not move while they grow.
-        self.found.changes.reserve(seen.len().saturating_sub(active.len()));
-        let mut told = seen.iter().peekable();
-        let mut stored = active.iter().peekable();
-        loop {
-            // Both are in the order of keys.
-            let key = match (told.peek(), stored.peek()) {
-                (Some((one, _)), Some((other, _))) => std::cmp::min(*one, *other),
-                (Some((key, _)), None) | (None, Some((key, _))) => *key,
-                (None, None) => break,
-            };
-            let presence = told.next_if(|(it, _)| *it == key).map(|(_, it)| it);
-            let before = stored.next_if(|(it, _)| *it == key).map(|(_, it)| it);
-            if !self.baseline.decisions.is_empty() {
+        self.found.changes.reserve(told.more());
+        let mut unchanged = 0;
+        for (key, presence, before) in told.pairs() {
+            if decided {
                 self.mentioned.insert((T::KIND, T::text_id(key)));
             }
-            let (after, tombstone) = match presence {
-                Some(Presence::This(record)) => (Some(record), false),
-                Some(Presence::Unchanged | Presence::Unusable) => (before, false),
-                Some(Presence::Gone) => (None, true),
-                None => (None, false),
+            let told = matches!(presence, Some(Presence::This(_) | Presence::Unchanged));
+            let (same, after, tombstone) = match presence {
+                Some(Presence::This(record)) => (before == Some(record), Some(record), false),
+                Some(Presence::Unchanged | Presence::Unusable) => (before.is_some(), before, false),
+                Some(Presence::Gone) => (false, None, true),
+                None => (false, None, false),
             };
             if after.is_none() && !may_remove {
                 continue;
             }
-            if before.is_some() && before == after {
-                *self.found.unchanged.entry(T::KIND).or_default() += 1;
-                if !self.baseline.decisions.is_empty()
-                    && matches!(presence, Some(Presence::This(_) | Presence::Unchanged))
-                {
+            if same {
+                unchanged += 1;
+                if decided && told {
                     self.spend_refusal(T::KIND, T::text_id(key));
                 }
                 continue;
@@ -113,6 +104,9 @@ impl Scan<'_> {
             if let Some(change) = Change::between(record(before), record(after), restores, tombstone) {
                 self.take(change);
             }
+        }
+        if unchanged > 0 {
+            self.found.unchanged.insert(T::KIND, unchanged);
         }
     }
 

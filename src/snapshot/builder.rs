@@ -4,7 +4,8 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId, SourceMark, User,
+    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, Roster, RosterRecord, Session, SourceId, SourceMark,
+    User,
 };
 use crate::snapshot::{Presence, Recognized, Seen, Snapshot, SourceState, check};
 
@@ -283,7 +284,7 @@ impl Builder {
             recognized,
         };
         if !snapshot.recognized.as_ref().is_some_and(Recognized::any) {
-            check::references(&snapshot, None, &mut self.warnings);
+            check::references(&snapshot, &Roster::default(), false, &mut self.warnings);
         }
         snapshot.warnings = self.warnings.into();
         snapshot

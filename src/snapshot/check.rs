@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Class, Enrollment, Kind, Roster, RosterRecord, SourceId, User, Warning};
-use crate::snapshot::{Presence, Seen, Snapshot};
+use crate::model::{Class, Course, Enrollment, Kind, Org, Roster, RosterRecord, Session, SourceId, User, Warning};
+use crate::snapshot::told::Lookup;
+use crate::snapshot::{Presence, Seen, Snapshot, Told};
 
 /// A needed collection came empty although the store has rows of it (P1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,16 +54,15 @@ impl Snapshot {
         fn present<T: RosterRecord>(seen: &Seen<T>) -> usize {
             seen.values().filter(|it| !matches!(it, Presence::Gone)).count()
         }
-        let recognized = self.recognized.as_ref().map(|it| it.count(kind)).unwrap_or_default();
-        recognized
-            + match kind {
-                Kind::Schools => present(&self.schools),
-                Kind::Sessions => present(&self.sessions),
-                Kind::Courses => present(&self.courses),
-                Kind::Classes => present(&self.classes),
-                Kind::Users => present(&self.users),
-                Kind::Enrollments => present(&self.enrollments),
-            }
+        let read = match kind {
+            Kind::Schools => present(&self.schools),
+            Kind::Sessions => present(&self.sessions),
+            Kind::Courses => present(&self.courses),
+            Kind::Classes => present(&self.classes),
+            Kind::Users => present(&self.users),
+            Kind::Enrollments => present(&self.enrollments),
+        };
+        read + self.recognized_of(kind)
     }
 }
 
@@ -103,18 +103,19 @@ impl From<Warnings> for Vec<Warning> {
 }
 
 /// Warns of references to records that are not there. They are warnings, never invalid rows: what they point to may be
-/// unshared today and there tomorrow. What came unchanged is looked at as `stored` has it, if that is given.
-pub(super) fn references(snapshot: &Snapshot, stored: Option<&Roster>, warnings: &mut Warnings) {
-    fn this<'a, T: RosterRecord + 'a>(
-        seen: &'a Seen<T>,
-        stored: Option<&'a BTreeMap<T::Key, T>>,
-    ) -> impl Iterator<Item = &'a T> {
-        seen.iter().filter_map(move |(key, presence)| match presence {
-            Presence::This(it) => Some(it),
-            Presence::Unchanged => stored?.get(key),
-            Presence::Unusable | Presence::Gone => None,
-        })
+/// unshared today and there tomorrow. What came as it was is looked at as `stored` has it, where `all` says so.
+pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnings: &mut Warnings) {
+    fn this<'a, T: RosterRecord>(told: Told<'a, T>, all: bool) -> impl Iterator<Item = &'a T> {
+        let read = told.read().filter(move |_| !all);
+        let both =
+            all.then(|| told.pairs()).into_iter().flatten().filter_map(|(_, presence, stored)| match presence? {
+                Presence::This(it) => Some(it),
+                Presence::Unchanged => stored,
+                Presence::Unusable | Presence::Gone => None,
+            });
+        read.chain(both)
     }
+    let there = There::new(snapshot, stored);
     let mut warn = |kind: Kind, missing: Vec<Missing<'_>>| {
         for Missing { code, target, id } in missing {
             if !snapshot.absent.contains(&target) {
@@ -123,28 +124,28 @@ pub(super) fn references(snapshot: &Snapshot, stored: Option<&Roster>, warnings:
             }
         }
     };
-    for org in this(&snapshot.schools, None) {
-        warn(Kind::Schools, snapshot.lacks(Kind::Schools, "dangling_org", org.parent.iter()));
+    for org in there.schools.told().read() {
+        warn(Kind::Schools, there.lacks(Kind::Schools, "dangling_org", org.parent.iter()));
     }
-    for session in this(&snapshot.sessions, None) {
-        warn(Kind::Sessions, snapshot.lacks(Kind::Sessions, "dangling_session", session.parent.iter()));
+    for session in there.sessions.told().read() {
+        warn(Kind::Sessions, there.lacks(Kind::Sessions, "dangling_session", session.parent.iter()));
     }
-    for class in this(&snapshot.classes, stored.map(|it| &it.classes)) {
-        warn(Kind::Classes, snapshot.missing_of_class(class));
+    for class in this(there.classes.told(), all) {
+        warn(Kind::Classes, there.missing_of_class(class));
     }
-    for user in this(&snapshot.users, stored.map(|it| &it.users)) {
-        warn(Kind::Users, snapshot.missing_of_user(user));
+    for user in this(there.users.told(), all) {
+        warn(Kind::Users, there.missing_of_user(user));
     }
     let mut last: Option<(&SourceId, bool)> = None;
-    for it in this(&snapshot.enrollments, stored.map(|it| &it.enrollments)) {
+    for it in this(snapshot.enrollments(stored), all) {
         // Those of a user follow each other.
         let known = match last {
             Some((user, known)) if *user == it.user => known,
-            _ => present(&snapshot.users, &it.user),
+            _ => there.users.has(&it.user),
         };
         last = Some((&it.user, known));
-        if !known || !present(&snapshot.classes, &it.class) {
-            warn(Kind::Enrollments, snapshot.missing_of_enrollment(it));
+        if !known || !there.classes.has(&it.class) {
+            warn(Kind::Enrollments, there.missing_of_enrollment(it));
         }
     }
 }
@@ -157,24 +158,39 @@ pub(super) struct Missing<'a> {
     id: &'a SourceId,
 }
 
-fn present<T: RosterRecord<Key = SourceId>>(seen: &Seen<T>, id: &SourceId) -> bool {
-    seen.get(id).is_some_and(|it| !matches!(it, Presence::Gone))
+/// What the source sends and others point to.
+pub(super) struct There<'a> {
+    schools: Lookup<'a, Org>,
+    sessions: Lookup<'a, Session>,
+    courses: Lookup<'a, Course>,
+    classes: Lookup<'a, Class>,
+    users: Lookup<'a, User>,
 }
 
-impl Snapshot {
-    fn lacks<'a>(&self, target: Kind, code: &'static str, ids: impl Iterator<Item = &'a SourceId>) -> Vec<Missing<'a>> {
+impl<'a> There<'a> {
+    pub(super) fn new(snapshot: &'a Snapshot, stored: &'a Roster) -> Self {
+        Self {
+            schools: Told::new(&snapshot.schools, &[], &stored.schools).lookup(),
+            sessions: Told::new(&snapshot.sessions, &[], &stored.sessions).lookup(),
+            courses: Told::new(&snapshot.courses, &[], &stored.courses).lookup(),
+            classes: snapshot.classes(stored).lookup(),
+            users: snapshot.users(stored).lookup(),
+        }
+    }
+
+    fn lacks<'b>(&self, target: Kind, code: &'static str, ids: impl Iterator<Item = &'b SourceId>) -> Vec<Missing<'b>> {
         let there = |id: &SourceId| match target {
-            Kind::Schools => present(&self.schools, id),
-            Kind::Sessions => present(&self.sessions, id),
-            Kind::Courses => present(&self.courses, id),
-            Kind::Classes => present(&self.classes, id),
-            Kind::Users | Kind::Enrollments => present(&self.users, id),
+            Kind::Schools => self.schools.has(id),
+            Kind::Sessions => self.sessions.has(id),
+            Kind::Courses => self.courses.has(id),
+            Kind::Classes => self.classes.has(id),
+            Kind::Users | Kind::Enrollments => self.users.has(id),
         };
         ids.filter(|id| !there(id)).map(|id| Missing { code, target, id }).collect()
     }
 
     /// What a class points to in vain.
-    pub(super) fn missing_of_class<'a>(&self, it: &'a Class) -> Vec<Missing<'a>> {
+    pub(super) fn missing_of_class<'b>(&self, it: &'b Class) -> Vec<Missing<'b>> {
         let mut all = self.lacks(Kind::Schools, "dangling_school", it.school.iter());
         all.extend(self.lacks(Kind::Courses, "dangling_course", it.course.iter()));
         all.extend(self.lacks(Kind::Sessions, "dangling_session", it.sessions.iter()));
@@ -182,12 +198,12 @@ impl Snapshot {
     }
 
     /// What a user points to in vain.
-    pub(super) fn missing_of_user<'a>(&self, it: &'a User) -> Vec<Missing<'a>> {
+    pub(super) fn missing_of_user<'b>(&self, it: &'b User) -> Vec<Missing<'b>> {
         self.lacks(Kind::Schools, "dangling_school", it.roles.iter().map(|role| &role.org))
     }
 
     /// What an enrollment points to in vain.
-    pub(super) fn missing_of_enrollment<'a>(&self, it: &'a Enrollment) -> Vec<Missing<'a>> {
+    pub(super) fn missing_of_enrollment<'b>(&self, it: &'b Enrollment) -> Vec<Missing<'b>> {
         let mut all = self.lacks(Kind::Users, "dangling_user", std::iter::once(&it.user));
         all.extend(self.lacks(Kind::Classes, "dangling_class", std::iter::once(&it.class)));
         all

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Class, Enrollment, Kind, KnownRows, Layers, Roster, RosterRecord, RowMark, User, View};
-use crate::snapshot::{Presence, Seen, Snapshot, check};
+use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
 
 /// Kinds that have so many rows that it pays.
 pub const RECOGNIZED: [Kind; 3] = [Kind::Classes, Kind::Users, Kind::Enrollments];
@@ -47,24 +47,22 @@ pub struct Recognized {
 }
 
 impl Recognized {
-    /// How many rows of a kind came as they were.
-    pub(super) fn count(&self, kind: Kind) -> usize {
-        let hits = match kind {
+    pub(super) fn hits(&self, kind: Kind) -> &[bool] {
+        match kind {
             Kind::Classes => &self.classes.hits,
             Kind::Users => &self.users.hits,
             Kind::Enrollments => &self.enrollments.hits,
-            Kind::Schools | Kind::Sessions | Kind::Courses => return 0,
-        };
-        hits.iter().filter(|hit| **hit).count()
+            Kind::Schools | Kind::Sessions | Kind::Courses => &[],
+        }
     }
 
     pub(super) fn any(&self) -> bool {
-        RECOGNIZED.into_iter().any(|kind| self.count(kind) > 0)
+        RECOGNIZED.into_iter().any(|kind| self.hits(kind).contains(&true))
     }
 }
 
 impl Snapshot {
-    /// The snapshot with what was recognized put in as unchanged. `roster` is what the marks were of. None where a row that was
+    /// The snapshot with what was recognized checked beside `roster`, which the marks were of. None where a row that was
     /// read tells of a record that another row stands for: then only reading all of them says what the source means.
     pub fn completed(&self, roster: &Roster) -> Option<Cow<'_, Self>> {
         let Some(recognized) = self.recognized.as_ref().filter(|it| it.any()) else {
@@ -74,40 +72,34 @@ impl Snapshot {
         if recognized.contacts.iter().any(|id| roster.users.contains_key(&id.as_str().into())) {
             return None;
         }
-        let mut whole = Self {
-            classes: with_hits(&self.classes, &recognized.classes.hits, &roster.classes)?,
-            users: with_hits(&self.users, &recognized.users.hits, &roster.users)?,
-            enrollments: with_hits(&self.enrollments, &recognized.enrollments.hits, &roster.enrollments)?,
-            ..self.clone()
-        };
+        let (classes, users, enrollments) = (self.classes(roster), self.users(roster), self.enrollments(roster));
+        if !(classes.is_sound() && users.is_sound() && enrollments.is_sound()) {
+            return None;
+        }
         // A row that stands for a record pointed to nothing that was missing then.
-        let gone = |kind: Kind| whole.misses(kind, roster);
-        let all_there =
-            ![Kind::Schools, Kind::Sessions, Kind::Courses, Kind::Classes, Kind::Users].into_iter().any(gone);
-        let mut warnings = check::Warnings::from(std::mem::take(&mut whole.warnings));
-        check::references(&whole, (!all_there).then_some(roster), &mut warnings);
-        whole.warnings = warnings.into();
-        Some(Cow::Owned(whole))
+        let any_gone = Told::new(&self.schools, &[], &roster.schools).misses_any()
+            || Told::new(&self.sessions, &[], &roster.sessions).misses_any()
+            || Told::new(&self.courses, &[], &roster.courses).misses_any()
+            || classes.misses_any()
+            || users.misses_any();
+        let mut warnings = check::Warnings::from(self.warnings.clone());
+        check::references(self, roster, any_gone, &mut warnings);
+        Some(Cow::Owned(Self { warnings: warnings.into(), ..self.clone() }))
     }
 
-    /// Whether the store has a record of a kind that the source does not send.
-    fn misses(&self, kind: Kind, roster: &Roster) -> bool {
-        fn any<T: RosterRecord>(seen: &Seen<T>, stored: &BTreeMap<T::Key, T>) -> bool {
-            let mut present =
-                seen.iter().filter(|(_, it)| !matches!(it, Presence::Gone)).map(|(key, _)| key).peekable();
-            stored.keys().any(|key| {
-                while present.next_if(|it| *it < key).is_some() {}
-                present.peek() != Some(&key)
-            })
-        }
-        match kind {
-            Kind::Schools => any(&self.schools, &roster.schools),
-            Kind::Sessions => any(&self.sessions, &roster.sessions),
-            Kind::Courses => any(&self.courses, &roster.courses),
-            Kind::Classes => any(&self.classes, &roster.classes),
-            Kind::Users => any(&self.users, &roster.users),
-            Kind::Enrollments => any(&self.enrollments, &roster.enrollments),
-        }
+    /// What it says of classes, beside those of the store.
+    pub fn classes<'a>(&'a self, roster: &'a Roster) -> Told<'a, Class> {
+        Told::new(&self.classes, self.hits(Kind::Classes), &roster.classes)
+    }
+
+    /// The same of users.
+    pub fn users<'a>(&'a self, roster: &'a Roster) -> Told<'a, User> {
+        Told::new(&self.users, self.hits(Kind::Users), &roster.users)
+    }
+
+    /// The same of enrollments.
+    pub fn enrollments<'a>(&'a self, roster: &'a Roster) -> Told<'a, Enrollment> {
+        Told::new(&self.enrollments, self.hits(Kind::Enrollments), &roster.enrollments)
     }
 
     /// The marks of the store's records once `after` is applied to `before`, which this snapshot was completed with; none
@@ -115,6 +107,7 @@ impl Snapshot {
     pub fn known_after(&self, known: &KnownRows, before: &Roster, after: View<'_>, stamp: &str) -> Option<KnownRows> {
         let it = self.recognized.as_ref()?;
         let of = |kind: Kind| known.marks.get(&kind).map(Vec::as_slice).unwrap_or_default();
+        let there = check::There::new(self, before);
         let next = KnownRows {
             seed: it.seed.clone(),
             stamp: stamp.to_owned(),
@@ -122,13 +115,13 @@ impl Snapshot {
                 (
                     Kind::Classes,
                     marks(&it.classes, of(Kind::Classes), &before.classes, &after.classes(), &self.classes, |it| {
-                        !self.missing_of_class(it).is_empty()
+                        !there.missing_of_class(it).is_empty()
                     }),
                 ),
                 (
                     Kind::Users,
                     marks(&it.users, of(Kind::Users), &before.users, &after.users(), &self.users, |it| {
-                        !self.missing_of_user(it).is_empty()
+                        !there.missing_of_user(it).is_empty()
                     }),
                 ),
                 (
@@ -139,7 +132,7 @@ impl Snapshot {
                         &before.enrollments,
                         &after.enrollments(),
                         &self.enrollments,
-                        |it| !self.missing_of_enrollment(it).is_empty(),
+                        |it| !there.missing_of_enrollment(it).is_empty(),
                     ),
                 ),
             ]),
@@ -147,29 +140,6 @@ impl Snapshot {
         let same = it.stamp.is_some() && next.seed == known.seed && next.marks == known.marks;
         (!same).then_some(next)
     }
-}
-
-/// What was read, and what came as it was; none where both tell of one record, or marks and records are not of one time.
-fn with_hits<T: RosterRecord>(read: &Seen<T>, hits: &[bool], stored: &BTreeMap<T::Key, T>) -> Option<Seen<T>> {
-    if hits.is_empty() {
-        return Some(read.clone());
-    }
-    if hits.len() != stored.len() {
-        return None;
-    }
-    let mut all: Vec<(T::Key, Presence<T>)> = Vec::with_capacity(hits.len() + read.len());
-    let mut read = read.iter().peekable();
-    for (key, _) in stored.keys().zip(hits).filter(|(_, hit)| **hit) {
-        while let Some((other, presence)) = read.next_if(|(it, _)| *it < key) {
-            all.push((other.clone(), presence.clone()));
-        }
-        if read.peek().is_some_and(|(it, _)| *it == key) {
-            return None;
-        }
-        all.push((key.clone(), Presence::Unchanged));
-    }
-    all.extend(read.map(|(key, presence)| (key.clone(), presence.clone())));
-    Some(all.into_iter().collect())
 }
 
 /// The marks of the records of one kind once they are what `after` shows. A row that points to what is missing stands for

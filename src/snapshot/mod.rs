@@ -7,19 +7,21 @@
 mod builder;
 mod check;
 mod known;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use builder::{Added, Builder};
 pub use check::EmptyCollection;
 pub use known::{Part, RECOGNIZED, Recognized};
+pub use told::{Pair, Told};
 
 use crate::model::{
     Class, Course, Enrollment, Kind, Org, RosterRecord, Session, SnapshotSummary, SourceId, SourceMark, User, Warning,
 };
 
 /// What a snapshot says of one record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Presence<T> {
     /// Present, and byte for byte what the store has.
     Unchanged,
@@ -29,6 +31,18 @@ pub enum Presence<T> {
     Unusable,
     /// The source says it is deleted: evidence, not mere absence.
     Gone,
+}
+
+impl<T> Presence<T> {
+    /// The same of a borrowed record.
+    pub fn as_ref(&self) -> Presence<&T> {
+        match self {
+            Self::Unchanged => Presence::Unchanged,
+            Self::This(record) => Presence::This(record),
+            Self::Unusable => Presence::Unusable,
+            Self::Gone => Presence::Gone,
+        }
+    }
 }
 
 /// What a snapshot says of the records of one kind.
@@ -79,7 +93,8 @@ pub struct Snapshot {
     pub warnings: Vec<Warning>,
     /// Names all that the source said, rows in any order: the same again is the same snapshot. None where that cannot be told.
     pub digest: Option<String>,
-    /// Rows that came as they were and are in none of the lists above until [`Snapshot::completed`] puts them in.
+    /// Rows that came as they were; they are in none of the lists above, and of them nobody knows more than that before
+    /// [`Snapshot::completed`].
     pub recognized: Option<Recognized>,
 }
 
@@ -98,20 +113,30 @@ impl Snapshot {
         }
     }
 
+    /// Which of the store's records of a kind came as they were, in the order of keys; empty where none is known to have.
+    pub fn hits(&self, kind: Kind) -> &[bool] {
+        self.recognized.as_ref().map(|it| it.hits(kind)).unwrap_or_default()
+    }
+
     /// How many usable records of a kind it has.
     pub fn count(&self, kind: Kind) -> u64 {
-        fn usable<T: RosterRecord>(seen: &Seen<T>) -> u64 {
-            let present = seen.values().filter(|it| matches!(it, Presence::This(_) | Presence::Unchanged));
-            u64::try_from(present.count()).unwrap_or(u64::MAX)
+        fn usable<T: RosterRecord>(seen: &Seen<T>) -> usize {
+            seen.values().filter(|it| matches!(it, Presence::This(_) | Presence::Unchanged)).count()
         }
-        match kind {
+        let read = match kind {
             Kind::Schools => usable(&self.schools),
             Kind::Sessions => usable(&self.sessions),
             Kind::Courses => usable(&self.courses),
             Kind::Classes => usable(&self.classes),
             Kind::Users => usable(&self.users),
             Kind::Enrollments => usable(&self.enrollments),
-        }
+        };
+        u64::try_from(read + self.recognized_of(kind)).unwrap_or(u64::MAX)
+    }
+
+    /// How many rows of a kind came as they were.
+    fn recognized_of(&self, kind: Kind) -> usize {
+        self.hits(kind).iter().filter(|hit| **hit).count()
     }
 
     /// Without the users who are erased, and their enrollments; a warning counts them.
