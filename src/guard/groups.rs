@@ -10,7 +10,7 @@ use crate::guard::window::Window;
 use crate::guard::{Fleet, Limit, Settings};
 use crate::model::{Baseline, Kind, Record, Session, SourceId, Verb};
 use crate::plan::{Change, Plan};
-use crate::snapshot::{Presence, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// A limit that tripped.
 #[derive(Debug)]
@@ -115,13 +115,7 @@ fn strangers(plan: &Plan, baseline: &Baseline, settings: &Settings, snapshot: &S
     if snapshot.absent.contains(&Kind::Users) || of < usize::try_from(settings.common_from).unwrap_or(usize::MAX) {
         return None;
     }
-    // Both are in the order of ids.
-    let mut told = snapshot.users.iter().filter(|(_, it)| !matches!(it, Presence::Gone)).peekable();
-    let mut present = |id: &SourceId| {
-        while told.next_if(|(other, _)| *other < id).is_some() {}
-        told.next_if(|(other, _)| *other == id).is_some()
-    };
-    let common = baseline.roster.users.keys().filter(|id| present(id)).count();
+    let common = snapshot.users(&baseline.roster).common();
     let few = number(common).saturating_mul(100) < u64::from(settings.common_percent).saturating_mul(number(of));
     let limit = format!("under {} % of the store's users are in the feed", settings.common_percent);
     few.then(|| Group {
@@ -255,10 +249,20 @@ impl Watch<'_> {
                 }
             }
             Kind::Enrollments => {
-                for it in roster.enrollments.values() {
-                    if let Some(school) = self.schools.of_enrollment(it) {
-                        *rows.entry(school).or_default() += 1;
+                // Those of a user follow each other, and most are of one school.
+                let mut run: Option<(&SourceId, u64)> = None;
+                for school in roster.enrollments.values().filter_map(|it| self.schools.of_enrollment(it)) {
+                    match &mut run {
+                        Some((last, count)) if *last == school => *count += 1,
+                        _ => {
+                            if let Some((last, count)) = run.replace((school, 1)) {
+                                *rows.entry(last).or_default() += count;
+                            }
+                        }
                     }
+                }
+                if let Some((last, count)) = run {
+                    *rows.entry(last).or_default() += count;
                 }
             }
             Kind::Schools | Kind::Sessions | Kind::Courses => {}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, Lasting, SeatKey};
-use crate::model::{Baseline, Class, Enrollment, EnrollmentKey, Record, RosterRecord, SourceId, User, Verb};
+use crate::model::{Baseline, Class, Enrollment, EnrollmentKey, Record, Roster, RosterRecord, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 
 /// A loss of one user and the changes that cause it.
@@ -23,8 +23,8 @@ pub(super) struct Losses {
     /// Seats that end or begin to leave because of this plan's changes (a release counts on the night its cause is applied,
     /// even if the leaving grace delays it).
     pub(super) released: BTreeMap<SeatKey, Loss>,
-    /// Students of a class before, and the removals of their enrollments in it.
-    pub(super) classes: BTreeMap<SourceId, (u64, BTreeSet<usize>)>,
+    /// Classes that everybody leaves, with the removals of their enrollments.
+    pub(super) emptied: BTreeMap<SourceId, BTreeSet<usize>>,
 }
 
 /// Which schools a user, class or enrollment belongs to: all of them, since it counts in each.
@@ -74,11 +74,11 @@ impl<'a> Schools<'a> {
 impl Losses {
     /// `seats`: those of the plan, or of what of it applies.
     pub(super) fn of(plan: &Plan, seats: &Allocation, baseline: &Baseline, lasting: &Lasting<'_>) -> Self {
-        let by_user = causes_by_user(&plan.changes, baseline);
+        let causes = Causes::of(&plan.changes, baseline);
         Self {
             unenrolled: unenrolled(plan, baseline, lasting),
-            released: released(seats, baseline, &by_user),
-            classes: classes(plan, baseline, lasting),
+            released: released(seats, baseline, &causes),
+            emptied: emptied(plan, baseline, lasting),
         }
     }
 }
@@ -122,37 +122,49 @@ fn unenrolled(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Vec<Lo
 }
 
 /// Positions of the changes that can move a user's demand: their own record, their enrollments, the classes they are in, and
-/// the sessions and courses of these.
-fn causes_by_user(changes: &[Change], baseline: &Baseline) -> BTreeMap<SourceId, BTreeSet<usize>> {
-    let mut by_user: BTreeMap<SourceId, BTreeSet<usize>> = BTreeMap::new();
-    let mut by_class: BTreeMap<SourceId, BTreeSet<usize>> = BTreeMap::new();
-    for (index, change) in changes.iter().enumerate() {
-        if matches!(change.verb, Verb::Removed | Verb::Changed) {
-            if let Some(user) = change.user() {
-                by_user.entry(user.clone()).or_default().insert(index);
-            }
-            if let Some(Record::Class(class)) = change.record() {
-                by_class.entry(class.id.clone()).or_default().insert(index);
-            }
-        }
-    }
-    let around = Around::of(changes, baseline);
-    if !around.is_empty() {
-        for class in baseline.roster.classes.values() {
-            let causes = around.of_class(class);
-            if !causes.is_empty() {
-                by_class.entry(class.id.clone()).or_default().extend(causes);
-            }
-        }
-    }
-    if !by_class.is_empty() {
-        for key in baseline.roster.enrollments.keys() {
-            if let Some(causes) = by_class.get(&key.class) {
-                by_user.entry(key.user.clone()).or_default().extend(causes);
+/// the sessions and courses of these. Few users are asked about, so what is about classes stays there.
+struct Causes<'a> {
+    roster: &'a Roster,
+    by_user: BTreeMap<&'a SourceId, BTreeSet<usize>>,
+    by_class: BTreeMap<&'a SourceId, BTreeSet<usize>>,
+}
+
+impl<'a> Causes<'a> {
+    fn of(changes: &'a [Change], baseline: &'a Baseline) -> Self {
+        let roster = &baseline.roster;
+        let mut it = Self { roster, by_user: BTreeMap::new(), by_class: BTreeMap::new() };
+        for (index, change) in changes.iter().enumerate() {
+            if matches!(change.verb, Verb::Removed | Verb::Changed) {
+                if let Some(user) = change.user() {
+                    it.by_user.entry(user).or_default().insert(index);
+                }
+                if let Some(Record::Class(class)) = change.record() {
+                    it.by_class.entry(&class.id).or_default().insert(index);
+                }
             }
         }
+        let around = Around::of(changes, baseline);
+        if !around.is_empty() {
+            for class in roster.classes.values() {
+                let causes = around.of_class(class);
+                if !causes.is_empty() {
+                    it.by_class.entry(&class.id).or_default().extend(causes);
+                }
+            }
+        }
+        it
     }
-    by_user
+
+    /// Empty for a user whom no change concerns.
+    fn of_user(&self, user: &SourceId) -> BTreeSet<usize> {
+        let mut causes = self.by_user.get(user).cloned().unwrap_or_default();
+        if !self.by_class.is_empty() {
+            for (key, _) in self.roster.enrollments_of(user) {
+                causes.extend(self.by_class.get(&key.class).into_iter().flatten());
+            }
+        }
+        causes
+    }
 }
 
 /// Changes of sessions and courses, which say when a class runs and what it is.
@@ -202,23 +214,19 @@ impl<'a> Around<'a> {
 /// Positions of the changes by which somebody's seat ends, or begins to leave, or by which somebody without a seat wants none
 /// any more.
 pub(super) fn causes_of_endings(plan: &Plan, seats: &Allocation, baseline: &Baseline) -> BTreeSet<usize> {
-    let by_user = causes_by_user(&plan.changes, baseline);
+    let of = Causes::of(&plan.changes, baseline);
     let mut causes: BTreeSet<usize> =
-        released(seats, baseline, &by_user).into_values().flat_map(|loss| loss.causes).collect();
+        released(seats, baseline, &of).into_values().flat_map(|loss| loss.causes).collect();
     for key in baseline.waiting.keys() {
         let waits = seats.waiting.get(&baseline.waiting, key).is_some();
         if !waits && seats.seats.get(&baseline.seats, key).is_none() {
-            causes.extend(by_user.get(&key.1).into_iter().flatten());
+            causes.extend(of.of_user(&key.1));
         }
     }
     causes
 }
 
-fn released(
-    seats: &Allocation,
-    baseline: &Baseline,
-    by_user: &BTreeMap<SourceId, BTreeSet<usize>>,
-) -> BTreeMap<SeatKey, Loss> {
+fn released(seats: &Allocation, baseline: &Baseline, causes: &Causes<'_>) -> BTreeMap<SeatKey, Loss> {
     let mut released = BTreeMap::new();
     let passed = seats.passed();
     for (key, seat) in &baseline.seats {
@@ -226,29 +234,33 @@ fn released(
         // One that was leaving counted on the night it began to.
         let begins = seat.leaving.is_none() && after.is_none_or(|after| after.leaving.is_some());
         let ends = begins && !passed.contains(key);
-        if let Some(causes) = by_user.get(&key.1).filter(|_| ends) {
-            released.insert(key.clone(), Loss { user: key.1.clone(), causes: causes.clone() });
+        if let Some(causes) = ends.then(|| causes.of_user(&key.1)).filter(|it| !it.is_empty()) {
+            released.insert(key.clone(), Loss { user: key.1.clone(), causes });
         }
     }
     released
 }
 
-fn classes(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> BTreeMap<SourceId, (u64, BTreeSet<usize>)> {
-    let mut classes: BTreeMap<SourceId, (u64, BTreeSet<usize>)> = BTreeMap::new();
+fn emptied(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> BTreeMap<SourceId, BTreeSet<usize>> {
+    let mut classes: BTreeMap<&SourceId, BTreeSet<usize>> = BTreeMap::new();
+    let mut gone = BTreeSet::new();
     for (index, change) in plan.changes.iter().enumerate() {
         match (&change.before, &change.after) {
             (Some(Record::Enrollment(before)), None) if lasting.enrollment(before) => {
-                classes.entry(before.class.clone()).or_default().1.insert(index);
+                classes.entry(&before.class).or_default().insert(index);
+                gone.insert(before.key());
             }
             _ => {}
         }
     }
+    // One who stays is found soon in most of them.
     for (key, enrollment) in &baseline.roster.enrollments {
-        if let Some((before, _)) = classes.get_mut(&key.class)
-            && lasting.enrollment(enrollment)
-        {
-            *before += 1;
+        if classes.is_empty() {
+            break;
+        }
+        if classes.contains_key(&key.class) && !gone.contains(key) && lasting.enrollment(enrollment) {
+            classes.remove(&key.class);
         }
     }
-    classes
+    classes.into_iter().map(|(class, causes)| (class.clone(), causes)).collect()
 }

@@ -14,33 +14,42 @@ impl Watch<'_> {
     pub(super) fn users_removed(&mut self) {
         let (district, school) = (self.settings.district_users_removed, self.settings.school_users_removed);
         let tally = Self::all(self.removals(Kind::Users));
+        if tally.count == 0 {
+            return;
+        }
         self.weigh("district", window::USERS_REMOVED, tally, number(self.baseline.count(Kind::Users)), district, true);
         let (tallies, of) = (self.by_school(self.removals(Kind::Users)), self.rows_of_schools(Kind::Users));
         self.weigh_schools(window::USERS_REMOVED, tallies, &of, school, true);
     }
 
     pub(super) fn unenrolled(&mut self) {
-        let losses = std::mem::take(&mut self.losses.unenrolled);
-        let users = &self.baseline.roster.users;
-        let enrolled: BTreeSet<&SourceId> = self.baseline.roster.enrollments.keys().map(|key| &key.user).collect();
-        let enrolled: BTreeSet<&SourceId> = enrolled.into_iter().filter(|user| users.contains_key(*user)).collect();
-        let mut of: BTreeMap<SourceId, u64> = BTreeMap::new();
-        for user in &enrolled {
-            for school in self.schools.of_user_id(user) {
-                *of.entry(school).or_default() += 1;
-            }
-        }
-        let district_of = number(enrolled.len());
+        let roster = &self.baseline.roster;
         let mut district = Tally::default();
         let mut schools: BTreeMap<SourceId, Tally> = BTreeMap::new();
-        for Loss { user, causes } in losses {
+        for Loss { user, causes } in std::mem::take(&mut self.losses.unenrolled) {
             let causes: BTreeSet<usize> = causes.difference(&self.aside).copied().collect();
-            if causes.is_empty() || !users.contains_key(&user) {
+            if causes.is_empty() || !roster.users.contains_key(&user) {
                 continue;
             }
             district.add(&causes);
             for school in self.schools.of_user_id(&user) {
                 schools.entry(school).or_default().add(&causes);
+            }
+        }
+        if district.count == 0 {
+            return;
+        }
+        let (mut district_of, mut of): (u64, BTreeMap<SourceId, u64>) = Default::default();
+        // Both are in the order of users.
+        let mut enrolled = roster.enrollments.keys().map(|key| &key.user).peekable();
+        for (id, user) in &roster.users {
+            while enrolled.next_if(|it| *it < id).is_some() {}
+            if enrolled.peek() != Some(&id) {
+                continue;
+            }
+            district_of += 1;
+            for school in self.schools.of_user(user) {
+                *of.entry(school).or_default() += 1;
             }
         }
         let (per_district, per_school) =
@@ -187,14 +196,11 @@ impl Watch<'_> {
                 filled.insert(it.class.clone());
             }
         }
-        let classes = std::mem::take(&mut self.losses.classes);
-        for (class, (before, members)) in classes {
-            let members: BTreeSet<usize> = members.difference(&self.aside).copied().collect();
-            let gone = number(members.len());
-            if gone >= before && gone > 0 && !removed.contains(&class) && !filled.contains(&class) {
-                let scope = format!("class:{}", encoded(class.as_str()));
+        for (class, members) in std::mem::take(&mut self.losses.emptied) {
+            if members.is_disjoint(&self.aside) && !removed.contains(&class) && !filled.contains(&class) {
+                let (scope, count) = (format!("class:{}", encoded(class.as_str())), number(members.len()));
                 let never = Limit { percent: 100, floor: u32::MAX };
-                self.weigh(&scope, "unenrolled", Tally { count: gone, members }, before, never, true);
+                self.weigh(&scope, "unenrolled", Tally { count, members }, count, never, true);
             }
         }
     }

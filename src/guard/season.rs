@@ -29,31 +29,30 @@ const SOME: usize = 5;
 
 /// Schools that the source no longer shares: every user of them is gone, and there are others that stay. With how many.
 pub(super) fn unshared(plan: &Plan, baseline: &Baseline, from: u32) -> BTreeMap<SourceId, BTreeSet<usize>> {
-    let schools = Schools::new(baseline);
+    let (schools, users) = (Schools::new(baseline), &baseline.roster.users);
+    let mut removed: BTreeSet<&SourceId> = BTreeSet::new();
     let mut gone: BTreeMap<SourceId, BTreeSet<usize>> = BTreeMap::new();
-    let removed: BTreeMap<&str, usize> = plan
-        .changes
-        .iter()
-        .enumerate()
-        .filter(|(_, it)| (it.kind, it.verb) == (Kind::Users, Verb::Removed))
-        .map(|(index, it)| (it.id.as_str(), index))
-        .collect();
-    let mut stay: BTreeSet<SourceId> = BTreeSet::new();
-    for (id, user) in &baseline.roster.users {
-        let of = schools.of_user(user);
-        match removed.get(id.as_str()) {
-            Some(index) => of.into_iter().for_each(|school| {
-                gone.entry(school).or_default().insert(*index);
-            }),
-            None => stay.extend(of),
+    let indexed = plan.changes.iter().enumerate();
+    for (index, change) in indexed.filter(|(_, it)| (it.kind, it.verb) == (Kind::Users, Verb::Removed)) {
+        let Some(Record::User(user)) = &change.before else { continue };
+        removed.insert(&user.id);
+        for school in schools.of_user(user) {
+            gone.entry(school).or_default().insert(index);
         }
     }
-    if stay.is_empty() {
-        return BTreeMap::new();
-    }
     let least = usize::try_from(from).unwrap_or(usize::MAX);
-    gone.retain(|school, users| !stay.contains(school) && users.len() >= least);
-    gone
+    gone.retain(|_, users| users.len() >= least);
+    let mut any_stays = false;
+    for user in users.values().filter(|it| !removed.contains(&it.id)) {
+        if gone.is_empty() {
+            break;
+        }
+        for school in user.roles.iter().map(|role| &role.org).filter(|org| schools.is_school(org)) {
+            any_stays = true;
+            gone.remove(school);
+        }
+    }
+    if any_stays { gone } else { BTreeMap::new() }
 }
 
 /// The mode that would see the district through what this plan looks like; none if nothing is unusual, or if a mode counts or

@@ -55,24 +55,21 @@ impl Window {
 struct Here<'a> {
     plan: &'a Plan,
     baseline: &'a Baseline,
+    lasting: &'a Lasting<'a>,
     coming: BTreeSet<(Kind, &'a str)>,
+    /// Users who are enrolled tonight.
     enrolled: BTreeSet<&'a SourceId>,
 }
 
 impl<'a> Here<'a> {
-    fn of(plan: &'a Plan, baseline: &'a Baseline, lasting: &Lasting<'_>) -> Self {
+    fn of(plan: &'a Plan, baseline: &'a Baseline, lasting: &'a Lasting<'a>) -> Self {
         let arrive = plan.changes.iter().filter(|change| change.after.is_some());
         let coming = arrive.clone().map(|change| (change.kind, change.id.as_str())).collect();
-        let mut enrolled = BTreeSet::new();
-        if baseline.recent.iter().any(|it| it.what == UNENROLLED) {
-            let tonight = arrive.filter_map(|change| match &change.after {
-                Some(Record::Enrollment(it)) => Some(it),
-                _ => None,
-            });
-            let all = baseline.roster.enrollments.values().chain(tonight);
-            enrolled.extend(all.filter(|it| lasting.enrollment(it)).map(|it| &it.user));
-        }
-        Self { plan, baseline, coming, enrolled }
+        let enrolled = arrive.filter_map(|change| match &change.after {
+            Some(Record::Enrollment(it)) if lasting.enrollment(it) => Some(&it.user),
+            _ => None,
+        });
+        Self { plan, baseline, lasting, coming, enrolled: enrolled.collect() }
     }
 
     fn has(&self, loss: &RecentLoss) -> bool {
@@ -81,7 +78,10 @@ impl<'a> Here<'a> {
         match loss.what.as_str() {
             USERS_REMOVED => roster.users.contains_key(&id) || comes(Kind::Users),
             CLASSES_REMOVED => roster.classes.contains_key(&id) || comes(Kind::Classes),
-            UNENROLLED => self.enrolled.contains(&id),
+            UNENROLLED => {
+                let before = || roster.enrollments_of(&id).any(|(_, it)| self.lasting.enrollment(it));
+                self.enrolled.contains(&id) || before()
+            }
             ENROLLMENTS_REMOVED => {
                 let key = serde_json::from_str(&loss.id).map(|(user, class, role)| EnrollmentKey { user, class, role });
                 key.is_ok_and(|key| roster.enrollments.contains_key(&key)) || comes(Kind::Enrollments)
