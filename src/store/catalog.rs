@@ -10,7 +10,7 @@ use crate::model::{
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::failpoint::failpoint;
-use crate::store::{Store, StoreError, district};
+use crate::store::{Store, StoreError, district, hand};
 
 const PRODUCT: Table = Table("product");
 const SUBSCRIPTION: Table = Table("subscription");
@@ -217,6 +217,7 @@ pub(super) async fn put(tx: &mut Tx, district: &DistrictId, change: &ContractCha
     for it in &change.subscriptions {
         let query = tx.query(PUT_SUBSCRIPTION).bind(it.after.id.as_str()).bind(district.as_str());
         query.bind(it.after.product.as_str()).bind(SUBSCRIPTION.to_json(&it.after)?).execute_exactly(1).await?;
+        hand::end_overlays(tx, district, it).await?;
     }
     if let Some(it) = &change.purchase {
         let query = tx.query(PUT_PURCHASE).bind(district.as_str()).bind(it.subscription.id.as_str());

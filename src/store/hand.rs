@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::allocate::SeatKey;
 use crate::model::{
     Allotment, Assignment, Catalog, DistrictId, EducatorAccess, LinkDecision, Override, ProductCode, SourceId,
-    SubscriptionId, Target, Timestamp,
+    SubscriptionId, Target, TermChange, Timestamp,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -26,6 +26,7 @@ statements! {
     OPENED = Sql::portable("SELECT product, user_id, first_used FROM activity WHERE district = $1");
     PERSONS = Sql::portable("SELECT account, person FROM person_link WHERE district = $1");
     OVERLAYS = Sql::portable("SELECT body FROM allotment_overlay WHERE district = $1 ORDER BY subscription");
+    REMOVE_OVERLAY = Sql::portable("DELETE FROM allotment_overlay WHERE district = $1 AND subscription = $2");
     PUT_OVERRIDES = bulk!(
         "INSERT INTO override (district, product, user_id, kind, actor, reason, until)
          SELECT $1, r.product, r.user_id, r.kind, r.actor, r.reason, r.until",
@@ -300,6 +301,19 @@ pub(super) async fn read_persons(
 ) -> Result<BTreeMap<SourceId, SourceId>, StoreError> {
     let rows: Vec<(String, String)> = tx.query(PERSONS).bind(district.as_str()).fetch_all().await?;
     Ok(rows.into_iter().map(|(account, person)| (account.into(), person.into())).collect())
+}
+
+/// Ends what the district laid over the fields of a subscription that its contract itself changes: it is over for good, also
+/// where the contract says one day what it said before (C15, S4.11).
+pub(super) async fn end_overlays(tx: &mut Tx, district: &DistrictId, change: &TermChange) -> Result<(), StoreError> {
+    let (Some(before), after) = (&change.before, &change.after) else { return Ok(()) };
+    if before.allotments != after.allotments {
+        tx.query(REMOVE_OVERLAY).bind(district.as_str()).bind(after.id.as_str()).execute().await?;
+    }
+    if before.alert_remaining != after.alert_remaining {
+        threshold::end(tx, district, &after.id).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn read_overlays(tx: &mut Tx, district: &DistrictId) -> Result<Vec<AllotmentOverlay>, StoreError> {

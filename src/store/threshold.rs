@@ -14,6 +14,7 @@ statements! {
     THRESHOLDS = Sql::portable(
         "SELECT body FROM threshold_overlay WHERE district = $1 ORDER BY subscription",
     );
+    REMOVE_THRESHOLD = Sql::portable("DELETE FROM threshold_overlay WHERE district = $1 AND subscription = $2");
     PUT_THRESHOLDS = bulk!(
         "INSERT INTO threshold_overlay (district, subscription, body) SELECT $1, r.subscription, r.body",
         (subscription TEXT, body TEXT),
@@ -58,4 +59,10 @@ pub(super) async fn put(tx: &mut Tx, district: &DistrictId, all: &[ThresholdOver
         Ok(Row { subscription: it.subscription.as_str(), body: TABLE.to_json(it)? })
     })
     .await
+}
+
+/// Ends the threshold of a subscription, if there is one.
+pub(super) async fn end(tx: &mut Tx, district: &DistrictId, of: &SubscriptionId) -> Result<(), StoreError> {
+    tx.query(REMOVE_THRESHOLD).bind(district.as_str()).bind(of.as_str()).execute().await?;
+    Ok(())
 }

@@ -262,8 +262,8 @@ impl Store {
         for other in &writes.runs_updated {
             runs::change_run(tx_ref, other).await?;
         }
-        hand::put(tx_ref, &district, &writes.by_hand).await?;
         catalog::put(tx_ref, &district, &writes.contract).await?;
+        hand::put(tx_ref, &district, &writes.by_hand).await?; // after it: what a person lays over the contract is not over
         failpoint("store.write.contract");
         if let Some(remembered) = &writes.remembered {
             locked.set_remembered(tx_ref, remembered).await?;

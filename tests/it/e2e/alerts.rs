@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::manual::{Installed, on_both};
 use crate::support::place::once_more;
-use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Site};
+use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, NIGHT_5, Site};
 
 /// 40 of 45 seats are in use, with a threshold of 5.
 const DISTRICT: &str = "active-students";
@@ -75,6 +75,9 @@ async fn few_seats_left_are_told_seen_and_over_once_the_threshold_is_another() {
         );
         assert_eq!(again["raised_at"], NIGHT_4);
         site.at(NIGHT_4, &["licenses"]).await.exits(0).says(&["1 open alert: `rosterd alerts`"]);
+        it.buy(&[]);
+        it.sync(NIGHT_5).await;
+        assert_eq!(site.licenses(NIGHT_5).await[0]["alert_remaining"], 5, "the district's word is over for good");
         it.site.discard().await;
     })
     .await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::db::Backend;
 use crate::support::place::once_more;
-use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, Ran, Site};
+use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, NIGHT_4, NIGHT_5, Ran, Site};
 
 /// A vendor's district, synced once.
 pub(super) struct Installed {
@@ -394,4 +394,10 @@ async fn moved_seats_keep_the_sum_and_stay_until_the_catalog_itself_changes() {
     assert_eq!(split(NIGHT_3).await, rows(40, 20, 18, 2), "the catalog's own value counts once it changes");
     ran(NIGHT_3, moves("PB-SCH-1", "1")).await.exits(1).says(&["locked"]);
     assert_eq!(split(NIGHT_3).await, rows(40, 20, 18, 2));
+    it.buy(&[]);
+    it.sync(NIGHT_4).await;
+    assert_eq!(split(NIGHT_4).await, rows(40, 22, 18, 0), "a split that is over stays so, whatever the catalog says");
+    it.site.verified().await;
+    let that_day = ["licenses", "--district", it.district, "--by-school", "--at", &NIGHT_4[..10], "--json"];
+    assert_eq!(totals(&it.site.at(NIGHT_5, &that_day).await.exits(0).json()), rows(40, 22, 18, 0));
 }
