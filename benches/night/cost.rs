@@ -14,12 +14,21 @@ pub(crate) struct Cost {
     pub(crate) memory: f64,
 }
 
-/// Ticks of processor time that children who have ended took.
-fn of_children() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // After the program's name, which may hold blanks, cutime and cstime are the 14th and 15th.
+/// Two neighbors of a process's `stat`, counted from after its name, which may hold blanks.
+fn ticks(process: &str, first: usize) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[13].parse::<u64>().unwrap() + fields[14].parse::<u64>().unwrap()
+    fields[first].parse::<u64>().unwrap() + fields[first + 1].parse::<u64>().unwrap()
+}
+
+/// Ticks of processor time that children who have ended took: cutime and cstime.
+fn of_children() -> u64 {
+    ticks("self", 13)
+}
+
+/// Seconds of processor time of a process and all its threads so far: utime and stime.
+pub(crate) fn of_process(process: u32) -> f64 {
+    f64::from(u32::try_from(ticks(&process.to_string(), 11)).unwrap()) / 100.0
 }
 
 fn high_water(process: u32) -> Option<f64> {

@@ -12,8 +12,10 @@
     reason = "a measurement fails by panicking and prints its table"
 )]
 
+#[expect(dead_code, reason = "`benches/load` uses the rest")]
 mod cost;
 mod district;
+mod installation;
 mod server;
 
 use std::fmt::Write as _;
@@ -24,7 +26,8 @@ use std::time::Duration;
 
 use cost::{Cost, median};
 use district::{COLLECTIONS, District};
-use server::{PAGE, Pages, Server};
+use installation::Installation;
+use server::{PAGE, Pages};
 
 struct Asked {
     sizes: Vec<usize>,
@@ -53,76 +56,16 @@ fn asked() -> Asked {
     it
 }
 
-/// A rosterd of its own, and its source.
-struct Installation {
-    folder: tempfile::TempDir,
-    server: Server,
-    day: u32,
-}
-
-impl Installation {
-    fn new(students: usize, asked: &Asked) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(asked.delay);
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        let store = asked.postgres.clone().unwrap_or_else(|| format!("sqlite:{}", path("rosterd.db")));
-        let config = format!(
-            "[store]\nurl = \"{store}\"\n\n[catalog]\npath = \"{}\"\n\n[[district]]\nid = \"bench-{students}\"\nname = \"Bench\"\n\
-             time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\nfeed = {{ kind = \"oneroster\", url = \
-             \"{}/ims/oneroster/v1p1\", auth = {{ kind = \"bearer\", token = \"bench\" }}, page_size = {PAGE}, \
-             max_requests_per_second = 1000 }}\n",
-            path("catalog.toml"),
-            server.url
-        );
-        let mut catalog = String::new();
-        for (code, percent) in [("math", 90), ("reading", 110), ("science", 10)] {
-            let seats = students * percent / 100;
-            write!(
-                catalog,
-                "[[product]]\ncode = \"{code}\"\nname = \"{code}\"\naudience = \"student\"\nbasis = \"enrolled\"\n\n\
-                 [[subscription]]\nid = \"{code}-{students}\"\ndistrict = \"bench-{students}\"\nproduct = \"{code}\"\nseats = {seats}\n\
-                 starts_on = 2026-07-01\nexpires_on = 2027-06-30\n\n"
-            )
-            .unwrap();
-        }
-        std::fs::write(folder.path().join("rosterd.toml"), config).unwrap();
-        std::fs::write(folder.path().join("catalog.toml"), catalog).unwrap();
-        Self { folder, server, day: 0 }
+fn curl(it: &Installation, pages: &Pages) -> Cost {
+    let list = it.path("curl.txt");
+    let mut lines = String::new();
+    for path in pages.paths() {
+        write!(lines, "url = \"{}{path}\"\noutput = \"/dev/null\"\n", it.server.url).unwrap();
     }
-
-    fn rosterd(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
-        command.current_dir(self.folder.path()).stderr(Stdio::inherit()).stdout(Stdio::null());
-        command
-    }
-
-    /// One night's sync, after which the run is what was `expected`.
-    fn sync(&mut self, district: &District, expected: &str) -> Cost {
-        self.day += 1;
-        let now = format!("2026-10-{:02}T08:00:00.000Z", self.day);
-        let id = format!("bench-{}", district.students());
-        let report = self.folder.path().join("report.json");
-        let mut command = self.rosterd();
-        command.args(["sync", &id, "--config", "rosterd.toml", "--json", "--now", &now]);
-        command.stdout(std::fs::File::create(&report).unwrap());
-        let (cost, status) = cost::of(&mut command);
-        let text = std::fs::read_to_string(report).unwrap();
-        assert!(status.success() && text.contains(&format!("\"status\":\"{expected}\"")), "{status}: {text}");
-        cost
-    }
-
-    fn curl(&self, pages: &Pages) -> Cost {
-        let list = self.folder.path().join("curl.txt");
-        let mut lines = String::new();
-        for path in pages.paths() {
-            write!(lines, "url = \"{}{path}\"\noutput = \"/dev/null\"\n", self.server.url).unwrap();
-        }
-        std::fs::write(&list, lines).unwrap();
-        let (cost, status) =
-            cost::of(Command::new("curl").args(["--silent", "--fail", "--compressed", "-K"]).arg(&list));
-        assert!(status.success(), "curl: {status}");
-        cost
-    }
+    std::fs::write(&list, lines).unwrap();
+    let (cost, status) = cost::of(Command::new("curl").args(["--silent", "--fail", "--compressed", "-K"]).arg(&list));
+    assert!(status.success(), "curl: {status}");
+    cost
 }
 
 /// The pages as plain files, for the scripts.
@@ -216,7 +159,7 @@ fn line(what: &str, it: Cost, beside: &[(&str, Cost)]) {
 
 fn measure(students: usize, asked: &Asked) {
     let scratch = tempfile::tempdir().unwrap();
-    let mut it = Installation::new(students, asked);
+    let mut it = Installation::new(students, asked.delay, asked.postgres.as_deref(), "");
     let district = District::new(students, 0);
     let pages = Arc::new(Pages::of(&district));
     let megabytes = |bytes: usize| bytes / 1_000_000;
@@ -231,7 +174,7 @@ fn measure(students: usize, asked: &Asked) {
     let (mut quiet, mut curl_quiet) = (Vec::new(), Vec::new());
     for _ in 0..asked.rounds {
         quiet.push(it.sync(&district, "unchanged"));
-        curl_quiet.push(it.curl(&pages));
+        curl_quiet.push(curl(&it, &pages));
     }
     drop(pages);
     let (mut changed, mut curl) = (Vec::new(), Vec::new());
@@ -252,7 +195,7 @@ fn measure(students: usize, asked: &Asked) {
         let pages = Arc::new(Pages::of(&district));
         it.server.show(Arc::clone(&pages));
         changed.push(it.sync(&district, "applied"));
-        curl.push(it.curl(&pages));
+        curl.push(curl(&it, &pages));
         if !by_script.is_empty() {
             write_pages(&district, &files);
         }

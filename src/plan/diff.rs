@@ -31,15 +31,15 @@ pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: 
         mentioned: BTreeSet::new(),
     };
     let roster = &baseline.roster;
-    scan.kind(Told::new(&snapshot.schools, &[], &roster.schools));
-    scan.kind(Told::new(&snapshot.sessions, &[], &roster.sessions));
-    scan.kind(Told::new(&snapshot.courses, &[], &roster.courses));
+    scan.kind(&Told::new(&snapshot.schools, &[], &roster.schools));
+    scan.kind(&Told::new(&snapshot.sessions, &[], &roster.sessions));
+    scan.kind(&Told::new(&snapshot.courses, &[], &roster.courses));
     let classes = sections::following(baseline, snapshot);
-    scan.kind(Told::new(&classes.seen, snapshot.hits(Kind::Classes), &roster.classes));
+    scan.kind(&Told::new(&classes.seen, snapshot.hits(Kind::Classes), &roster.classes));
     scan.replaced = scan.found.changes.iter().filter(|it| it.replaces()).map(|it| it.id.clone()).collect();
     scan.found.warnings.extend(classes.warning);
-    scan.kind(snapshot.users(roster));
-    scan.kind(snapshot.enrollments(roster));
+    scan.kind(&snapshot.users(roster));
+    scan.kind(&snapshot.enrollments(roster));
     scan.spend_absent();
     let mut found = scan.found;
     for (kind, ids) in scan.refused {
@@ -69,7 +69,7 @@ struct Scan<'a> {
 }
 
 impl Scan<'_> {
-    fn kind<T: RosterRecord>(&mut self, told: Told<'_, T>) {
+    fn kind<T: RosterRecord>(&mut self, told: &Told<'_, T>) {
         if self.snapshot.kept.contains(&T::KIND) {
             return;
         }

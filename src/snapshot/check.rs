@@ -105,7 +105,7 @@ impl From<Warnings> for Vec<Warning> {
 /// Warns of references to records that are not there. They are warnings, never invalid rows: what they point to may be
 /// unshared today and there tomorrow. What came as it was is looked at as `stored` has it, where `all` says so.
 pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnings: &mut Warnings) {
-    fn this<'a, T: RosterRecord>(told: Told<'a, T>, all: bool) -> impl Iterator<Item = &'a T> {
+    fn this<'a, T: RosterRecord>(told: &Told<'a, T>, all: bool) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let read = told.read().filter(move |_| !all);
         let both =
             all.then(|| told.pairs()).into_iter().flatten().filter_map(|(_, presence, stored)| match presence? {
@@ -137,7 +137,7 @@ pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnin
         warn(Kind::Users, there.missing_of_user(user));
     }
     let mut last: Option<(&SourceId, bool)> = None;
-    for it in this(snapshot.enrollments(stored), all) {
+    for it in this(&snapshot.enrollments(stored), all) {
         // Those of a user follow each other.
         let known = match last {
             Some((user, known)) if *user == it.user => known,

@@ -15,14 +15,6 @@ pub struct Told<'a, T: RosterRecord> {
     stored: &'a BTreeMap<T::Key, T>,
 }
 
-impl<T: RosterRecord> Clone for Told<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: RosterRecord> Copy for Told<'_, T> {}
-
 /// One record of the store or the snapshot: its key, what the snapshot says of it, and what the store has.
 pub type Pair<'a, T> = (&'a <T as RosterRecord>::Key, Option<Presence<&'a T>>, Option<&'a T>);
 
@@ -33,12 +25,12 @@ impl<'a, T: RosterRecord> Told<'a, T> {
     }
 
     /// So many more are told of than the store has.
-    pub fn more(self) -> usize {
+    pub fn more(&self) -> usize {
         self.read.len().saturating_sub(self.stored.len())
     }
 
     /// Whether one row alone tells of each record, and the hits are of these records.
-    pub(super) fn is_sound(self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         self.hits.is_empty()
             || (self.hits.len() == self.stored.len() && {
                 let missed = self.missed();
@@ -47,12 +39,12 @@ impl<'a, T: RosterRecord> Told<'a, T> {
     }
 
     /// Records of the store that did not come as they were.
-    fn missed(self) -> BTreeSet<&'a T::Key> {
+    fn missed(&self) -> BTreeSet<&'a T::Key> {
         self.stored.keys().zip(self.hits).filter(|(_, hit)| !**hit).map(|(key, _)| key).collect()
     }
 
     /// The records that were read.
-    pub(super) fn read(self) -> impl Iterator<Item = &'a T> {
+    pub(super) fn read(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
         self.read.values().filter_map(|it| match it {
             Presence::This(record) => Some(record),
             Presence::Unchanged | Presence::Unusable | Presence::Gone => None,
@@ -60,23 +52,24 @@ impl<'a, T: RosterRecord> Told<'a, T> {
     }
 
     /// Record by record, in the order of keys.
-    pub fn pairs(self) -> impl Iterator<Item = Pair<'a, T>> {
+    pub fn pairs(&self) -> impl Iterator<Item = Pair<'a, T>> + use<'a, T> {
         Pairs { read: self.read.iter().peekable(), stored: self.stored.iter().peekable(), hits: self.hits.iter() }
     }
 
     /// Whether the store has a record that the source does not send.
-    pub(super) fn misses_any(self) -> bool {
+    pub(super) fn misses_any(&self) -> bool {
         self.pairs().any(|(_, presence, stored)| stored.is_some() && !is_present(presence))
     }
 
     /// How many records of the store the source sends.
-    pub fn common(self) -> usize {
+    pub fn common(&self) -> usize {
         self.pairs().filter(|(_, presence, stored)| stored.is_some() && is_present(*presence)).count()
     }
 
     /// Looks up what the source sends, record by record.
     pub(super) fn lookup(self) -> Lookup<'a, T> {
-        Lookup { told: self, missed: (!self.hits.is_empty()).then(|| self.missed()) }
+        let missed = (!self.hits.is_empty()).then(|| self.missed());
+        Lookup { told: self, missed }
     }
 }
 
@@ -89,8 +82,8 @@ pub(super) struct Lookup<'a, T: RosterRecord> {
 }
 
 impl<'a, T: RosterRecord> Lookup<'a, T> {
-    pub(super) fn told(&self) -> Told<'a, T> {
-        self.told
+    pub(super) fn told(&self) -> &Told<'a, T> {
+        &self.told
     }
 
     /// Whether the source sends the record, usable or not.
