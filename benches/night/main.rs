@@ -56,7 +56,7 @@ fn asked() -> Asked {
     it
 }
 
-fn curl(it: &Installation, pages: &Pages) -> Cost {
+fn downloaded(it: &Installation, pages: &Pages) -> Cost {
     let list = it.path("curl.txt");
     let mut lines = String::new();
     for path in pages.paths() {
@@ -174,7 +174,7 @@ fn measure(students: usize, asked: &Asked) {
     let (mut quiet, mut curl_quiet) = (Vec::new(), Vec::new());
     for _ in 0..asked.rounds {
         quiet.push(it.sync(&district, "unchanged"));
-        curl_quiet.push(curl(&it, &pages));
+        curl_quiet.push(downloaded(&it, &pages));
     }
     drop(pages);
     let (mut changed, mut curl) = (Vec::new(), Vec::new());
@@ -195,7 +195,7 @@ fn measure(students: usize, asked: &Asked) {
         let pages = Arc::new(Pages::of(&district));
         it.server.show(Arc::clone(&pages));
         changed.push(it.sync(&district, "applied"));
-        curl.push(curl(&it, &pages));
+        curl.push(downloaded(&it, &pages));
         if !by_script.is_empty() {
             write_pages(&district, &files);
         }

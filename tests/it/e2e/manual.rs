@@ -398,6 +398,6 @@ async fn moved_seats_keep_the_sum_and_stay_until_the_catalog_itself_changes() {
     it.sync(NIGHT_4).await;
     assert_eq!(split(NIGHT_4).await, rows(40, 22, 18, 0), "a split that is over stays so, whatever the catalog says");
     it.site.verified().await;
-    let that_day = ["licenses", "--district", it.district, "--by-school", "--at", &NIGHT_4[..10], "--json"];
+    let that_day = ["licenses", "--district", it.district, "--by-school", "--at", "2025-10-09", "--json"];
     assert_eq!(totals(&it.site.at(NIGHT_5, &that_day).await.exits(0).json()), rows(40, 22, 18, 0));
 }
