@@ -26,7 +26,8 @@ fn absence_counts_when_a_second_snapshot_of_a_later_date_agrees() {
 #[test]
 fn an_upload_seen_before_does_not_agree_with_itself() {
     let mut it = World::seats(1);
-    let pull = |date: &str, upload: &str| Some(Pull { date: day(date), upload: Some(upload.to_owned()) });
+    let pull =
+        |date: &str, upload: &str| Some(Pull { date: day(date), upload: Some(upload.to_owned()), doubted: false });
     it.students(&["ann"]);
     it.settle();
     it.vanish("ann");

@@ -56,6 +56,8 @@ struct Life {
     day: NaiveDate,
     /// Whether the last feed was wrong.
     wrong: bool,
+    /// What went wrong tonight.
+    befell: Vec<String>,
     tally: Tally,
 }
 
@@ -69,7 +71,7 @@ impl Life {
         let truth = Truth::new(2025, &mut chance);
         let day = truth.first_day() + Days::new(20);
         let fresh = Fresh::new(Backend::Sqlite).await.unwrap();
-        Self { chance, truth, fresh, day, wrong: true, tally: Tally::default() }
+        Self { chance, truth, fresh, day, wrong: true, befell: Vec::new(), tally: Tally::default() }
     }
 
     fn failure(&mut self) -> Failure {
@@ -86,7 +88,9 @@ impl Life {
         let cut_after = match self.chance.below(10) {
             0 | 1 => {
                 self.tally.disks += 1;
-                disk.fail(Some(self.failure()));
+                let failure = self.failure();
+                self.befell.push(format!("{failure:?}"));
+                disk.fail(Some(failure));
                 None
             }
             2 | 3 => {
@@ -99,7 +103,10 @@ impl Life {
             Ok(mut desk) => {
                 desk.upload(files, at(self.day, 5));
                 match desk.try_sync(at(self.day, 8)).await {
-                    Ok(run) => self.tally.count(&run),
+                    Ok(run) => {
+                        self.befell.push(format!("first {}", run.status));
+                        self.tally.count(&run);
+                    }
                     Err(_) => self.tally.stopped += 1,
                 }
                 desk.close().await
@@ -113,7 +120,9 @@ impl Life {
         if let Some(safe) = cut_after {
             let trace = disk.trace();
             let mut cut = Cut::new(&trace);
-            cut.advance(safe + self.chance.below(trace.len() + 1 - safe));
+            let after = safe + self.chance.below(trace.len() + 1 - safe);
+            self.befell.push(format!("cut after {after} of {}", trace.len()));
+            cut.advance(after);
             let image = cut.image(&mut self.chance);
             std::fs::remove_dir_all(&folder).unwrap();
             lay(&image, &folder);
@@ -126,9 +135,12 @@ impl Life {
         let before = self.before().await;
         self.day = self.day + Days::new(1);
         let mut files = self.truth.export();
+        self.befell.clear();
         self.wrong = !self.wrong && self.chance.percent(10);
         if self.wrong {
-            Fault::drawn(&mut self.chance).spoil(&mut files, &mut self.chance);
+            let fault = Fault::drawn(&mut self.chance);
+            self.befell.push(format!("{fault:?}"));
+            fault.spoil(&mut files, &mut self.chance);
             self.tally.feeds += 1;
         }
         self = self.on_a_bad_disk(&files).await;
@@ -151,7 +163,7 @@ impl Life {
         let after = desk.baseline().await;
         if let Some(before) = before {
             let falsely = oracle::falsely_ended(&self.truth, &before, &after, self.day);
-            assert!(falsely.is_empty(), "{}: {falsely:?} ended: {run:#?}", self.day);
+            assert!(falsely.is_empty(), "{} after {:?}: {falsely:?} ended: {run:#?}", self.day, self.befell);
         }
         self.tally.count(&run);
         self.tally.nights += 1;
