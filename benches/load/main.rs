@@ -20,6 +20,7 @@ mod cost;
 #[expect(dead_code, reason = "`benches/night` uses the rest")]
 mod district;
 #[path = "../night/installation.rs"]
+#[expect(dead_code, reason = "`benches/night` uses the rest")]
 mod installation;
 #[path = "../night/server.rs"]
 #[expect(dead_code, reason = "`benches/night` uses the rest")]
@@ -78,7 +79,7 @@ impl Drop for Daemon {
 }
 
 /// What a sync took.
-struct Sync {
+struct Synced {
     wall: Duration,
     cpu: f64,
     ended: Instant,
@@ -122,7 +123,7 @@ impl Daemon {
     }
 
     /// One sync from its request to its end.
-    fn sync(&self) -> Sync {
+    fn sync(&self) -> Synced {
         let (begun, cpu) = (Instant::now(), cost::of_process(self.child.id()));
         let mut client = self.client();
         let (status, body) = client.post("/v1/syncs", &json!({ "district": self.district }).to_string());
@@ -139,7 +140,7 @@ impl Daemon {
                 other => panic!("the sync came to `{other}`: {run}"),
             }
         }
-        Sync { wall: begun.elapsed(), cpu: cost::of_process(self.child.id()) - cpu, ended: Instant::now() }
+        Synced { wall: begun.elapsed(), cpu: cost::of_process(self.child.id()) - cpu, ended: Instant::now() }
     }
 
     /// Asks while `meanwhile` happens.
@@ -151,7 +152,7 @@ impl Daemon {
     ) -> (Answers, T) {
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            let asking = scope.spawn(|| ask((&self.address, &self.token), rate, question, &stop));
+            let asking = scope.spawn(|| ask((&self.address, &self.token), rate, &question, &stop));
             let done = meanwhile();
             stop.store(true, Ordering::Relaxed);
             (asking.join().unwrap(), done)
