@@ -174,7 +174,7 @@ impl District {
     }
 
     fn night(&self, date: &str) -> Allocation {
-        let pull = Pull { date: date.parse().unwrap(), upload: None, doubted: false };
+        let pull = Pull { date: date.parse().unwrap(), upload: None };
         let (nothing, nobody) = (BTreeSet::new(), BTreeSet::new());
         allocate(Input {
             state: &self.state,

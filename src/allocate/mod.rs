@@ -72,9 +72,6 @@ pub struct Pull {
     pub date: Date,
     /// The upload it came from, for CSV.
     pub upload: Option<String>,
-    /// Whether some of what it takes from the whole district waits for a person: who was missing before may be among what it
-    /// lacks by mistake, so it agrees with no absence.
-    pub doubted: bool,
 }
 
 /// Everything one allocation depends on.

@@ -46,8 +46,7 @@ pub(super) fn fate(input: Input<'_>, product: &Product, coverage: Coverage, seat
     }
 }
 
-/// Mere absence: the grace runs until a second complete snapshot of a later local date, for CSV of another upload, agrees. One
-/// that is in doubt itself does not.
+/// Mere absence: the grace runs until a second complete snapshot of a later local date, for CSV of another upload, agrees.
 fn absent(pull: Option<&Pull>, product: &Product, seat: &Seat, input: Input<'_>) -> Fate {
     let days = i64::from(product.leaving_grace_days);
     let marked = || Leaving {
@@ -57,8 +56,7 @@ fn absent(pull: Option<&Pull>, product: &Product, seat: &Seat, input: Input<'_>)
     match (pull, &seat.leaving) {
         (Some(_), _) if days == 0 => Fate::Released(ReleaseReason::Absent),
         (Some(pull), Some(leaving))
-            if !pull.doubted
-                && (pull.date - leaving.since).num_days() >= days
+            if (pull.date - leaving.since).num_days() >= days
                 && pull.date > leaving.since
                 && (pull.upload.is_none() || pull.upload != leaving.upload) =>
         {

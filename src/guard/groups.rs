@@ -22,9 +22,6 @@ pub(super) struct Group {
     pub(super) members: BTreeSet<usize>,
 }
 
-/// How the names of groups of the whole district begin.
-pub(super) const DISTRICT: &str = "district/";
-
 /// How the name of a school ends that is shared no more.
 pub(super) const UNSHARED: &str = "/unshared";
 

@@ -69,7 +69,7 @@ pub struct Cleared {
 
 /// Looks at the consequences of a plan and clears it, with what must wait held back.
 pub fn review(
-    mut plan: Plan,
+    plan: Plan,
     baseline: &Baseline,
     settings: &Settings,
     circumstances: Circumstances<'_>,
@@ -92,7 +92,7 @@ pub fn review(
         unshared = tripped.iter().filter(|group| group.name.ends_with(groups::UNSHARED)).count();
     }
     let mut held: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let (mut holds, mut doubted) = (Vec::new(), false);
+    let mut holds = Vec::new();
     for group in tripped {
         let mut members = closure::closed(&plan.changes, group.members, &plan.approved);
         members.retain(|index| !kept.contains(index));
@@ -107,13 +107,9 @@ pub fn review(
             limit: lapsed::told(group.limit, &plan, baseline, &members),
             decision: None,
         });
-        doubted |= group.name.starts_with(groups::DISTRICT) && members.iter().any(|it| removes(&plan, *it));
         for index in members {
             held.entry(index).or_default().push(group.name.clone());
         }
-    }
-    if let Some(pull) = &mut plan.pull {
-        pull.doubted = doubted;
     }
     if keep == Keep::Releases {
         kept = keep::endings(&plan, baseline, &held.keys().copied().collect());
@@ -133,10 +129,6 @@ pub fn review(
     let losses = if sync { window::unattended(&plan, baseline, &held, seats) } else { Vec::new() };
     let proposal = if sync && !first { season::proposal(&plan, baseline, unshared) } else { None };
     Ok(Cleared { plan, held, holds, settled, hash, losses, proposal })
-}
-
-fn removes(plan: &Plan, index: usize) -> bool {
-    plan.changes.get(index).is_some_and(Change::removes)
 }
 
 /// A district without an applied snapshot, or one whose feed is another one now (safety.md, First sync).

@@ -95,7 +95,6 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         Cause::Snapshot(snapshot) if snapshot.complete() => Some(Pull {
             date: snapshot.source.pulled_at.date_in(baseline.state.time_zone),
             upload: upload(&snapshot.source),
-            doubted: false,
         }),
         Cause::Snapshot(_) | Cause::Approved(_) | Cause::ByHand(_) | Cause::Standing => None,
     };
@@ -169,9 +168,8 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
     if held.is_empty() {
         return alone;
     }
-    // Without changes of an older review, and without doubt, the whole is what the plan was made with.
-    let doubted = pull.is_some_and(|it| it.doubted);
-    let full = if plan.pending.is_empty() && plan.kept_back.is_empty() && !doubted {
+    // Without changes of an older review the whole is what the plan was made with.
+    let full = if plan.pending.is_empty() && plan.kept_back.is_empty() {
         Cow::Borrowed(&plan.seats)
     } else {
         let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();

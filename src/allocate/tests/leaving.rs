@@ -26,8 +26,7 @@ fn absence_counts_when_a_second_snapshot_of_a_later_date_agrees() {
 #[test]
 fn an_upload_seen_before_does_not_agree_with_itself() {
     let mut it = World::seats(1);
-    let pull =
-        |date: &str, upload: &str| Some(Pull { date: day(date), upload: Some(upload.to_owned()), doubted: false });
+    let pull = |date: &str, upload: &str| Some(Pull { date: day(date), upload: Some(upload.to_owned()) });
     it.students(&["ann"]);
     it.settle();
     it.vanish("ann");

@@ -195,7 +195,7 @@ impl World {
 
     pub(crate) fn night(&mut self, date: &str) {
         self.as_of = Timestamp::parse(&format!("{date}T08:00:00Z")).unwrap();
-        self.pull = Some(Pull { date: day(date), upload: None, doubted: false });
+        self.pull = Some(Pull { date: day(date), upload: None });
     }
 
     pub(crate) fn product(&mut self, it: Product) {
