@@ -25,7 +25,7 @@ impl Fleet {
         let all = self.released.saturating_add(more);
         let too_many =
             all > u64::from(settings.fleet_floor) && all > u64::from(settings.fleet_times).saturating_mul(self.usual);
-        more > 0 && (self.tripped || too_many)
+        self.tripped || too_many
     }
 
     /// The limit, as a run shows it.

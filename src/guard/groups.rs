@@ -175,6 +175,9 @@ impl Watch<'_> {
     /// Names a group if the limit trips, or if a scope of some size would go to zero; or else if tonight and the days before
     /// are too much together.
     pub(super) fn weigh(&mut self, scope: &str, what: &str, tally: Tally, of: u64, limit: Limit, zero: bool) {
+        if tally.count == 0 {
+            return;
+        }
         let Some(words) = self.settings.too_much(limit, tally.count, of, zero) else {
             self.weigh_seven_days(scope, what, tally, of, limit);
             return;
@@ -188,7 +191,7 @@ impl Watch<'_> {
     fn weigh_seven_days(&mut self, scope: &str, what: &str, tonight: Tally, of: u64, limit: Limit) {
         let before = self.window.count(scope, what);
         let (count, limit) = (before + tonight.count, limit.of_seven_days());
-        if before > 0 && tonight.count > 0 && limit.trips(count, of) {
+        if limit.trips(count, of) {
             let (name, limit) = (format!("{scope}/{what}_7d"), format!("{} in seven days", limit.words()));
             self.groups.push(Group { name, count, of, limit, members: tonight.members });
         }

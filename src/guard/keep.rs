@@ -41,10 +41,7 @@ pub(super) fn endings(plan: &Plan, baseline: &Baseline, waiting: &BTreeSet<usize
         let (applied, mut held) = (split(false), split(true));
         held.extend(plan.pending.iter().chain(&plan.kept_back));
         let seats = plan::settle(baseline, plan, &applied, &held);
-        let causes: BTreeSet<usize> = losses::causes_of_endings(plan, &seats, baseline)
-            .into_iter()
-            .filter(|index| !waits(index) && !plan.approved.contains(index))
-            .collect();
+        let causes = losses::causes_of_endings(plan, &seats, baseline);
         let more = closure::closed(&plan.changes, causes, &plan.approved);
         let before = kept.len();
         kept.extend(more.into_iter().filter(|index| !waiting.contains(index)));

@@ -13,7 +13,8 @@ pub(super) fn told(limit: String, plan: &Plan, baseline: &Baseline, members: &BT
     let over = members.iter().filter_map(|index| {
         let change = plan.changes.get(*index)?;
         let Decision { verdict, version, until, run } = baseline.decisions.get(&(change.kind, change.id.clone()))?;
-        let until = until.filter(|until| *until < plan.as_of)?;
+        // One that lasts would have kept its change out of the hold.
+        let until = (*until)?;
         (*verdict == Verdict::Approved && *version == change.version()).then_some((until, run))
     });
     let over: Vec<_> = over.collect();

@@ -18,7 +18,7 @@ const LONGEST_BREAK: TimeDelta = TimeDelta::days(30);
 /// Where this is told long after a school year has ended, nobody waits for its end any more.
 const LATE: TimeDelta = TimeDelta::days(120);
 
-/// Days after its first one in which the data of a new school year settle, where nothing else is known.
+/// Days in which the data of a new school year settle, where nothing else is known.
 const SETTLES: Days = Days::new(14);
 
 /// Percent of classes gone, or of children a grade higher, that look like a new school year.
@@ -65,8 +65,8 @@ pub(super) fn proposal(plan: &Plan, baseline: &Baseline, unshared: usize) -> Opt
     let year = Year::of(baseline, &plan.changes, today);
     let mode = DistrictMode::NoRemovals;
     if let Some(why) = new_year(plan, baseline, &year) {
-        let settled = year.begins.unwrap_or(today).max(today).checked_add_days(SETTLES);
-        return Some(Proposal { mode, from: today, until: year.begins.filter(|it| *it > today).or(settled), why });
+        let until = year.begins.or_else(|| today.checked_add_days(SETTLES));
+        return Some(Proposal { mode, from: today, until, why });
     }
     if unshared > 0 {
         let of = baseline.roster.schools.values().filter(|org| org.org_type != "district").count();
@@ -118,7 +118,7 @@ impl Year {
 
     fn turns(&self, today: Date) -> Option<Proposal> {
         let (ends, begins) = (self.ends?, self.begins?);
-        let near = today >= ends - AHEAD && today <= ends + LATE && today < begins;
+        let near = today >= ends - AHEAD && today <= ends + LATE;
         let why = format!("the school year ends on {ends} and the next begins on {begins}");
         near.then(|| Proposal { mode: DistrictMode::NoRemovals, from: today.max(ends), until: Some(begins), why })
     }
