@@ -265,3 +265,43 @@ fn flip(text: &mut String, draw: &mut impl FnMut(usize) -> usize) {
     bytes[place] ^= 1;
     *text = String::from_utf8(bytes).unwrap();
 }
+
+/// Beyond 53 bits two programs need not print a number alike.
+#[test]
+fn an_integer_of_more_than_53_bits_is_refused() {
+    let largest = 1_i64 << 53;
+    for (number, fits) in [(largest, true), (-largest, true), (largest + 1, false), (-largest - 1, false)] {
+        assert_eq!(canonical(&json!([number])), if fits { Ok(format!("[{number}]")) } else { Err(NotAnInteger) });
+    }
+    assert_eq!(canonical(&json!(u64::MAX)), Err(NotAnInteger));
+}
+
+#[test]
+fn an_entry_of_another_district_does_not_belong_here() {
+    let elm = seal(&"elm".into(), None, at(), 1, GENESIS, vec![draft("user.added", "u", None)]).unwrap();
+    let reason = "it names another district";
+    assert_eq!(walk(&elm, None), Err(Fault::Inserted { district: "oak".into(), seq: 1, reason }));
+}
+
+/// What is told of a run: the part of the chain that it wrote.
+#[test]
+fn the_span_of_some_entries_is_their_first_and_last() {
+    let all = five();
+    let wanted = AuditSpan { first_seq: 2, last_seq: 4, head: all[3].hash.clone() };
+    assert_eq!(span(&all[1..4]), Some(wanted));
+    assert_eq!(span(&[]), None);
+}
+
+#[test]
+fn each_category_has_its_word() {
+    for (category, word) in [
+        (Category::Role, "role"),
+        (Category::License, "license"),
+        (Category::Administrative, "administrative"),
+        (Category::System, "system"),
+    ] {
+        assert_eq!((category.as_str(), Category::parse(word)), (word, Some(category)));
+        assert_eq!(json!(category), json!(word));
+    }
+    assert_eq!(Category::parse("other"), None);
+}

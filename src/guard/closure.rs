@@ -128,7 +128,9 @@ impl<'a> References<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Class, Session};
+    use serde_json::{Value, json};
+
+    use crate::model::{Class, Kind, Session};
 
     fn gone(record: Record) -> Change {
         Change::between(Some(record), None, false, false).unwrap()
@@ -171,5 +173,78 @@ mod tests {
                 .collect();
         assert_eq!(closed(&changes, BTreeSet::from([2]), &BTreeSet::new()), BTreeSet::from([0, 1, 2]));
         assert_eq!(closed(&changes, BTreeSet::from([2]), &BTreeSet::from([0])), BTreeSet::from([1, 2]));
+    }
+
+    fn a(kind: Kind, body: &Value) -> Record {
+        Record::from_body(kind, &body.to_string()).unwrap()
+    }
+
+    fn school(id: &str, parent: Option<&str>) -> Record {
+        a(Kind::Schools, &json!({ "id": id, "type": "school", "name": id, "parent": parent }))
+    }
+
+    fn added(record: &Record) -> Change {
+        Change::between(None, Some(record.clone()), false, false).unwrap()
+    }
+
+    /// What is held if the change at `member` is, of these and in this order.
+    fn held(changes: &[Change], member: usize) -> Vec<usize> {
+        closed(changes, BTreeSet::from([member]), &BTreeSet::new()).into_iter().collect()
+    }
+
+    /// safety.md, What is held: each reference, from either end.
+    #[test]
+    fn what_waits_takes_with_it_what_hangs_on_it() {
+        let user = a(
+            Kind::Users,
+            &json!({ "id": "u", "active": true, "roles": [{ "role": "student", "org": "s", "primary": true }] }),
+        );
+        let of_school = |instance: u32| json!({ "id": "c", "title": "c", "school": "s", "course": "k", "sessions": ["t"], "instance": instance });
+        let class = a(Kind::Classes, &of_school(0));
+        let enrollment = a(Kind::Enrollments, &json!({ "user": "u", "class": "c", "role": "student" }));
+        let course = a(Kind::Courses, &json!({ "id": "k", "title": "k", "org": "s" }));
+        let (both, first, second) = (&[0, 1][..], &[0][..], &[1][..]);
+        // Two removals: what the first holds, and what the second.
+        for (one, other, by_first, by_second) in [
+            (&user, &enrollment, both, both),
+            (&class, &enrollment, both, both),
+            (&school("s", None), &class, both, both),
+            (&school("s", None), &user, first, both),
+            (&school("s", None), &course, first, both),
+            (&school("s", None), &school("x", Some("s")), first, both),
+            (&course, &class, first, both),
+            (&session("t", None), &class, first, both),
+            (&session("t", None), &session("x", Some("t")), first, both),
+            (&session("t", None), &user, first, second),
+        ] {
+            let changes = [gone(one.clone()), gone(other.clone())];
+            assert_eq!((held(&changes, 0), held(&changes, 1)), (by_first.to_vec(), by_second.to_vec()), "{changes:?}");
+        }
+        // Two additions: nobody is enrolled in a class that waits, nor is anyone who waits.
+        for (one, other, by_first) in
+            [(&user, &enrollment, both), (&class, &enrollment, both), (&school("s", None), &class, first)]
+        {
+            let changes = [added(one), added(other)];
+            assert_eq!((held(&changes, 0), held(&changes, 1)), (by_first.to_vec(), second.to_vec()), "{changes:?}");
+        }
+        // One goes and the other comes: they do not wait for each other, but a class that takes over an id is both.
+        assert_eq!(held(&[gone(user.clone()), added(&enrollment)], 0), first);
+        let another =
+            Change::between(Some(class.clone()), Some(a(Kind::Classes, &of_school(1))), false, false).unwrap();
+        let of_new = a(Kind::Enrollments, &json!({ "user": "v", "class": "c", "role": "student" }));
+        let changes = [another, gone(enrollment.clone()), added(&of_new)];
+        assert_eq!((held(&changes, 0), held(&changes, 1), held(&changes, 2)), (vec![0, 1, 2], vec![0, 1, 2], vec![2]));
+        let renamed = Change::between(
+            Some(class.clone()),
+            Some(a(Kind::Classes, &json!({ "id": "c", "title": "other", "school": "s" }))),
+            false,
+            false,
+        );
+        let changes = [renamed.unwrap(), gone(enrollment.clone()), added(&of_new)];
+        assert_eq!(held(&changes, 0), first);
+        // What a person approved does not wait, whoever asks.
+        let changes = [gone(user), gone(enrollment)];
+        assert_eq!(closed(&changes, BTreeSet::from([0]), &BTreeSet::from([1])), BTreeSet::from([0]));
+        assert_eq!(closed(&changes, BTreeSet::from([0]), &BTreeSet::from([0])), BTreeSet::new());
     }
 }

@@ -11,6 +11,9 @@ mod remap;
 mod sections;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 

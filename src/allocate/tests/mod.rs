@@ -65,6 +65,7 @@
 mod assigned;
 mod contracts;
 mod counts;
+mod edges;
 mod flow;
 pub(crate) mod generate;
 mod laws;

@@ -4,6 +4,8 @@
 mod hand;
 mod records;
 mod seats;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,12 @@
-//! The sum of seven days over a school made here, night after night (P10); and each row of the guard's table ([`table`]).
+//! The sum of seven days over a school made here, night after night (P10); each row of the guard's table ([`table`]); what
+//! counts as lost ([`losses`]), what a mode keeps back ([`kept`]) and when one is proposed ([`season`]).
 
+mod cleared;
+mod kept;
+mod losses;
+mod season;
 mod table;
+mod weighed;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{blank, feed_of, night, source};
-use crate::guard::{Circumstances, Fleet, Limit, Settings, review};
+use crate::guard::{Circumstances, Cleared, Fleet, Keep, Limit, Settings, review};
 use crate::model::{
     Baseline, Class, DistrictMode, Enrollment, HoldRecord, Kind, ModeEntry, Modes, Org, Personal, Pool, RecentLoss,
     Record, Role, RoleName, Roster, Seat, SeatState, SourceId, User,
@@ -14,7 +14,7 @@ use crate::snapshot::Builder;
 
 /// Students of one school and its classes, in which they are enrolled by turns.
 #[derive(Clone, Copy)]
-struct Size {
+pub(super) struct Size {
     students: usize,
     classes: usize,
 }
@@ -62,13 +62,13 @@ fn enrollment(user: &User, class: &Class) -> Enrollment {
 }
 
 /// A district of such schools.
-struct Town {
-    records: Vec<Record>,
-    baseline: Baseline,
+pub(super) struct Town {
+    pub(super) records: Vec<Record>,
+    pub(super) baseline: Baseline,
 }
 
 impl Town {
-    fn of(schools: &[Size]) -> Self {
+    pub(super) fn of(schools: &[Size]) -> Self {
         let mut records = Vec::new();
         for (school, size) in schools.iter().enumerate() {
             let (id, name, org_type) = (format!("S{school}").into(), "School".to_owned(), "school".to_owned());
@@ -89,7 +89,7 @@ impl Town {
     }
 
     /// Everyone has a seat of `math`.
-    fn with_seats(mut self) -> Self {
+    pub(super) fn with_seats(mut self) -> Self {
         let text = "[[product]]\ncode = \"math\"\nname = \"Math\"\naudience = \"student\"\nbasis = \"active\"\n\n\
                     [[subscription]]\nid = \"SUB\"\ndistrict = \"oak\"\nproduct = \"math\"\nseats = 5000\n\
                     starts_on = 2025-07-01\nexpires_on = 2026-06-30\nlicensed_to = \"Oak\"\n";
@@ -109,6 +109,26 @@ impl Town {
             self.baseline.seats.insert(("math".into(), user.clone()), seat);
         }
         self
+    }
+
+    /// Another record, of the store and of the feed.
+    pub(super) fn add(&mut self, record: Record) {
+        self.baseline.roster.put(record.clone());
+        self.records.push(record);
+    }
+
+    /// Every record otherwise, in the store and in the feed.
+    pub(super) fn edit(&mut self, edit: impl FnMut(&mut Record)) {
+        self.records.iter_mut().for_each(edit);
+        self.records.iter().cloned().for_each(|record| self.baseline.roster.put(record));
+    }
+
+    /// Tonight's review if the feed has `records`.
+    pub(super) fn cleared(&self, records: impl IntoIterator<Item = Record>, keep: Keep) -> Cleared {
+        let snapshot = feed_of(records, night(1));
+        let plan = plan::make(&self.baseline, Cause::Snapshot(&snapshot), night(1)).unwrap();
+        let circumstances = Circumstances { snapshot: Some(&snapshot), keep, ..Circumstances::default() };
+        review(plan, &self.baseline, &Settings::default(), circumstances).unwrap()
     }
 
     /// What tonight holds if the feed has `records`.
@@ -132,7 +152,7 @@ impl Town {
     }
 
     /// The records without the first `n` that `is` picks.
-    fn without(&self, n: usize, is: impl Fn(&Record) -> bool) -> Vec<Record> {
+    pub(super) fn without(&self, n: usize, is: impl Fn(&Record) -> bool) -> Vec<Record> {
         let mut left = n;
         let mut keep = |record: &&Record| {
             let goes = left > 0 && is(record);
@@ -145,7 +165,7 @@ impl Town {
     }
 
     /// The records with the first `n` users of a school (or of all) changed by `edit`.
-    fn changed(&self, n: usize, school: Option<&str>, edit: impl Fn(&mut User)) -> Vec<Record> {
+    pub(super) fn changed(&self, n: usize, school: Option<&str>, edit: impl Fn(&mut User)) -> Vec<Record> {
         let (mut left, mut records) = (n, self.records.clone());
         for record in &mut records {
             if let Record::User(user) = record
@@ -190,7 +210,7 @@ fn is_user_of(record: &Record, school: &str) -> bool {
     matches!(record, Record::User(user) if user.roles[0].org.as_str() == school)
 }
 
-fn size(students: usize, classes: usize) -> Size {
+pub(super) fn size(students: usize, classes: usize) -> Size {
     Size { students, classes }
 }
 
@@ -305,6 +325,24 @@ fn records_of_one_kind_changed() {
         row("school:S0/users/changed", settings.school_changed, students, |n| {
             town.holds(town.changed(n, Some("S0"), rename))
         });
+    }
+    for students in [80, 200] {
+        let town = Town::of(&[size(students, 10), size(600, 10)]);
+        for (school, of) in [("S0", students), ("S1", 600)] {
+            row(&format!("school:{school}/enrollments/changed"), settings.school_changed, of, |n| {
+                let (mut left, mut records) = (n, town.records.clone());
+                for record in &mut records {
+                    if let Record::Enrollment(it) = record
+                        && it.school == Some(school.into())
+                        && left > 0
+                    {
+                        (it.primary, it.school) = (Some(true), None);
+                        left -= 1;
+                    }
+                }
+                town.holds(records)
+            });
+        }
     }
     for students in [15, 30] {
         let town = Town::of(&spread(students, 0, 20));
@@ -458,6 +496,26 @@ fn rows_that_cannot_be_used() {
     }
 }
 
+/// Rows without even an id: any record of their kind may be the one meant, so none of it is removed (P11).
+#[test]
+fn rows_that_do_not_say_whose_they_are() {
+    let town = Town::of(&[size(200, 10)]);
+    let one = |it: &Record| matches!(it, Record::User(user) if user.id == user_id(0));
+    let enrolled = |it: &Record| matches!(it, Record::Enrollment(it) if it.user == user_id(1));
+    let feed = town.records.iter().filter(|it| !one(it) && !enrolled(it)).cloned();
+    let spoiled = |builder: &mut Builder| builder.unusable_without_id(Kind::Users, "missing_id", "no id");
+    let holds = town.holds_of(feed.clone(), spoiled, None);
+    let told: Vec<_> = holds.iter().map(|it| (it.group.as_str(), it.count, it.limit.as_str())).collect();
+    assert_eq!(told, [("district/users/invalid", 1, "rows without a usable id")]);
+    assert_eq!(holds[0].affected, 1, "the enrollment of another goes");
+    let all_users = town.records.iter().filter(|it| !enrolled(it)).cloned();
+    assert_eq!(town.holds_of(all_users, spoiled, None), [], "nobody goes");
+}
+
+fn user_id(index: usize) -> SourceId {
+    user(0, index).id
+}
+
 /// Ids removed and added that match by strong keys, per district: over 5 % (P16).
 #[test]
 fn ids_that_were_renumbered() {
@@ -477,10 +535,14 @@ fn a_snapshot_of_somebody_else() {
         [(49, 10, false), (50, 25, false), (50, 24, true), (400, 200, false), (400, 199, true)]
     {
         let town = Town::of(&[size(students, 0)]);
-        let holds = town.holds(town.without(students - common, |it| matches!(it, Record::User(_))));
+        let new = Record::User(user(0, students));
+        let left = town.without(students - common, |it| matches!(it, Record::User(_)));
+        let holds = town.holds(left.into_iter().chain([new]));
         assert_eq!(found(&holds, "district/snapshot").is_some(), held, "{common} of {students}: {holds:?}");
         if held {
             assert_eq!(holds.len(), 1, "nothing else is weighed");
+            let lost = u64::try_from(students - common).unwrap();
+            assert_eq!((holds[0].count, holds[0].of), (lost, u64::try_from(students).unwrap()));
         }
     }
 }
@@ -501,6 +563,8 @@ fn what_all_districts_release_together() {
             held.then_some((all, usual, 2)),
             "{usual} {all}: {holds:?}"
         );
+        let words = "in all districts over 3 times a usual day and over 1000; until it is acknowledged";
+        assert_eq!(hold.map(|it| it.limit.as_str()), held.then_some(words));
     }
     let tripped = Some(Fleet { released: 0, usual: 0, tripped: true });
     assert!(found(&town.holds_of(disabled(1), |_| {}, tripped), "fleet/released").is_some(), "until acknowledged");
@@ -514,10 +578,7 @@ fn what_trips_holds_nothing_else() {
     let mut records = town.without(11, |it| is_user_of(it, "S0"));
     records.retain(|it| !matches!(it, Record::User(it) if it.id == user(1, 0).id));
     records.push(Record::User(user(0, 500)));
-    let snapshot = feed_of(records, night(1));
-    let plan = plan::make(&town.baseline, Cause::Snapshot(&snapshot), night(1)).unwrap();
-    let circumstances = Circumstances { snapshot: Some(&snapshot), ..Circumstances::default() };
-    let cleared = review(plan, &town.baseline, &Settings::default(), circumstances).unwrap();
+    let cleared = town.cleared(records, Keep::Nothing);
     let applied: BTreeSet<String> = cleared.applied().map(|it| it.id.clone()).collect();
     assert_eq!(applied, BTreeSet::from([user(0, 500).id.to_string(), user(1, 0).id.to_string()]));
     assert_eq!(cleared.held().count(), 11);
