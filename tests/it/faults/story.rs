@@ -61,8 +61,9 @@ impl School {
 
 /// The children of an export.
 pub(super) fn listed(files: &Files) -> Vec<String> {
-    let ids = files["users.csv"].lines().filter(|line| line.starts_with("child-") && !line.contains("tobedeleted"));
-    ids.map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    let rows = files.get("users.csv").into_iter().flat_map(|text| text.lines());
+    let rows = rows.filter(|line| line.starts_with("child-") && !line.contains("tobedeleted"));
+    rows.map(|line| line.split(',').next().unwrap().to_owned()).collect()
 }
 
 /// What someone was told.
