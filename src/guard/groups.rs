@@ -253,19 +253,14 @@ impl Watch<'_> {
             }
             Kind::Enrollments => {
                 // Those of a user follow each other, and most are of one school.
-                let mut run: Option<(&SourceId, u64)> = None;
-                for school in roster.enrollments.values().filter_map(|it| self.schools.of_enrollment(it)) {
-                    match &mut run {
-                        Some((last, count)) if *last == school => *count += 1,
-                        _ => {
-                            if let Some((last, count)) = run.replace((school, 1)) {
-                                *rows.entry(last).or_default() += count;
-                            }
-                        }
+                let schools = roster.enrollments.values().filter_map(|it| self.schools.of_enrollment(it));
+                let mut schools = schools.peekable();
+                while let Some(school) = schools.next() {
+                    let mut run = 1;
+                    while schools.next_if_eq(&school).is_some() {
+                        run += 1;
                     }
-                }
-                if let Some((last, count)) = run {
-                    *rows.entry(last).or_default() += count;
+                    *rows.entry(school).or_default() += run;
                 }
             }
             Kind::Schools | Kind::Sessions | Kind::Courses => {}

@@ -33,9 +33,13 @@ impl Window {
     pub(super) fn before(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Self {
         let today = plan.as_of.date_in(baseline.state.time_zone);
         let oldest = today.checked_sub_days(DAYS).unwrap_or(today);
-        let recent = baseline.recent.iter().filter(|it| it.on >= oldest);
-        let here = Here::of(plan, baseline, lasting);
+        let mut recent = baseline.recent.iter().filter(|it| it.on >= oldest).peekable();
         let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+        if recent.peek().is_none() {
+            // Nothing is to be looked up, and a first load brings millions.
+            return Self(counts);
+        }
+        let here = Here::of(plan, baseline, lasting);
         for loss in recent.filter(|it| !here.has(it)) {
             let scopes = loss.schools.iter().map(school_scope).chain(["district".to_owned()]);
             for scope in scopes {

@@ -31,9 +31,9 @@ pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: 
         mentioned: BTreeSet::new(),
     };
     let roster = &baseline.roster;
-    scan.kind(&Told::new(&snapshot.schools, &[], &roster.schools));
-    scan.kind(&Told::new(&snapshot.sessions, &[], &roster.sessions));
-    scan.kind(&Told::new(&snapshot.courses, &[], &roster.courses));
+    scan.kind(&snapshot.schools(roster));
+    scan.kind(&snapshot.sessions(roster));
+    scan.kind(&snapshot.courses(roster));
     let classes = sections::following(baseline, snapshot);
     scan.kind(&Told::new(&classes.seen, snapshot.hits(Kind::Classes), &roster.classes));
     scan.replaced = scan.found.changes.iter().filter(|it| it.replaces()).map(|it| it.id.clone()).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{Class, Course, Enrollment, Kind, Org, Roster, RosterRecord, Session, SourceId, User, Warning};
 use crate::snapshot::told::Lookup;
-use crate::snapshot::{Presence, Seen, Snapshot, Told};
+use crate::snapshot::{Presence, Snapshot, Told};
 
 /// A needed collection came empty although the store has rows of it (P1).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,18 +51,7 @@ impl Snapshot {
 
     /// How many records of a kind it mentions as present, usable or not.
     fn mentions(&self, kind: Kind) -> usize {
-        fn present<T: RosterRecord>(seen: &Seen<T>) -> usize {
-            seen.values().filter(|it| !matches!(it, Presence::Gone)).count()
-        }
-        let read = match kind {
-            Kind::Schools => present(&self.schools),
-            Kind::Sessions => present(&self.sessions),
-            Kind::Courses => present(&self.courses),
-            Kind::Classes => present(&self.classes),
-            Kind::Users => present(&self.users),
-            Kind::Enrollments => present(&self.enrollments),
-        };
-        read + self.recognized_of(kind)
+        self.tally(kind, Presence::is_sent)
     }
 }
 
@@ -170,9 +159,9 @@ pub(super) struct There<'a> {
 impl<'a> There<'a> {
     pub(super) fn new(snapshot: &'a Snapshot, stored: &'a Roster) -> Self {
         Self {
-            schools: Told::new(&snapshot.schools, &[], &stored.schools).lookup(),
-            sessions: Told::new(&snapshot.sessions, &[], &stored.sessions).lookup(),
-            courses: Told::new(&snapshot.courses, &[], &stored.courses).lookup(),
+            schools: snapshot.schools(stored).lookup(),
+            sessions: snapshot.sessions(stored).lookup(),
+            courses: snapshot.courses(stored).lookup(),
             classes: snapshot.classes(stored).lookup(),
             users: snapshot.users(stored).lookup(),
         }

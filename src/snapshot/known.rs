@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Class, Enrollment, Kind, KnownRows, Layers, Roster, RosterRecord, RowMark, User, View};
+use crate::model::{
+    Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Session, User, View,
+};
 use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
 
 /// Kinds that have so many rows that it pays.
@@ -77,9 +79,9 @@ impl Snapshot {
             return None;
         }
         // A row that stands for a record pointed to nothing that was missing then.
-        let any_gone = Told::new(&self.schools, &[], &roster.schools).misses_any()
-            || Told::new(&self.sessions, &[], &roster.sessions).misses_any()
-            || Told::new(&self.courses, &[], &roster.courses).misses_any()
+        let any_gone = self.schools(roster).misses_any()
+            || self.sessions(roster).misses_any()
+            || self.courses(roster).misses_any()
             || classes.misses_any()
             || users.misses_any();
         let mut warnings = check::Warnings::from(self.warnings.clone());
@@ -87,7 +89,22 @@ impl Snapshot {
         Some(Cow::Owned(Self { warnings: warnings.into(), ..self.clone() }))
     }
 
-    /// What it says of classes, beside those of the store.
+    /// What it says of orgs, beside those of the store.
+    pub fn schools<'a>(&'a self, roster: &'a Roster) -> Told<'a, Org> {
+        Told::new(&self.schools, self.hits(Kind::Schools), &roster.schools)
+    }
+
+    /// The same of sessions.
+    pub fn sessions<'a>(&'a self, roster: &'a Roster) -> Told<'a, Session> {
+        Told::new(&self.sessions, self.hits(Kind::Sessions), &roster.sessions)
+    }
+
+    /// The same of courses.
+    pub fn courses<'a>(&'a self, roster: &'a Roster) -> Told<'a, Course> {
+        Told::new(&self.courses, self.hits(Kind::Courses), &roster.courses)
+    }
+
+    /// The same of classes.
     pub fn classes<'a>(&'a self, roster: &'a Roster) -> Told<'a, Class> {
         Told::new(&self.classes, self.hits(Kind::Classes), &roster.classes)
     }

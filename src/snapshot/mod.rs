@@ -21,7 +21,7 @@ use crate::model::{
 };
 
 /// What a snapshot says of one record.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Presence<T> {
     /// Present, and byte for byte what the store has.
     Unchanged,
@@ -34,11 +34,21 @@ pub enum Presence<T> {
 }
 
 impl<T> Presence<T> {
-    /// The same of a borrowed record.
-    pub fn as_ref(&self) -> Presence<&T> {
+    /// Whether the source sends the record, usable or not.
+    pub fn is_sent(&self) -> bool {
+        !matches!(self, Self::Gone)
+    }
+
+    /// Whether it sends one that can be used.
+    pub fn is_usable(&self) -> bool {
+        matches!(self, Self::This(_) | Self::Unchanged)
+    }
+
+    /// The same without the record.
+    fn alone(&self) -> Presence<()> {
         match self {
             Self::Unchanged => Presence::Unchanged,
-            Self::This(record) => Presence::This(record),
+            Self::This(_) => Presence::This(()),
             Self::Unusable => Presence::Unusable,
             Self::Gone => Presence::Gone,
         }
@@ -120,23 +130,23 @@ impl Snapshot {
 
     /// How many usable records of a kind it has.
     pub fn count(&self, kind: Kind) -> u64 {
-        fn usable<T: RosterRecord>(seen: &Seen<T>) -> usize {
-            seen.values().filter(|it| matches!(it, Presence::This(_) | Presence::Unchanged)).count()
-        }
-        let read = match kind {
-            Kind::Schools => usable(&self.schools),
-            Kind::Sessions => usable(&self.sessions),
-            Kind::Courses => usable(&self.courses),
-            Kind::Classes => usable(&self.classes),
-            Kind::Users => usable(&self.users),
-            Kind::Enrollments => usable(&self.enrollments),
-        };
-        u64::try_from(read + self.recognized_of(kind)).unwrap_or(u64::MAX)
+        u64::try_from(self.tally(kind, Presence::is_usable)).unwrap_or(u64::MAX)
     }
 
-    /// How many rows of a kind came as they were.
-    fn recognized_of(&self, kind: Kind) -> usize {
-        self.hits(kind).iter().filter(|hit| **hit).count()
+    /// How many records of a kind it tells of in such a way; those that came as they were are.
+    fn tally(&self, kind: Kind, wanted: fn(&Presence<()>) -> bool) -> usize {
+        fn of<T: RosterRecord>(seen: &Seen<T>, wanted: fn(&Presence<()>) -> bool) -> usize {
+            seen.values().filter(|it| wanted(&it.alone())).count()
+        }
+        let read = match kind {
+            Kind::Schools => of(&self.schools, wanted),
+            Kind::Sessions => of(&self.sessions, wanted),
+            Kind::Courses => of(&self.courses, wanted),
+            Kind::Classes => of(&self.classes, wanted),
+            Kind::Users => of(&self.users, wanted),
+            Kind::Enrollments => of(&self.enrollments, wanted),
+        };
+        read + self.hits(kind).iter().filter(|hit| **hit).count()
     }
 
     /// Without the users who are erased, and their enrollments; a warning counts them.

@@ -16,7 +16,7 @@ pub struct Told<'a, T: RosterRecord> {
 }
 
 /// One record of the store or the snapshot: its key, what the snapshot says of it, and what the store has.
-pub type Pair<'a, T> = (&'a <T as RosterRecord>::Key, Option<Presence<&'a T>>, Option<&'a T>);
+pub type Pair<'a, T> = (&'a <T as RosterRecord>::Key, Option<&'a Presence<T>>, Option<&'a T>);
 
 impl<'a, T: RosterRecord> Told<'a, T> {
     /// `hits` says which of the `stored` records came as they were, in the order of keys; empty where none is known to have.
@@ -58,12 +58,12 @@ impl<'a, T: RosterRecord> Told<'a, T> {
 
     /// Whether the store has a record that the source does not send.
     pub(super) fn misses_any(&self) -> bool {
-        self.pairs().any(|(_, presence, stored)| stored.is_some() && !is_present(presence))
+        self.pairs().any(|(_, presence, stored)| stored.is_some() && !presence.is_some_and(Presence::is_sent))
     }
 
     /// How many records of the store the source sends.
     pub fn common(&self) -> usize {
-        self.pairs().filter(|(_, presence, stored)| stored.is_some() && is_present(*presence)).count()
+        self.pairs().filter(|(_, presence, stored)| stored.is_some() && presence.is_some_and(Presence::is_sent)).count()
     }
 
     /// Looks up what the source sends, record by record.
@@ -89,14 +89,10 @@ impl<'a, T: RosterRecord> Lookup<'a, T> {
     /// Whether the source sends the record, usable or not.
     pub(super) fn has(&self, key: &T::Key) -> bool {
         match self.told.read.get(key) {
-            Some(presence) => !matches!(presence, Presence::Gone),
+            Some(presence) => presence.is_sent(),
             None => self.missed.as_ref().is_some_and(|it| self.told.stored.contains_key(key) && !it.contains(key)),
         }
     }
-}
-
-fn is_present<T>(presence: Option<Presence<T>>) -> bool {
-    presence.is_some_and(|it| !matches!(it, Presence::Gone))
 }
 
 struct Pairs<'a, T: RosterRecord> {
@@ -114,9 +110,9 @@ impl<'a, T: RosterRecord> Iterator for Pairs<'a, T> {
             (Some((key, _)), None) | (None, Some((key, _))) => *key,
             (None, None) => return None,
         };
-        let read = self.read.next_if(|(it, _)| *it == key).map(|(_, it)| it.as_ref());
+        let read = self.read.next_if(|(it, _)| *it == key).map(|(_, it)| it);
         let stored = self.stored.next_if(|(it, _)| *it == key).map(|(_, it)| it);
         let hit = stored.is_some() && self.hits.next().copied().unwrap_or(false);
-        Some((key, if hit { Some(Presence::Unchanged) } else { read }, stored))
+        Some((key, if hit { Some(&Presence::Unchanged) } else { read }, stored))
     }
 }

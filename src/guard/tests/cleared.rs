@@ -3,23 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::table::{Town, size};
-use super::{feed_of, night};
+use super::{feed_of, night, term};
 use crate::allocate::{Allocation, SeatAction, SeatChange};
 use crate::guard::{Circumstances, Cleared, Keep, Settings, review};
-use crate::model::{Changed, Kind, Need, Personal, PlanView, Pool, Record, ReleaseReason, SeatCounts, Session};
+use crate::model::{Changed, Kind, Need, Personal, PlanView, Pool, Record, ReleaseReason, SeatCounts};
 use crate::plan::{self, Cause};
-
-fn session(id: &str, from: &str, until: &str) -> Record {
-    Record::Session(Session {
-        id: id.into(),
-        session_type: "term".to_owned(),
-        title: id.to_owned(),
-        starts_on: Some(from.parse().unwrap()),
-        ends_on: Some(until.parse().unwrap()),
-        parent: None,
-        school_year: None,
-    })
-}
 
 /// Twenty children in two classes, and tonight's feed: one is new, one is back, one has another user name, one is gone, the id of
 /// one stands for someone else, and a class is one of another term.
@@ -33,8 +21,8 @@ fn eventful() -> (Town, Vec<Record>) {
             class.sessions = vec!["fall".into()];
         }
     });
-    town.add(session("fall", "2025-08-15", "2025-12-19"));
-    town.add(session("spring", "2026-01-05", "2026-06-05"));
+    town.add(Record::Session(term("fall", ["2025-08-15", "2025-12-19"])));
+    town.add(Record::Session(term("spring", ["2026-01-05", "2026-06-05"])));
     town.baseline.archived.insert((Kind::Users, "U0-0901".to_owned()));
     let mut feed = town.records.clone();
     let mut more = Vec::new();

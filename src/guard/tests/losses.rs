@@ -3,30 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::{Town, size};
+use super::term;
 use crate::guard::Keep;
 use crate::model::{Course, Enrollment, Org, Record, Role, RoleName, Session, SourceId};
 
-fn session(id: &str, dates: Option<(&str, &str)>) -> Record {
-    Record::Session(Session {
-        id: id.into(),
-        session_type: "term".to_owned(),
-        title: id.to_owned(),
-        starts_on: dates.map(|(from, _)| from.parse().unwrap()),
-        ends_on: dates.map(|(_, until)| until.parse().unwrap()),
-        parent: None,
-        school_year: Some("2026".to_owned()),
-    })
+type Days = Option<[&'static str; 2]>;
+
+fn session(id: &str, days: Days) -> Record {
+    Record::Session(Session { school_year: Some("2026".to_owned()), ..term(id, days) })
 }
 
-fn year(dates: Option<(&str, &str)>) -> Record {
-    match session("y", dates) {
-        Record::Session(it) => Record::Session(Session { session_type: "schoolYear".to_owned(), ..it }),
-        other => other,
-    }
+fn year(days: Days) -> Record {
+    let (session_type, school_year) = ("schoolYear".to_owned(), Some("2026".to_owned()));
+    Record::Session(Session { session_type, school_year, ..term("y", days) })
 }
 
-const LONG: Option<(&str, &str)> = Some(("2025-08-15", "2026-06-05"));
-const OVER: Option<(&str, &str)> = Some(("2025-08-15", "2025-09-30"));
+const LONG: Days = Some(["2025-08-15", "2026-06-05"]);
+const OVER: Days = Some(["2025-08-15", "2025-09-30"]);
 
 fn course(code: &str) -> Record {
     Record::Course(Course {
@@ -191,14 +184,14 @@ fn the_last_class_is_the_last_one_that_lasts() {
 /// What the last snapshot had announced by its dates is no loss.
 #[test]
 fn classes_that_are_over_may_go_with_all_who_were_in_them() {
-    let gone = |dates: Option<(&str, &str)>| {
+    let gone = |dates: Days| {
         let mut town = town("");
         town.baseline.catalog = crate::model::Catalog::default();
         town.baseline.seats.clear();
         town.edit(|record| {
             if let Record::Session(it) = record {
                 (it.starts_on, it.ends_on) =
-                    (dates.map(|it| it.0.parse().unwrap()), dates.map(|it| it.1.parse().unwrap()));
+                    (dates.map(|it| it[0].parse().unwrap()), dates.map(|it| it[1].parse().unwrap()));
             }
         });
         let stays = |it: &Record| {

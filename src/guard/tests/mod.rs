@@ -16,7 +16,7 @@ use chrono::TimeDelta;
 use super::{Circumstances, Settings, review};
 use crate::model::{
     Baseline, Class, DistrictState, EndDates, Enrollment, Kind, Leaving, Org, Pool, ProductCode, Record, Role,
-    RoleName, Roster, Seat, SeatState, SourceId, SourceMark, Timestamp, User,
+    RoleName, Roster, Seat, SeatState, Session, SourceId, SourceMark, Timestamp, User,
 };
 use crate::plan::{self, Cause};
 use crate::snapshot::{Builder, Snapshot};
@@ -42,6 +42,20 @@ fn student(index: usize) -> [Record; 2] {
     let enrollment =
         Enrollment { user: user.id.clone(), class, school: None, role, primary: None, periods: Vec::new() };
     [Record::User(user), Record::Enrollment(enrollment)]
+}
+
+/// A term by its first and last day, or of unknown days.
+fn term<'a>(id: &str, days: impl Into<Option<[&'a str; 2]>>) -> Session {
+    let days = days.into();
+    Session {
+        id: id.into(),
+        session_type: "term".to_owned(),
+        title: id.to_owned(),
+        starts_on: days.map(|[from, _]| from.parse().unwrap()),
+        ends_on: days.map(|[_, until]| until.parse().unwrap()),
+        parent: None,
+        school_year: None,
+    }
 }
 
 fn standing() -> [Record; 2] {

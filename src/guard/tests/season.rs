@@ -3,22 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::table::{Town, size};
-use super::{blank, feed_of, night};
+use super::{blank, feed_of, night, term};
 use crate::guard::{Circumstances, Keep, Settings, review, year_turns};
 use crate::model::{Baseline, Date, DistrictMode, ModeEntry, Modes, Record, Roster, Session, Timestamp};
 use crate::plan::{self, Cause};
 use crate::snapshot::Snapshot;
 
-fn session(id: &str, from: &str, until: &str, year: Option<&str>) -> Record {
-    Record::Session(Session {
-        id: id.into(),
-        session_type: "term".to_owned(),
-        title: id.to_owned(),
-        starts_on: Some(from.parse().unwrap()),
-        ends_on: Some(until.parse().unwrap()),
-        parent: None,
-        school_year: year.map(str::to_owned),
-    })
+fn session(id: &str, days: [&str; 2], year: Option<&str>) -> Record {
+    Record::Session(Session { school_year: year.map(str::to_owned), ..term(id, days) })
 }
 
 fn district(sessions: impl IntoIterator<Item = Record>) -> Baseline {
@@ -44,7 +36,7 @@ const OLD: [&str; 2] = ["2025-08-15", "2026-06-05"];
 /// From three weeks before the end of the year until the day before the next one begins, or for four months.
 #[test]
 fn a_mode_is_proposed_around_the_end_of_a_school_year() {
-    let years = [session("y1", OLD[0], OLD[1], None), session("y2", "2026-08-17", "2027-06-04", None)];
+    let years = [session("y1", OLD, None), session("y2", ["2026-08-17", "2027-06-04"], None)];
     let oak = district(years.clone());
     for (day, wanted) in [
         ("2026-05-14", None),
@@ -58,7 +50,7 @@ fn a_mode_is_proposed_around_the_end_of_a_school_year() {
     }
     let why = year_turns(&oak, Timestamp::parse("2026-06-01T12:00:00Z").unwrap()).unwrap().why;
     assert_eq!(why, "the school year ends on 2026-06-05 and the next begins on 2026-08-17");
-    let late = district([years[0].clone(), session("y2", "2027-01-04", "2027-06-04", None)]);
+    let late = district([years[0].clone(), session("y2", ["2027-01-04", "2027-06-04"], None)]);
     assert!(proposed(&late, "2026-10-03").is_some());
     assert_eq!(proposed(&late, "2026-10-04"), None);
     assert_eq!(proposed(&district([years[0].clone()]), "2026-06-05"), None, "no next year is known");
@@ -80,7 +72,7 @@ fn a_mode_is_proposed_around_the_end_of_a_school_year() {
 #[test]
 fn the_next_term_is_of_the_next_year_after_a_long_break_or_by_its_word() {
     let next = |from: &str, old: Option<&str>, new: Option<&str>| {
-        let oak = district([session("t1", OLD[0], OLD[1], old), session("t2", from, "2027-06-04", new)]);
+        let oak = district([session("t1", OLD, old), session("t2", [from, "2027-06-04"], new)]);
         proposed(&oak, OLD[1]).is_some()
     };
     let (month, longer) = ("2026-07-05", "2026-07-06");
@@ -96,10 +88,10 @@ fn the_next_term_is_of_the_next_year_after_a_long_break_or_by_its_word() {
     }
     // Of several terms that have begun the one that ends last is the year; of several that come the first is the next.
     let terms = [
-        session("t0", "2025-08-15", "2025-12-19", None),
-        session("t1", OLD[0], OLD[1], None),
-        session("t2", "2026-09-01", "2027-01-15", None),
-        session("t3", "2026-08-17", "2027-06-04", None),
+        session("t0", ["2025-08-15", "2025-12-19"], None),
+        session("t1", OLD, None),
+        session("t2", ["2026-09-01", "2027-01-15"], None),
+        session("t3", ["2026-08-17", "2027-06-04"], None),
     ];
     assert_eq!(proposed(&district(terms), OLD[1]), Some(days(OLD[1], "2026-08-17")));
 }
@@ -119,7 +111,7 @@ fn mode(mode: DistrictMode, from: Option<Date>) -> Modes {
 
 #[test]
 fn nothing_is_proposed_where_a_mode_counts_or_is_planned() {
-    let mut oak = district([session("y1", OLD[0], OLD[1], None), session("y2", "2026-08-17", "2027-06-04", None)]);
+    let mut oak = district([session("y1", OLD, None), session("y2", ["2026-08-17", "2027-06-04"], None)]);
     oak.modes = mode(DistrictMode::NoRemovals, None);
     assert_eq!(proposed(&oak, OLD[1]), None);
     oak.modes = mode(DistrictMode::PlanOnly, Some("2026-07-01".parse().unwrap()));
@@ -208,7 +200,7 @@ fn who_leaves_with_the_old_year_counts_neither_way() {
 fn with_a_new_year_in_sight_the_mode_lasts_until_it_begins() {
     let mut ten = town(10, 10, "03");
     for (id, from, until) in [("y1", "2024-08-15", "2025-06-05"), ("y2", "2025-10-20", "2026-06-05")] {
-        ten.add(session(id, from, until, None));
+        ten.add(session(id, [from, until], None));
     }
     let why = "10 of 10 classes are gone, and a new school year begins on 2025-10-20: this looks like a rollover";
     assert_eq!(rollover(&ten, 10, 0, "04"), Some(format!("{why} until 2025-10-20")));
@@ -236,7 +228,7 @@ fn nothing_is_proposed_for_a_first_sync_or_where_nothing_was_pulled() {
     let mut ten = town(10, 10, "03");
     let feed = feed_of(ten.without(10, |it| matches!(it, Record::Class(_))), night(1));
     for (id, from, until) in [("y1", "2024-08-15", "2025-06-05"), ("y2", "2025-10-20", "2026-06-05")] {
-        ten.add(session(id, from, until, None));
+        ten.add(session(id, [from, until], None));
     }
     let proposes = |town: &Town, snapshot: Option<&Snapshot>| {
         let plan = plan::make(&town.baseline, Cause::Snapshot(&feed), night(1)).unwrap();

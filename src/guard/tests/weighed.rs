@@ -3,24 +3,16 @@
 
 use std::collections::BTreeSet;
 
-use super::night;
 use super::table::{Town, size};
+use super::{night, term};
 use crate::guard::{Cleared, Keep};
 use crate::model::{
     Class, CountBy, Decision, Enrollment, Kind, Leaving, RecentLoss, Record, RoleName, RosterRecord, Session, SourceId,
     User, Verdict,
 };
 
-fn session(id: &str, title: &str, [from, until]: [&str; 2]) -> Record {
-    Record::Session(Session {
-        id: id.into(),
-        session_type: "term".to_owned(),
-        title: title.to_owned(),
-        starts_on: Some(from.parse().unwrap()),
-        ends_on: Some(until.parse().unwrap()),
-        parent: None,
-        school_year: None,
-    })
+fn session(id: &str, title: &str, days: [&str; 2]) -> Record {
+    Record::Session(Session { title: title.to_owned(), ..term(id, days) })
 }
 
 const FALL: [&str; 2] = ["2025-08-15", "2025-12-19"];

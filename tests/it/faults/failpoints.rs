@@ -9,8 +9,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
+use rosterd::audit::Entry;
 use rosterd::model::{DistrictId, Pool, RunStatus, Timestamp};
-use rosterd::store::{AuditFilter, RunFilter};
+use rosterd::store::RunFilter;
 
 use super::story::{self, School, at};
 use crate::support::db::{Backend, Fresh};
@@ -60,17 +61,12 @@ impl End {
         let text = |(product, user): &(rosterd::model::ProductCode, rosterd::model::SourceId)| {
             (product.to_string(), user.to_string())
         };
-        let filter = AuditFilter { district: Some(DistrictId::new(DISTRICT)), ..AuditFilter::default() };
-        let mut stream = desk.store().audit_stream(filter).await.unwrap();
-        let mut audit = Vec::new();
-        while let Some(page) = stream.next_page().await.unwrap() {
-            audit.extend(page.into_iter().map(|it| (it.action, if it.entity == "run" { it.entity } else { it.id })));
-        }
+        let told = |it: Entry| (it.action, if it.entity == "run" { it.entity } else { it.id });
         Self {
             users: baseline.roster.users.keys().map(ToString::to_string).collect(),
             seats: baseline.seats.iter().map(|(key, seat)| (text(key), seat.pool.clone())).collect(),
             waiting: baseline.waiting.iter().map(|(key, place)| (text(key), place.position)).collect(),
-            audit,
+            audit: desk.audit().await.into_iter().map(told).collect(),
         }
     }
 }

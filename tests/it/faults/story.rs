@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate};
 use rosterd::allocate;
 use rosterd::model::{DistrictId, RunRecord, RunStatus, Timestamp};
-use rosterd::store::{AuditFilter, StoreError};
+use rosterd::store::StoreError;
 use sqlx::Connection;
 
 use crate::support::chance::Chance;
@@ -112,7 +112,9 @@ pub(super) async fn play(fresh: Fresh, school: &School, told: impl Fn(usize)) ->
     let nothing_left = run.error.as_ref().is_some_and(|it| it.starts_with("there is nothing left of run"));
     assert!(run.status == RunStatus::Applied || nothing_left, "{run:#?}");
     note(&mut story, &desk, run, &told).await;
-    story.hashes = hashes(&desk).await;
+    let entries = desk.audit().await;
+    assert!(entries.iter().zip(1..).all(|(entry, n)| entry.seq == n), "entries are numbered from 1 without a gap");
+    story.hashes = entries.into_iter().map(|it| it.hash).collect();
     (desk.close().await, story)
 }
 
@@ -120,17 +122,6 @@ async fn note(story: &mut Story, desk: &Desk, run: RunRecord, told: &impl Fn(usi
     let audit = desk.store().district(&DistrictId::new(DISTRICT)).await.unwrap().audit_seq;
     story.told.push(Told { run, audit });
     told(story.told.len() - 1);
-}
-
-async fn hashes(desk: &Desk) -> Vec<String> {
-    let filter = AuditFilter { district: Some(DistrictId::new(DISTRICT)), ..AuditFilter::default() };
-    let mut stream = desk.store().audit_stream(filter).await.unwrap();
-    let mut hashes = BTreeMap::new();
-    while let Some(page) = stream.next_page().await.unwrap() {
-        hashes.extend(page.into_iter().map(|it| (it.seq, it.hash)));
-    }
-    assert!(hashes.keys().zip(1..).all(|(seq, n)| *seq == n), "entries are numbered from 1 without a gap");
-    hashes.into_values().collect()
 }
 
 /// What is wrong with a store that someone's power was cut under.

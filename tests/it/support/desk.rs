@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::NaiveDate;
 use rosterd::allocate::{self, License};
+use rosterd::audit::Entry;
 use rosterd::clock::Clock;
 use rosterd::config;
 use rosterd::decide::Ask;
@@ -20,7 +21,7 @@ use rosterd::model::{Baseline, DistrictId, Leaving, RunId, RunRecord, Seat, Time
 use rosterd::revert;
 use rosterd::schedule::catalog;
 use rosterd::schedule::worker::Office;
-use rosterd::store::{NewRequest, Queue, QueueError, Store, StoreError};
+use rosterd::store::{AuditFilter, NewRequest, Queue, QueueError, Store, StoreError};
 
 use crate::support::db::{Backend, Fresh};
 
@@ -269,6 +270,17 @@ impl Desk {
         let done = rosterd::erase::expire(&self.office.store, &self.office.settings.privacy, now).await.unwrap();
         assert!(matches!(done, Some(rosterd::store::Expired::Done(_))), "{now}: {done:?}");
         self.known.replace(None);
+    }
+
+    /// Every entry of the audit, from the first on.
+    pub(crate) async fn audit(&self) -> Vec<Entry> {
+        let filter = AuditFilter { district: Some(DistrictId::new(DISTRICT)), ..AuditFilter::default() };
+        let mut stream = self.office.store.audit_stream(filter).await.unwrap();
+        let mut entries = Vec::new();
+        while let Some(page) = stream.next_page().await.unwrap() {
+            entries.extend(page);
+        }
+        entries
     }
 
     /// The audit's chain, and its fold against the store.
