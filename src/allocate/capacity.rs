@@ -85,6 +85,18 @@ pub(super) fn of_district<'a>(catalog: &'a Catalog, district: &DistrictId) -> Ve
 
 /// What the district of `input` may use of `product`.
 pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
+    with(input, product, |outside| {
+        let counted = of_product(input.seats, product).filter(|seat| !seat.bridged && !outside.contains(&seat.pool));
+        u64::try_from(counted.count()).unwrap_or(u64::MAX)
+    })
+}
+
+/// The same where `in_use` counts the seats in use, bridged ones left out, of all pools but those it is given.
+pub(super) fn with<'a>(
+    input: Input<'a>,
+    product: &ProductCode,
+    in_use: impl Fn(&BTreeSet<&Pool>) -> u64,
+) -> Capacity<'a> {
     let contract = Contract::new(input, product);
     let coverage = contract.coverage();
     let full = contract.counting();
@@ -108,11 +120,7 @@ pub(super) fn of<'a>(input: Input<'a>, product: &ProductCode) -> Capacity<'a> {
     };
     let rooms = rooms(input, &contract, &in_force);
     let sites: BTreeSet<&Pool> = rooms.iter().filter(|room| !room.counted).map(|room| &room.pool).collect();
-    let in_use = || {
-        let counted = of_product(input.seats, product).filter(|seat| !seat.bridged && !sites.contains(&seat.pool));
-        u64::try_from(counted.count()).unwrap_or(u64::MAX)
-    };
-    let began = |it: &Subscription| input.remembered.grace.get(&it.id).copied().unwrap_or_else(in_use);
+    let began = |it: &Subscription| input.remembered.grace.get(&it.id).copied().unwrap_or_else(|| in_use(&sites));
     let grace_began: Vec<(SubscriptionId, u64)> = grace.iter().map(|it| (it.id.clone(), began(it))).collect();
     let total = match coverage {
         Coverage::NotActivated => Seats::Count(0),

@@ -11,8 +11,9 @@ use crate::model::{
 };
 
 use super::Input;
-use super::capacity::{self, Capacity, Coverage, of_product, range};
+use super::capacity::{self, Capacity, Coverage};
 use super::contract;
+use super::tallies::{Tallies, Tally};
 
 /// Days back in which a use makes a seat recently active (S3.17).
 pub const RECENTLY_ACTIVE_DAYS: i64 = 30;
@@ -119,62 +120,40 @@ pub struct License {
     pub assigned_if_merged: Option<u64>,
 }
 
-/// Seats of one pool, counted.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    assigned: u64,
-    bridged: u64,
-    recent: u64,
-    waiting: u64,
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        self.assigned += other.assigned;
-        self.bridged += other.bridged;
-        self.recent += other.recent;
-        self.waiting += other.waiting;
-    }
-}
-
 /// The rows of every product the district has bought or has seats of, by product; with `by_school` the sum is followed by
 /// a row for each school with an allotment and one for the unallotted rest.
 pub fn licenses(baseline: &Baseline, as_of: Timestamp, by_school: bool) -> Vec<License> {
-    let students = baseline.roster.users.values().filter(|user| is_active_student(user)).count();
-    let merged = crate::identity::merged(baseline);
-    rows(Input::of(baseline, as_of), u64::try_from(students).unwrap_or(u64::MAX), Some(&merged), by_school)
+    Tallies::of(baseline).licenses(Input::of(baseline, as_of), by_school)
 }
 
-/// The same of what an allocation leads to, for a district with so many active students; it is not told what would be if
-/// accounts were merged. Of the roster the schools are looked at and nothing else.
-pub fn licenses_of(input: Input<'_>, students: u64, by_school: bool) -> Vec<License> {
-    rows(input, students, None, by_school)
-}
-
-fn rows(
-    input: Input<'_>,
-    students: u64,
-    merged: Option<&BTreeMap<SourceId, SourceId>>,
-    by_school: bool,
-) -> Vec<License> {
-    let bought = capacity::of_district(input.catalog, &input.state.id);
-    let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
-    products.extend(capacity::products_of(input.seats));
-    let mut rows = Vec::new();
-    for product in products {
-        let capacity = capacity::of(input, product);
-        let by_account = input.catalog.products.get(product).is_none_or(|it| it.count_by == CountBy::Account);
-        let merged = merged.filter(|_| by_account);
-        let shown = Shown { input, product, capacity: &capacity, students, merged };
-        rows.extend(shown.rows(by_school));
+impl Tallies {
+    /// The same from what was counted. Of `input` the contract, what the last allocation left to remember, and of the roster the
+    /// schools are looked at and nothing else.
+    pub fn licenses(&self, input: Input<'_>, by_school: bool) -> Vec<License> {
+        let bought = capacity::of_district(input.catalog, &input.state.id);
+        let mut products: BTreeSet<&ProductCode> = bought.iter().map(|it| &it.product).collect();
+        products.extend(self.seated());
+        let mut rows = Vec::new();
+        for product in products {
+            let in_use = |outside: &BTreeSet<&Pool>| {
+                let counted = self.pools(product).filter(|(pool, _)| !outside.contains(pool));
+                counted.map(|(_, tally)| tally.assigned).sum()
+            };
+            let capacity = capacity::with(input, product, in_use);
+            rows.extend(Shown { input, product, capacity: &capacity, tallies: self }.rows(by_school));
+        }
+        rows
     }
-    rows
 }
 
 /// Whether a seat was used so lately that it counts as recently active (S3.16, S3.17).
 pub fn recently_used(seat: &Seat, as_of: Timestamp) -> bool {
-    let since = as_of.plus(TimeDelta::days(-RECENTLY_ACTIVE_DAYS));
-    seat.last_used_at.is_some_and(|used| used >= since)
+    seat.last_used_at.is_some_and(|used| used >= recent_since(as_of))
+}
+
+/// The first instant at which a use counts.
+pub(super) fn recent_since(as_of: Timestamp) -> Timestamp {
+    as_of.plus(TimeDelta::days(-RECENTLY_ACTIVE_DAYS))
 }
 
 /// Whether a user counts for the default threshold (S4.9).
@@ -191,24 +170,46 @@ fn default_threshold(students: u64) -> u64 {
     }
 }
 
+/// Seats of some pools, counted for one instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    assigned: u64,
+    bridged: u64,
+    recent: u64,
+    waiting: u64,
+}
+
+impl Sum {
+    fn of(tally: &Tally, as_of: Timestamp) -> Self {
+        let Tally { assigned, bridged, waiting, .. } = *tally;
+        Self { assigned, bridged, waiting, recent: tally.recent(as_of) }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.assigned += other.assigned;
+        self.bridged += other.bridged;
+        self.recent += other.recent;
+        self.waiting += other.waiting;
+    }
+}
+
 /// One product's numbers.
 struct Shown<'a, 'b> {
     input: Input<'a>,
     product: &'b ProductCode,
     capacity: &'b Capacity<'a>,
-    students: u64,
-    /// Accounts that are likely of one person, where the product counts each.
-    merged: Option<&'b BTreeMap<SourceId, SourceId>>,
+    tallies: &'b Tallies,
 }
 
 impl Shown<'_, '_> {
     fn rows(&self, by_school: bool) -> Vec<License> {
-        let tallies = self.tallies();
+        let pools: BTreeMap<&Pool, Sum> =
+            self.tallies.pools(self.product).map(|(pool, it)| (pool, Sum::of(it, self.input.as_of))).collect();
         let sites: BTreeSet<&Pool> = self.capacity.rooms.iter().filter(|it| !it.counted).map(|it| &it.pool).collect();
-        let mut sum = Tally::default();
-        for (pool, tally) in &tallies {
+        let mut sum = Sum::default();
+        for (pool, it) in &pools {
             let outside = sites.contains(pool);
-            sum.add(if outside { Tally { waiting: tally.waiting, ..Tally::default() } } else { *tally });
+            sum.add(if outside { Sum { waiting: it.waiting, ..Sum::default() } } else { *it });
         }
         let total = number(self.capacity.total);
         let threshold = self.threshold();
@@ -217,72 +218,53 @@ impl Shown<'_, '_> {
             row.assigned_if_merged = self.if_merged(|pool| !sites.contains(pool));
         }
         if by_school {
-            rows.extend(self.pools(&tallies, threshold));
+            rows.extend(self.pools(&pools, threshold));
         }
         rows
     }
 
     /// One row per allotment and one for the rest; a pool that lost its allotment since the last allocation is shown while
     /// it has seats.
-    fn pools(&self, tallies: &BTreeMap<Pool, Tally>, threshold: u64) -> Vec<License> {
-        let mut pools: BTreeMap<&Pool, Seats> = tallies.keys().map(|pool| (pool, Seats::Count(0))).collect();
+    fn pools(&self, counted: &BTreeMap<&Pool, Sum>, threshold: u64) -> Vec<License> {
+        let mut pools: BTreeMap<&Pool, Seats> = counted.keys().map(|pool| (*pool, Seats::Count(0))).collect();
         pools.extend(self.capacity.rooms.iter().map(|room| (&room.pool, room.seats)));
         let whole = number(self.capacity.total);
         pools
             .into_iter()
             .map(|(pool, seats)| {
                 let total = number(seats);
-                let tally = tallies.get(pool).copied().unwrap_or_default();
+                let sum = counted.get(pool).copied().unwrap_or_default();
                 let share = match (total, whole) {
                     (Some(part), Some(whole)) if whole > 0 => (threshold * part).div_ceil(whole),
                     (Some(part), None) => threshold.min(part / 10),
                     _ => 0,
                 };
                 let row = match pool {
-                    Pool::School(id) => self.row(Scope::School, Some(id.clone()), total, tally, share),
-                    Pool::District => self.row(Scope::District, None, total, tally, share),
+                    Pool::School(id) => self.row(Scope::School, Some(id.clone()), total, sum, share),
+                    Pool::District => self.row(Scope::District, None, total, sum, share),
                 };
                 License { assigned_if_merged: self.if_merged(|other| other == pool), ..row }
             })
             .collect()
     }
 
-    fn tallies(&self) -> BTreeMap<Pool, Tally> {
-        let mut tallies: BTreeMap<Pool, Tally> = BTreeMap::new();
-        for seat in of_product(self.input.seats, self.product) {
-            let tally = tallies.entry(seat.pool.clone()).or_default();
-            if seat.bridged {
-                tally.bridged += 1;
-            } else {
-                tally.assigned += 1;
-                tally.recent += u64::from(recently_used(seat, self.input.as_of));
-            }
-        }
-        for (_, place) in range(self.input.waiting, self.product) {
-            tallies.entry(place.short_of.clone()).or_default().waiting += 1;
-        }
-        tallies
-    }
-
-    /// Seats in use of some pools, each person counted once.
+    /// Seats in use of some pools, each person counted once, where the product counts each account.
     fn if_merged(&self, wanted: impl Fn(&Pool) -> bool) -> Option<u64> {
-        let merged = self.merged?;
-        let seats = of_product(self.input.seats, self.product).filter(|seat| !seat.bridged && wanted(&seat.pool));
-        let (several, alone): (Vec<_>, Vec<_>) = seats.map(|seat| merged.get(&seat.user)).partition(Option::is_some);
-        let persons: BTreeSet<&SourceId> = several.into_iter().flatten().collect();
-        Some(u64::try_from(alone.len() + persons.len()).unwrap_or(u64::MAX))
+        let product = self.input.catalog.products.get(self.product);
+        let by_account = product.is_none_or(|it| it.count_by == CountBy::Account);
+        by_account.then(|| self.tallies.if_merged(self.product, wanted)).flatten()
     }
 
     fn threshold(&self) -> u64 {
         let default = || {
             let tenth = number(self.capacity.total).map_or(u64::MAX, |total| total / 10);
-            default_threshold(self.students).min(tenth)
+            default_threshold(self.tallies.students()).min(tenth)
         };
         self.capacity.alert_remaining.map_or_else(default, u64::from)
     }
 
-    fn row(&self, pool: Scope, school: Option<SourceId>, total: Option<u64>, tally: Tally, threshold: u64) -> License {
-        let Tally { assigned, bridged, recent, waiting } = tally;
+    fn row(&self, pool: Scope, school: Option<SourceId>, total: Option<u64>, sum: Sum, threshold: u64) -> License {
+        let Sum { assigned, bridged, recent, waiting } = sum;
         let ended = matches!(self.capacity.coverage, Coverage::Suspended | Coverage::Lapsed);
         let left = total.map(|total| total.saturating_sub(assigned));
         let level = match (total, left) {

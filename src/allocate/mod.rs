@@ -29,6 +29,7 @@ mod seating;
 mod shared;
 mod sorts;
 mod steady;
+mod tallies;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unclear;
@@ -55,12 +56,11 @@ pub use difference::{Difference, Keyed};
 pub use district::District;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
 pub use gives::{Gives, Ground, gives, totals};
-pub use licenses::{
-    License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, licenses_of, recently_used,
-};
+pub use licenses::{License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, recently_used};
 pub use outcome::state_of;
 pub use outlook::{Coming, Outlook, Term, outlook};
 pub use steady::steady_until;
+pub use tallies::Tallies;
 
 /// A seat or place in line is known by its product and user.
 pub type SeatKey = (ProductCode, SourceId);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::alert::{self, Evaluation, Kept, Seen};
-use crate::allocate::{self, Input, License};
+use crate::allocate::{self, Input, License, Tallies};
 use crate::guard::Cleared;
 use crate::model::{Baseline, Kind, Record, Roster, SourceMark};
 
@@ -41,7 +41,7 @@ pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&Sour
         remembered: &after.remembered,
         ..Input::of(baseline, plan.as_of)
     };
-    let rows = allocate::licenses_of(input, students(cleared, baseline), true);
+    let rows = Tallies::after(input, students(cleared, baseline)).licenses(input, true);
     let outlook = allocate::outlook(input);
     let mut names = schools.schools.values().filter(|org| org.org_type == "district").map(|org| org.name.as_str());
     let name = names.next().filter(|name| !name.is_empty() && names.next().is_none());

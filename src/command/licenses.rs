@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::allocate::{License, licenses};
+use crate::allocate::License;
 use crate::command::output::Tone;
 use crate::command::{CommandError, Session, alerts};
 use crate::model::{Access, Date, Level};
@@ -38,7 +38,10 @@ impl Licenses {
         for district in &districts {
             let of_district = match self.at {
                 Some(day) => session.on_day(district, day).await?.licenses(self.by_school),
-                None => licenses(&session.store().baseline(district).await?, session.as_of(), self.by_school),
+                None => {
+                    let counts = session.store().tallied(district, 0).await?;
+                    counts.licenses(&counts.at.state, session.as_of(), self.by_school)
+                }
             };
             let wanted = |row: &License| product.as_ref().is_none_or(|code| &row.product == code);
             rows.extend(of_district.into_iter().filter(wanted));

@@ -30,6 +30,8 @@ pub struct Question<'a> {
     pub user: &'a SourceId,
     /// The latest runs of the district, newest first.
     pub runs: &'a [RunRecord],
+    /// What `rosterd licenses` says of the district.
+    pub totals: &'a [License],
     /// Everything the audit has about the user, oldest first.
     pub audit: &'a [Entry],
     /// How ids stand in sentences that leave the house.
@@ -210,7 +212,7 @@ struct Case<'a> {
     product: &'a Product,
     examined: Examined,
     /// The product's sum; none if the district never bought it and has no seat of it.
-    total: Option<License>,
+    total: Option<&'a License>,
     /// Held changes of the user, their enrollments and classes.
     held: Vec<&'a HeldChange>,
     seat: Option<Seated>,
@@ -222,7 +224,6 @@ pub fn explain(question: Question<'_>, product: &Product) -> Explanation {
     let Question { baseline, as_of, user, .. } = question;
     let key = (product.code.clone(), user.clone());
     let examined = allocate::examine(allocate::Input::of(baseline, as_of), product, user);
-    let sums = allocate::licenses(baseline, as_of, false).into_iter();
     let seat = baseline.seats.get(&key).map(|it| Seated {
         pool: it.pool.clone(),
         since: it.since,
@@ -238,7 +239,7 @@ pub fn explain(question: Question<'_>, product: &Product) -> Explanation {
         ahead: examined.ahead.clone(),
     });
     let case = Case {
-        total: sums.into_iter().find(|it| it.product == product.code),
+        total: question.totals.iter().find(|it| it.product == product.code),
         held: chain::held(baseline, user),
         question,
         product,

@@ -11,10 +11,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
-use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::access::{self, Index, Today};
+use crate::http::kept::Kept;
 use crate::model::{Date, DistrictId, Timestamp};
 use crate::schedule::desk::Desk;
 use crate::store::{Store, StoreError};
@@ -55,17 +55,9 @@ impl Entry {
 
 /// All districts that were asked about.
 #[derive(Debug, Default)]
-pub(crate) struct Live {
-    entries: RwLock<BTreeMap<DistrictId, Arc<Entry>>>,
-    /// One reads a district at a time, the others wait for it.
-    reading: RwLock<BTreeMap<DistrictId, Arc<Mutex<()>>>>,
-}
+pub(crate) struct Live(Kept<Entry>);
 
 impl Live {
-    fn known(&self, district: &DistrictId) -> Option<Arc<Entry>> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner).get(district).cloned()
-    }
-
     /// The district, from memory if it was asked about before.
     pub(crate) async fn district(
         &self,
@@ -73,7 +65,7 @@ impl Live {
         district: &DistrictId,
         now: Timestamp,
     ) -> Result<Arc<Entry>, StoreError> {
-        match self.known(district) {
+        match self.0.known(district) {
             Some(entry) => Ok(entry),
             None => self.at_least(store, district, 0, now).await,
         }
@@ -87,25 +79,8 @@ impl Live {
         revision: i64,
         now: Timestamp,
     ) -> Result<Arc<Entry>, StoreError> {
-        let turn = {
-            let mut reading = self.reading.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(reading.entry(district.clone()).or_default())
-        };
-        let _turn = turn.lock().await;
-        if let Some(entry) = self.known(district).filter(|it| it.index.state().revision >= revision) {
-            return Ok(entry);
-        }
-        let read = store.access(district).await;
-        if matches!(read, Err(StoreError::NoDistrict { .. })) {
-            self.reading.write().unwrap_or_else(PoisonError::into_inner).remove(district);
-        }
-        let entry = Arc::new(Entry::new(read?, now));
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).insert(district.clone(), Arc::clone(&entry));
-        Ok(entry)
-    }
-
-    fn forget(&self, gone: impl Fn(&DistrictId) -> bool) {
-        self.entries.write().unwrap_or_else(PoisonError::into_inner).retain(|district, _| !gone(district));
+        let fresh = |it: &Entry| it.index.state().revision >= revision;
+        self.0.get(district, fresh, async { Ok(Entry::new(store.access(district).await?, now)) }).await
     }
 
     /// Districts in memory that are not at the store's revision, with that. A store that was put back to an earlier state
@@ -113,7 +88,7 @@ impl Live {
     ///
     /// With `snapshots`, every district is in memory, and one without a snapshot of today is among them.
     fn stale(&self, revisions: &BTreeMap<DistrictId, i64>, snapshots: bool, now: Timestamp) -> Vec<(DistrictId, i64)> {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let entries = self.0.all();
         let written =
             |it: &Entry| *it.written.lock().unwrap_or_else(PoisonError::into_inner) == Some(it.index.day(now));
         let stale = revisions.iter().filter(|(district, revision)| match entries.get(*district) {
@@ -154,7 +129,7 @@ impl Live {
                 }
             };
             failing = false;
-            self.forget(|district| !revisions.contains_key(district));
+            self.0.forget(|district| !revisions.contains_key(district));
             let snapshots = office.settings.access.snapshot_folder.is_some();
             for (district, revision) in self.stale(&revisions, snapshots, office.clock.now()) {
                 if under_way.len() < AT_ONCE && under_way.insert(district.clone()) {
@@ -171,8 +146,8 @@ impl Live {
     async fn follow(&self, desk: &Desk, district: &DistrictId, revision: i64) -> Result<(), StoreError> {
         let office = desk.office();
         let now = office.clock.now();
-        if self.known(district).is_some_and(|it| it.index.state().revision > revision) {
-            self.forget(|it| it == district);
+        if self.0.known(district).is_some_and(|it| it.index.state().revision > revision) {
+            self.0.forget(|it| it == district);
         }
         let entry = self.at_least(&office.store, district, revision, now).await?;
         if let Some(folder) = &office.settings.access.snapshot_folder {

@@ -4,7 +4,9 @@ mod accept;
 mod api;
 mod auth;
 mod body;
+mod counted;
 mod doorbell;
+mod kept;
 mod live;
 pub mod openapi;
 mod openings;
@@ -90,6 +92,7 @@ pub(crate) struct App {
     desk: Arc<Desk>,
     gate: Arc<auth::Gate>,
     live: Arc<live::Live>,
+    counted: Arc<counted::Counted>,
     openings: Arc<openings::Openings>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
@@ -102,6 +105,7 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
     let live = Arc::new(live::Live::default());
     tokio::spawn(Arc::clone(&live).watch(Arc::clone(&desk)));
     tokio::spawn(doorbell::watch(Arc::clone(&desk)));
-    let app = App { desk, gate: Arc::default(), live, openings: Arc::default(), on_loopback };
+    let (gate, counted, openings) = (Arc::default(), Arc::default(), Arc::default());
+    let app = App { desk, gate, live, counted, openings, on_loopback };
     accept::serve(listener, routes::router(app), tls.map(|it| it.0), stopping).await
 }

@@ -1,5 +1,6 @@
 //! Everything an explanation stands on.
 
+use crate::allocate;
 use crate::apply::Shown;
 use crate::audit::Entry;
 use crate::explain::{self, Explanation, Question};
@@ -35,7 +36,9 @@ pub async fn explain(store: &Store, asked: WhoAndWhat<'_>) -> Result<Vec<Explana
         audit.extend(page);
     }
     let shown = Shown::new(store.pseudonym_key(), &baseline, &[]);
-    let question = Question { baseline: &baseline, as_of, user, runs: &runs, audit: &audit, shown: &shown };
+    let totals = allocate::licenses(&baseline, as_of, false);
+    let question =
+        Question { baseline: &baseline, as_of, user, runs: &runs, totals: &totals, audit: &audit, shown: &shown };
     let bought = |it: &&Product| {
         baseline.catalog.subscriptions.values().any(|sold| sold.product == it.code)
             || baseline.seats.contains_key(&(it.code.clone(), user.clone()))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::allocate::{self, Input, License};
+use crate::allocate::{self, Input, License, Tallies};
 use crate::audit::{Entry, Fold};
 use crate::model::{
     Access, Baseline, Date, Leaving, Pool, ProductCode, Remembered, Seat, SourceId, Subscription, SubscriptionId,
@@ -155,7 +155,8 @@ impl Then {
     pub fn licenses(&self, by_school: bool) -> Vec<License> {
         let students = self.baseline.roster.users.values().filter(|user| allocate::is_active_student(user)).count();
         let students = u64::try_from(students).unwrap_or(u64::MAX);
-        let rows = allocate::licenses_of(Input::of(&self.baseline, self.as_of), students, by_school);
+        let input = Input::of(&self.baseline, self.as_of);
+        let rows = Tallies::after(input, students).licenses(input, by_school);
         rows.into_iter().map(|row| License { utilization_percent: None, ..row }).collect()
     }
 

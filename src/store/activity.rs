@@ -24,6 +24,7 @@ statements! {
     USE = Sql::portable(
         "SELECT first_used FROM activity WHERE district = $1 AND product = $2 AND user_id = $3",
     );
+    NOTE_USES = Sql::portable("UPDATE district SET uses = uses + 1 WHERE id = $1");
     // Nobody who has not claimed the seat has used it, and a use before the seat began was of an earlier one.
     TOUCH_SEATS = bulk!(
         "UPDATE seat SET last_used_at = r.last_used",
@@ -108,6 +109,7 @@ impl Store {
     pub async fn note_use(&self, district: &DistrictId, uses: &[Activity]) -> Result<(), StoreError> {
         let mut tx = self.db.write().await?;
         district::lock(&mut tx, district).await?;
+        tx.query(NOTE_USES).bind(district.as_str()).execute_exactly(1).await?;
         let noted = ByHand { activity: uses.to_vec(), ..ByHand::default() };
         hand::put(&mut tx, district, &noted).await?;
         let persons = hand::read_persons(&mut tx, district).await?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::{
     Baseline, Class, Course, DistrictId, Enrollment, Fingerprint, Kind, Org, Record, Roster, RosterRecord, RunId,
-    Session, User, Verb,
+    Session, SourceId, User, Verb,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -23,6 +23,7 @@ statements! {
          FROM (SELECT id, body FROM record WHERE district = $1 AND kind = $2 AND active AND id > $3
                ORDER BY id LIMIT 500) AS page",
     );
+    ACTIVE_ONE = Sql::portable("SELECT body FROM record WHERE district = $1 AND kind = $2 AND id = $3 AND active");
     ARCHIVED = Sql::portable("SELECT kind, id FROM record WHERE district = $1 AND NOT active");
     FORMER = bulk!(
         "SELECT f.kind, f.body FROM record AS f WHERE f.district = $1 AND NOT f.active AND (f.kind, f.id) IN
@@ -250,6 +251,14 @@ impl Store {
             counts.insert(TABLE.kind(&kind)?, n);
         }
         Ok(counts)
+    }
+
+    /// An active user; none where the roster has none of this id.
+    pub async fn user(&self, district: &DistrictId, id: &SourceId) -> Result<Option<User>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let query = tx.query(ACTIVE_ONE).bind(district.as_str()).bind(Kind::Users.plural()).bind(id.as_str());
+        let row: Option<(String,)> = query.fetch_optional().await?;
+        row.map(|(body,)| TABLE.json("body", &body)).transpose()
     }
 
     /// Active records of a kind, sorted by key.

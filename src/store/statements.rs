@@ -4,7 +4,7 @@ use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, access, activity, alerts, audit, catalog, change, compare, district, erase, fleet, hand, history,
     identity, known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, settled,
-    threshold, token,
+    tallied, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -34,6 +34,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     runs::STATEMENTS,
     seats::STATEMENTS,
     settled::STATEMENTS,
+    tallied::STATEMENTS,
     threshold::STATEMENTS,
 ];
 

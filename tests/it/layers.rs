@@ -37,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("apply", &["alert", "allocate", "audit", "guard", "identity", "model", "notice", "plan", "settled", "store"]),
     ("explain", &["allocate", "apply", "audit", "model"]),
     ("reports", &["allocate", "audit", "model"]),
-    ("inquiry", &["apply", "audit", "explain", "model", "report", "reports", "store"]),
+    ("inquiry", &["allocate", "apply", "audit", "explain", "model", "report", "reports", "store"]),
     (
         "run",
         &[

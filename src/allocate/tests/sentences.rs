@@ -1,7 +1,7 @@
 //! Sentences of licensing.md whose breach no other story would tell.
 
 use super::world::{NOTHING, World, allotment, class, day, product, session, subscription, user};
-use crate::allocate::{licenses, licenses_of};
+use crate::allocate::{Tallies, licenses};
 use crate::model::{
     Access, Basis, Course, Level, OverrideKind, Record, RoleName, Seats, Shrink, Status, SubscriptionStatus, Timestamp,
 };
@@ -188,7 +188,8 @@ fn the_default_threshold_changes_with_the_five_hundredth_and_after_the_two_thous
     let mut it = World::seats(5000);
     it.students(&["ann"]);
     it.settle();
-    let threshold = |students| licenses_of(it.input(), students, false).remove(0).alert_remaining;
+    let threshold =
+        |students| Tallies::after(it.input(), students).licenses(it.input(), false).remove(0).alert_remaining;
     assert_eq!([499, 500, 2000, 2001].map(threshold), [25, 50, 50, 100]);
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use crate::allocate::{License, licenses as license_rows};
+use crate::allocate::License;
 use crate::http::App;
 use crate::http::api::Page;
 use crate::http::auth::Caller;
@@ -66,7 +66,10 @@ pub(crate) async fn licenses(
     let office = app.desk.office();
     let mut rows = match asked.at {
         Some(day) => on_day(&app, &id, day).await?.licenses(asked.by_school),
-        None => license_rows(&office.store.baseline(&id).await?, office.clock.now(), asked.by_school),
+        None => {
+            let now = office.clock.now();
+            app.counted.of(&office.store, &id, now).await?.licenses(now, asked.by_school)
+        }
     };
     if let Some(product) = &asked.product {
         let known = office.store.catalog().await?.products;

@@ -10,7 +10,7 @@ use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
 use crate::model::{DistrictId, ProductCode, SourceId};
-use crate::suggest::{self, Shortage, Wanted};
+use crate::suggest::Shortage;
 
 /// The query.
 #[derive(Debug, Deserialize)]
@@ -30,14 +30,15 @@ pub(crate) async fn list(
     let id = DistrictId::new(id);
     caller.check(&id)?;
     let office = app.desk.office();
-    let baseline = office.store.baseline(&id).await?;
-    let by_hand = office.known.get(&id).is_some_and(crate::district::District::is_by_hand);
-    let wanted = Wanted { product: of.product.map(ProductCode::new), school: of.school.map(SourceId::new), by_hand };
-    if let Some(product) = &wanted.product {
-        known_product(baseline.catalog.products.contains_key(product))?;
-    }
     let now = office.clock.now();
-    // It takes some allocations, and a worker of the server has others to answer.
-    let worked = tokio::task::spawn_blocking(move || suggest::suggest(&baseline, now, &wanted)).await;
-    worked.map(Json).map_err(|_| Problem::internal())
+    let counts = app.counted.of(&office.store, &id, now).await?;
+    let product = of.product.map(ProductCode::new);
+    if let Some(product) = &product {
+        known_product(counts.outline.catalog.products.contains_key(product))?;
+    }
+    let school = of.school.map(SourceId::new);
+    let asked = |it: &&Shortage| {
+        product.as_ref().is_none_or(|code| *code == it.product) && (school.is_none() || school == it.school)
+    };
+    Ok(Json(counts.shortages(&app, now).await?.iter().filter(asked).cloned().collect()))
 }

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::{Html, Redirect};
 
 use crate::alert;
-use crate::allocate::{License, Scope as PoolScope, licenses};
+use crate::allocate::{License, Scope as PoolScope};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Fields;
@@ -17,11 +17,10 @@ use crate::model::{Baseline, DistrictId, Pool, Trigger, Waiting};
 use crate::reports::Report;
 use crate::schedule::standing;
 use crate::store::{NewRequest, RunFilter};
-use crate::suggest::{self, Wanted};
+use crate::suggest::Shortage;
 
-/// Runs, and places in line of all products, on the page.
+/// Runs on the page.
 const RUNS: u32 = 20;
-const PLACES: usize = 100;
 
 /// Days of a plot.
 const DAYS: usize = 120;
@@ -90,8 +89,9 @@ pub(crate) async fn show(
     let now = office.clock.now();
     let standing = standing::of(&office, &id).await?;
     let it = standing.ok_or_else(|| Problem::not_found("there is no such district; the overview lists them"))?;
-    let baseline = office.store.baseline(&id).await?;
-    let all = licenses(&baseline, now, true);
+    let counts = app.counted.of(&office.store, &id, now).await?;
+    let baseline = &counts.outline;
+    let all = counts.licenses(now, true);
     let schools = &baseline.roster.schools;
     let name = |row: &License| {
         let product = baseline.catalog.products.get(&row.product);
@@ -102,9 +102,7 @@ pub(crate) async fn show(
     let alerts = alert::in_order(office.store.alerts(&id, false).await?);
     let filter = RunFilter { district: Some(id.clone()), limit: Some(RUNS), ..RunFilter::default() };
     let runs = office.store.runs(&filter).await?;
-    let mut line: Vec<&Waiting> = baseline.waiting.values().collect();
-    line.sort_by(|a, b| (&a.product, a.position).cmp(&(&b.product, b.position)));
-    let place = |it: &&Waiting| Place {
+    let place = |it: &Waiting| Place {
         product: it.product.to_string(),
         position: it.position,
         user: it.user.to_string(),
@@ -142,30 +140,27 @@ pub(crate) async fn show(
             && caller.has(Scope::Sync)
             && it.feed.is_some_and(|kind| kind != "manual"),
         rows: sums.iter().map(|row| SeatRow::new(row, name(row), schools)).collect(),
-        plots: sums.iter().filter_map(|row| plot(&baseline, row, name(row))).collect(),
+        plots: sums.iter().filter_map(|row| plot(baseline, row, name(row))).collect(),
         schools: if several {
             pools.iter().map(|row| SeatRow::new(row, name(row), schools)).collect()
         } else {
             Vec::new()
         },
         alerts: alerts.iter().map(|it| AlertRow::new(it, schools)).collect(),
-        suggestions: ideas(&baseline, now),
-        waiting: line.iter().take(PLACES).map(place).collect(),
-        waiting_more: line.len().saturating_sub(PLACES),
+        suggestions: counts.shortages(&app, now).await?.iter().flat_map(ideas).collect(),
+        waiting: counts.line.iter().map(place).collect(),
+        waiting_more: counts.in_line.saturating_sub(counts.line.len()),
         reports: Report::ALL.map(Report::as_str).to_vec(),
         runs: runs.iter().map(RunRow::new).collect(),
     })
 }
 
-fn ideas(baseline: &Baseline, now: crate::model::Timestamp) -> Vec<Idea> {
-    let shortages = suggest::suggest(baseline, now, &Wanted::default());
-    let all = shortages.into_iter().flat_map(|it| it.suggestions);
-    let idea = |it: suggest::Suggestion| Idea {
-        text: it.text,
+fn ideas(shortage: &Shortage) -> impl Iterator<Item = Idea> {
+    shortage.suggestions.iter().map(|it| Idea {
+        text: it.text.clone(),
         effect: format!("frees {}, seats {}", it.frees, it.seats),
-        command: it.command,
-    };
-    all.map(idea).collect()
+        command: it.command.clone(),
+    })
 }
 
 /// Seats in use day by day, against what was bought; none before the second day.

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::Html;
 
 use crate::alert;
-use crate::allocate::licenses;
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::pages::parts::{AlertRow, RunRow, SeatRow};
@@ -14,7 +13,6 @@ use crate::http::pages::{Frame, number, page};
 use crate::http::problem::Problem;
 use crate::model::{DistrictId, RunStatus, Timestamp};
 use crate::schedule::standing::{self, Connection, Standing};
-use crate::schedule::worker::Office;
 use crate::store::Request;
 
 /// A district without a good sync for so many hours is shown as stale.
@@ -100,7 +98,7 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<
     all.truncate(SHOWN);
     let mut cards = Vec::new();
     for it in all {
-        cards.push(card(&office, it, &open, now).await?);
+        cards.push(card(&app, it, &open, now).await?);
     }
     let heading = match waiting {
         0 => "Districts".to_owned(),
@@ -114,11 +112,12 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<
     page(&Overview { frame: Frame::new(&app, &caller, "overview", title), heading, alerts, unseen, cards, rest })
 }
 
-async fn card(office: &Office, it: Standing, open: &[Request], now: Timestamp) -> Result<Card, Problem> {
+async fn card(app: &App, it: Standing, open: &[Request], now: Timestamp) -> Result<Card, Problem> {
+    let office = app.desk.office();
     let (tone, word) = Need::of(&it, now).words();
     let alerts = alert::in_order(office.store.alerts(&it.id, false).await?);
-    let baseline = office.store.baseline(&it.id).await?;
-    let rows = licenses(&baseline, now, false);
+    let counts = app.counted.of(&office.store, &it.id, now).await?;
+    let (rows, schools) = (counts.licenses(now, false), &counts.outline.roster.schools);
     let under_way = open.iter().filter(|request| request.district == it.id);
     let said = it.last_run.as_ref().and_then(|run| {
         let waits: u64 = run.changes.values().map(|it| it.held).sum();
@@ -134,9 +133,9 @@ async fn card(office: &Office, it: Standing, open: &[Request], now: Timestamp) -
         said: said.unwrap_or_default(),
         open: under_way.map(|request| format!("{} ({})", request.status, request.mode)).collect(),
         unseen: alerts.iter().filter(|it| it.acknowledged.is_none()).count(),
-        alerts: listed.map(|it| AlertRow::new(it, &baseline.roster.schools)).collect(),
+        alerts: listed.map(|it| AlertRow::new(it, schools)).collect(),
         open_alerts: alerts.len(),
-        rows: rows.iter().map(|row| SeatRow::new(row, row.product.to_string(), &baseline.roster.schools)).collect(),
+        rows: rows.iter().map(|row| SeatRow::new(row, row.product.to_string(), schools)).collect(),
         last: it.last_run.as_ref().map(RunRow::new),
         id: it.id.to_string(),
         name: it.name,

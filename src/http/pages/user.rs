@@ -13,7 +13,7 @@ use crate::http::pages::{Frame, in_query, page, when};
 use crate::http::problem::Problem;
 use crate::http::tokens::Scope;
 use crate::inquiry::{self, WhoAndWhat};
-use crate::model::{DistrictId, Kind, Record, SourceId, User};
+use crate::model::{DistrictId, SourceId, User};
 
 /// Users on a page.
 const SHOWN: usize = 50;
@@ -138,11 +138,7 @@ pub(crate) async fn show(
     let answers = inquiry::explain(&office.store, asked).await?;
     let mut name = String::new();
     if caller.has(Scope::People) {
-        let users = office.store.roster(&district, Kind::Users).await?;
-        let of = users.into_iter().find_map(|record| match record {
-            Record::User(it) if it.id == user => Some(it),
-            _ => None,
-        });
+        let of = office.store.user(&district, &user).await?;
         name = of.as_ref().map(inquiry::full_name).unwrap_or_default();
     }
     let name = if name.is_empty() { format!("User {user}") } else { name };

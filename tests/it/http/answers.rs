@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ended, get, is_problem, post};
-use crate::support::daemon::{DAY_1, Installation};
+use crate::support::daemon::{DAY_1, Daemon, Installation};
 
 /// interface.md, HTTP: use is reported per entry, and a user is explained by query.
 #[tokio::test]
@@ -36,5 +36,58 @@ async fn use_is_reported_in_bulk_and_a_user_is_explained() {
     let all = get(&daemon, &format!("{explain}?user={user}"), &token).await.body;
     assert_eq!(all.as_array().unwrap().len(), 4);
     is_problem(&get(&daemon, &format!("{explain}?user={user}&product=nothing"), &token).await, 404);
+    daemon.stop().await;
+}
+
+/// S0.13, S3.17: the daemon keeps a district's numbers in memory, and they are those of the store whatever was written last: a
+/// sync, a use that draws nothing, a pull that found nothing new.
+#[tokio::test]
+async fn numbers_kept_in_memory_are_those_of_the_store() {
+    let later = "2025-11-20T20:00:00Z";
+    let installation = Installation::new("apply", "");
+    let token = installation.token("all", &["--scope", "admin"]);
+    let path = "/v1/districts/mulberry-springs/licenses?by_school=true";
+    let numbers = async |daemon: &Daemon, now: &str| {
+        let told = installation.cli(now, &["licenses", "--district", "mulberry-springs", "--by-school", "--json"]);
+        let mut both = [get(daemon, path, &token).await.body, serde_json::from_slice::<Value>(&told.stdout).unwrap()];
+        for row in both.iter_mut().flat_map(|rows| rows.as_array_mut().unwrap()) {
+            row.as_object_mut().unwrap().remove("as_of").unwrap();
+        }
+        assert_eq!(both[0], both[1]);
+        let [rows, _] = both;
+        rows.as_array().unwrap().iter().find(|it| it["product"] == "device-care").cloned()
+    };
+    let daemon = installation.start(DAY_1).await;
+    assert_eq!(numbers(&daemon, DAY_1).await, None, "the first sync takes the catalog up");
+    let sync = json!({ "district": "mulberry-springs" });
+    ended(&daemon, &token, &post(&daemon, "/v1/syncs", &token, &sync).await).await;
+    let synced = numbers(&daemon, DAY_1).await.unwrap();
+    assert_eq!((synced["assigned"].as_u64() > Some(0), &synced["utilization_percent"]), (true, &json!(0.0)));
+    let seats = "/v1/districts/mulberry-springs/products/device-care/seats";
+    let user = get(&daemon, seats, &token).await.body["holders"][0]["user"].as_str().unwrap().to_owned();
+    let used = async |daemon: &Daemon, at: &str| {
+        let entry = json!({ "user": user, "product": "device-care", "last_used_at": at });
+        let path = "/v1/districts/mulberry-springs/activity";
+        post(daemon, path, &token, &json!({ "activity": [entry] })).await
+    };
+    ended(&daemon, &token, &used(&daemon, "2025-10-06T20:03:00Z").await).await;
+    let claimed = numbers(&daemon, DAY_1).await.unwrap()["utilization_percent"].clone();
+    assert!(claimed.as_f64() > Some(0.0), "{claimed}");
+    daemon.stop().await;
+
+    let daemon = installation.start(later).await;
+    let pulled = async || {
+        let run = ended(&daemon, &token, &post(&daemon, "/v1/syncs", &token, &sync).await).await;
+        assert_eq!(run["status"], "unchanged", "{run}");
+    };
+    // after the night that was missed
+    pulled().await;
+    let idle = numbers(&daemon, later).await.unwrap();
+    assert_eq!(idle["utilization_percent"], 0.0, "it was used six weeks ago");
+    let noted = used(&daemon, "2025-11-20T19:00:00Z").await.body;
+    assert_eq!((&noted["run"], &noted["changed"]), (&Value::Null, &json!(1)), "{noted}");
+    assert_eq!(numbers(&daemon, later).await.unwrap()["utilization_percent"], claimed);
+    pulled().await;
+    assert_ne!(numbers(&daemon, later).await.unwrap()["roster_as_of"], idle["roster_as_of"]);
     daemon.stop().await;
 }
