@@ -1,10 +1,10 @@
-//! Which districts there are: those configured, and those that Clever apps' token lists show.
+//! Which districts there are: those configured, and those that apps list.
 
 use std::collections::BTreeMap;
 
 use crate::config::Settings;
 use crate::district::{District, FirstSync};
-use crate::feed::{self, CleverApp, FeedError};
+use crate::feed::{App, FeedError};
 use crate::model::DistrictId;
 
 /// The districts known now, by id.
@@ -18,6 +18,8 @@ pub struct Directory {
 /// An app that did not answer.
 #[derive(Clone, Debug)]
 pub struct Problem {
+    /// `clever_app` or `classlink_app`.
+    pub table: &'static str,
     /// The app's `id`.
     pub app: String,
     /// What, where, and what to do.
@@ -31,33 +33,37 @@ impl Directory {
         Self { districts, problems: Vec::new() }
     }
 
-    /// Those configured and those that every app's token list shows. A district that is configured by hand under a Clever id
-    /// keeps its own settings.
+    /// Those configured and those that every app lists. A district that is configured by hand under the source's id keeps its
+    /// own settings.
     pub async fn discover(settings: &Settings) -> Self {
         let mut directory = Self::configured(settings);
-        for app in &settings.clever_app {
-            match feed::clever::districts(app, crate::secret::process_environment).await {
-                Ok(found) => directory.add(app, found.into_iter().map(|it| it.id)),
-                Err(error) => directory.problems.push(problem(app, &error)),
+        for app in settings.apps() {
+            match app.districts(crate::secret::process_environment).await {
+                Ok(found) => directory.add(&app, found),
+                Err(error) => directory.problems.push(problem(&app, &error)),
             }
         }
         directory
     }
 
-    fn add(&mut self, app: &CleverApp, found: impl Iterator<Item = String>) {
-        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
-        for id in found.filter(|id| !by_hand.contains(id)) {
+    fn add(&mut self, app: &App, found: Vec<String>) {
+        let by_hand = self.source_ids();
+        for id in found.into_iter().filter(|id| !by_hand.contains(id)) {
             if let Ok(known) = DistrictId::parse(&id) {
                 self.districts.entry(known).or_insert_with(|| of_app(app, id));
             }
         }
     }
 
+    fn source_ids(&self) -> Vec<String> {
+        self.districts.values().filter_map(|it| it.feed.source_id().map(str::to_owned)).collect()
+    }
+
     /// Keeps the known districts of apps that did not answer: silence is never a departure (safety.md, Guard).
     #[must_use]
     pub fn or_known(mut self, known: &Self) -> Self {
         for problem in &self.problems {
-            let of_app = known.districts.iter().filter(|(_, it)| clever_app(it) == Some(problem.app.as_str()));
+            let of_app = known.districts.iter().filter(|(_, it)| app_of(it) == Some(problem.app.as_str()));
             for (id, district) in of_app {
                 self.districts.entry(id.clone()).or_insert_with(|| district.clone());
             }
@@ -67,11 +73,11 @@ impl Directory {
 
     /// Adds what apps have listed before, for those that are still configured.
     pub fn keep_listed(&mut self, known: &Self, settings: &Settings) {
-        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
+        let (by_hand, apps) = (self.source_ids(), settings.apps());
         for (id, district) in &known.districts {
-            let configured = |app: &str| settings.clever_app.iter().any(|it| it.id == app);
-            let listed =
-                clever_app(district).is_some_and(configured) && clever_id(district).as_deref() == Some(id.as_str());
+            let through = district.feed.through();
+            let configured = |(app, _)| apps.iter().any(|it| it.id() == app);
+            let listed = through.is_some_and(configured) && through.is_some_and(|(_, source)| source == id.as_str());
             if listed && !by_hand.contains(&district.id) {
                 self.districts.entry(id.clone()).or_insert_with(|| district.clone());
             }
@@ -81,9 +87,9 @@ impl Directory {
     /// Adds those that an app listed once and lists no more: they are disconnected, not gone, and their nights go on with what
     /// dates and contract end (F31). `former`: district and app.
     pub fn keep_former(&mut self, former: &[(DistrictId, String)], settings: &Settings) {
-        let by_hand: Vec<String> = self.districts.values().filter_map(clever_id).collect();
+        let (by_hand, apps) = (self.source_ids(), settings.apps());
         for (id, app) in former.iter().filter(|(id, _)| !by_hand.iter().any(|it| it == id.as_str())) {
-            if let Some(app) = settings.clever_app.iter().find(|it| it.id == *app) {
+            if let Some(app) = apps.iter().find(|it| it.id() == app) {
                 self.districts.entry(id.clone()).or_insert_with(|| of_app(app, id.to_string()));
             }
         }
@@ -92,7 +98,7 @@ impl Directory {
     /// The districts that apps list, each with its app: those that no `[[district]]` names.
     pub fn listed(&self, settings: &Settings) -> impl Iterator<Item = (&DistrictId, &str)> {
         let of_app = self.districts.iter().filter(|(id, _)| settings.district(id.as_str()).is_none());
-        of_app.filter_map(|(id, district)| Some((id, clever_app(district)?)))
+        of_app.filter_map(|(id, district)| Some((id, app_of(district)?)))
     }
 
     /// One district.
@@ -102,8 +108,7 @@ impl Directory {
 
     /// The district that a caller means: by our id, else by Clever's id or ClassLink's tenant.
     pub fn meant(&self, name: &str) -> Option<&District> {
-        let of_source =
-            || self.districts.values().find(|it| clever_id(it).as_deref() == Some(name) || tenant(it) == Some(name));
+        let of_source = || self.districts.values().find(|it| it.feed.source_id() == Some(name));
         self.districts.get(&DistrictId::from(name)).or_else(of_source)
     }
 
@@ -113,44 +118,26 @@ impl Directory {
     }
 }
 
-fn problem(app: &CleverApp, error: &FeedError) -> Problem {
-    Problem { app: app.id.clone(), message: error.to_string() }
+fn problem(app: &App, error: &FeedError) -> Problem {
+    Problem { table: app.table(), app: app.id().to_owned(), message: error.to_string() }
 }
 
-fn clever_id(district: &District) -> Option<String> {
-    match &district.feed {
-        feed::Settings::Clever(clever) => clever.district.clone(),
-        feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
-    }
+fn app_of(district: &District) -> Option<&str> {
+    district.feed.through().map(|(app, _)| app)
 }
 
-fn tenant(district: &District) -> Option<&str> {
-    match &district.feed {
-        feed::Settings::Oneroster(it) => it.tenant.as_deref(),
-        feed::Settings::Clever(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
-    }
-}
-
-fn clever_app(district: &District) -> Option<&str> {
-    match &district.feed {
-        feed::Settings::Clever(clever) => clever.app.as_deref(),
-        feed::Settings::Oneroster(_) | feed::Settings::OnerosterCsv(_) | feed::Settings::Manual(_) => None,
-    }
-}
-
-fn of_app(app: &CleverApp, id: String) -> District {
-    let first_sync = match app.first_sync.as_deref() {
+fn of_app(app: &App, id: String) -> District {
+    let first_sync = match app.first_sync() {
         Some("apply") => FirstSync::Apply,
         Some(_) | None => FirstSync::Review,
     };
-    let feed = feed::Settings::Clever(feed::CleverSettings::of_app(app, &id));
     District {
         name: None,
-        time_zone: app.time_zone,
+        time_zone: app.time_zone(),
         first_sync,
         quiet_hours: None,
         teachers_may_create_students: None,
-        feed,
+        feed: app.feed(&id),
         id,
     }
 }
@@ -169,7 +156,7 @@ mod tests {
 
     fn listed(settings: &Settings) -> Directory {
         let mut directory = Directory::configured(settings);
-        directory.add(&settings.clever_app[0], [CLEVER_ID.to_owned()].into_iter());
+        directory.add(&settings.apps()[0], vec![CLEVER_ID.to_owned()]);
         directory
     }
 
@@ -178,7 +165,7 @@ mod tests {
         let settings = settings("main");
         let id = DistrictId::new(CLEVER_ID);
         let mut silent = Directory::configured(&settings);
-        silent.problems.push(Problem { app: "main".to_owned(), message: "no answer".to_owned() });
+        silent.problems.push(Problem { table: "clever_app", app: "main".to_owned(), message: "no answer".to_owned() });
         assert!(silent.or_known(&listed(&settings)).get(&id).is_some());
         let answered = Directory::configured(&settings);
         assert!(answered.or_known(&listed(&settings)).get(&id).is_none());

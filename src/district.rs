@@ -1,4 +1,4 @@
-//! A district as the configuration names it, or as a Clever app's token list shows it.
+//! A district as the configuration names it, or as an app lists it.
 
 use chrono::{Datelike, NaiveTime, Timelike, Weekday};
 use chrono_tz::Tz;
@@ -106,15 +106,10 @@ impl District {
         self.teachers_may_create_students.unwrap_or_else(|| self.is_by_hand())
     }
 
-    /// The Clever app whose list names it, for one that `configured` does not name.
+    /// The app whose list names it, for one that `configured` does not name.
     pub fn listed_by(&self, configured: &[Self]) -> Option<&str> {
-        match &self.feed {
-            feed::Settings::Clever(clever) if !configured.iter().any(|it| it.id == self.id) => clever.app.as_deref(),
-            feed::Settings::Clever(_)
-            | feed::Settings::Oneroster(_)
-            | feed::Settings::OnerosterCsv(_)
-            | feed::Settings::Manual(_) => None,
-        }
+        let (app, _) = self.feed.through()?;
+        (!configured.iter().any(|it| it.id == self.id)).then_some(app)
     }
 
     /// Whether it is a time in which no sync ends a seat.

@@ -207,6 +207,8 @@ fn main() {
     let paths = [
         "/v1/districts".to_owned(),
         format!("/v1/districts/{district}"),
+        format!("/v1/districts/{district}/licenses"),
+        format!("/v1/districts/{district}/licenses?by_school=true"),
         format!("/v1/districts/{district}/alerts"),
         format!("/v1/runs?district={district}&limit=20"),
         format!("/v1/audit?district={district}&limit=50"),
@@ -244,6 +246,18 @@ fn main() {
     show(&it, 3);
     let (answers, under_reads) = daemon.under(asked.reads, read, || daemon.sync());
     line("reads while the district syncs", asked.reads, &answers, None);
+    for (what, path) in
+        [("the overview", "/".to_owned()), ("the page of the district", format!("/districts/{district}"))]
+    {
+        let (answers, ()) = daemon.under(20, |_| path.clone(), || std::thread::sleep(asked.quiet));
+        line(what, 20, &answers, None);
+    }
+    let explain = |number: usize| {
+        let (product, user) = of(number);
+        format!("/v1/districts/{district}/explain?user={user}&product={}", PRODUCTS[product])
+    };
+    let (answers, ()) = daemon.under(1, explain, || std::thread::sleep(asked.quiet));
+    line("explain", 1, &answers, None);
     println!();
     for (what, sync) in [("alone", &alone), ("under logins", &under_logins), ("under reads", &under_reads)] {
         println!("A sync of 0.5 % {what}: {:.1} s, the whole daemon {:.1} CPU s", sync.wall.as_secs_f64(), sync.cpu);

@@ -68,7 +68,7 @@ fn sent(upload: Vec<u8>) -> Option<Snapshot> {
         now: Timestamp::from_millis(1_767_225_600_000)?,
         last: None,
         recall: None,
-        clever_apps: Vec::new(),
+        apps: Vec::new(),
         environment: |_| None,
         progress: Arc::new(Progress::default()),
     };

@@ -176,10 +176,10 @@ fn secrets(settings: &Settings, findings: &mut Findings) {
         .district
         .iter()
         .flat_map(|it| it.feed.secrets().into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret)));
-    let of_apps = settings.clever_app.iter().flat_map(|it| {
-        let keys = [("client_id", &it.client_id), ("client_secret", &it.client_secret)];
-        keys.into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id), secret))
-    });
+    let apps = settings.apps();
+    let of_apps = apps
+        .iter()
+        .flat_map(|it| it.secrets().into_iter().map(move |(key, secret)| (format!("{}: {key}", it.id()), secret)));
     let of_catalog = settings.catalog.token.iter().map(|token| ("catalog: token".to_owned(), token));
     let of_notify = settings.notify.secrets();
     let of_changes = settings.changes.secret().map(|it| ("changes: webhook_secret".to_owned(), it));
@@ -221,7 +221,7 @@ fn contract(settings: &Settings, findings: &mut Findings) -> Option<Catalog> {
     };
     findings.ok("catalog", &subject);
     let known: BTreeSet<DistrictId> = settings.district.iter().map(crate::district::District::id).collect();
-    if settings.clever_app.is_empty() {
+    if settings.apps().is_empty() {
         for it in catalog.subscriptions.values().filter(|it| !known.contains(&it.district)) {
             let message = format!(
                 "is for district `{}`, which is not configured: it waits until it is; check the spelling",
@@ -378,7 +378,7 @@ async fn clock_of_others(directory: &Directory, findings: &mut Findings) {
 async fn feeds(settings: &Settings, findings: &mut Findings) {
     let directory = Directory::discover(settings).await;
     for problem in &directory.problems {
-        findings.note("clever_app", &problem.app, State::Failing, problem.message.clone());
+        findings.note(problem.table, &problem.app, State::Failing, problem.message.clone());
     }
     clock_of_others(&directory, findings).await;
     for district in directory.all() {
@@ -390,7 +390,7 @@ async fn feeds(settings: &Settings, findings: &mut Findings) {
             district: district.id(),
             now: clock::real_now(),
             last: None,
-            clever_apps: settings.clever_app.clone(),
+            apps: settings.apps(),
             environment: crate::secret::process_environment,
             progress: Arc::new(feed::Progress::default()),
             recall: None,

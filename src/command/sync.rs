@@ -49,7 +49,7 @@ impl Sync {
             Directory::configured(&session.office.settings)
         };
         for problem in &directory.problems {
-            output::complain(&format!("clever_app `{}`: {}", problem.app, problem.message));
+            output::complain(&format!("{} `{}`: {}", problem.table, problem.app, problem.message));
         }
         let wanted = self.wanted(&directory)?;
         let width = usize::try_from(session.office.settings.schedule.concurrency).unwrap_or(1).max(1);

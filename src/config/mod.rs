@@ -58,6 +58,9 @@ pub struct Settings {
     /// Clever apps, whose districts are found by themselves.
     #[serde(default)]
     pub clever_app: Vec<feed::CleverApp>,
+    /// `ClassLink` partners, whose tenants are found by themselves.
+    #[serde(default)]
+    pub classlink_app: Vec<feed::ClassLinkApp>,
     /// The files read, in order.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -202,7 +205,14 @@ fn without_values(message: &str) -> String {
 }
 
 impl Settings {
+    /// Every app of either kind, in the order of the configuration.
+    pub fn apps(&self) -> Vec<feed::App> {
+        let clever = self.clever_app.iter().cloned().map(feed::App::Clever);
+        clever.chain(self.classlink_app.iter().cloned().map(feed::App::ClassLink)).collect()
+    }
+
     fn check(&self) -> Result<(), String> {
+        let apps = self.apps();
         let mut seen = std::collections::BTreeSet::new();
         for district in &self.district {
             DistrictId::parse(&district.id).map_err(|error| format!("[[district]]: {error}"))?;
@@ -215,18 +225,24 @@ impl Settings {
                     .map_err(|error| format!("district `{}`: {error}", district.id))?;
             }
             district.feed.check().map_err(|error| format!("district `{}`: {error}", district.id))?;
-            if let feed::Settings::Clever(clever) = &district.feed
-                && let Some(app) = &clever.app
-                && !self.clever_app.iter().any(|it| &it.id == app)
-            {
+            let table = match &district.feed {
+                feed::Settings::Clever(_) => "clever_app",
+                _ => "classlink_app",
+            };
+            let is_there = |app: &str| apps.iter().any(|it| it.id() == app && it.table() == table);
+            if let Some((app, _)) = district.feed.through().filter(|(app, _)| !is_there(app)) {
                 return Err(format!(
-                    "district `{}`: `feed.app` names `{app}`, which no [[clever_app]] has as `id`",
+                    "district `{}`: `feed.app` names `{app}`, which no [[{table}]] has as `id`",
                     district.id
                 ));
             }
         }
-        for app in &self.clever_app {
-            app.check().map_err(|error| format!("clever_app `{}`: {error}", app.id))?;
+        let mut ids = std::collections::BTreeSet::new();
+        for app in &apps {
+            app.check().map_err(|error| format!("{} `{}`: {error}", app.table(), app.id()))?;
+            if !ids.insert(app.id()) {
+                return Err(format!("app `{}` is there twice; give each an `id` of its own", app.id()));
+            }
         }
         self.access.check()?;
         self.changes.check()?;

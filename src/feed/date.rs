@@ -19,7 +19,7 @@ const CLEVER: &str = "https://api.clever.com";
 /// gives none. No credential is sent, and nothing but the server's root is asked for.
 pub async fn server_time(feed: &Settings) -> Option<DateTime<Utc>> {
     let (url, own_authorities) = match feed {
-        Settings::Oneroster(it) => (it.url.as_str(), it.ca_file.is_some()),
+        Settings::Oneroster(it) => (it.url.as_deref()?, it.ca_file.is_some()),
         Settings::Clever(it) => (it.url.as_deref().unwrap_or(CLEVER), it.ca_file.is_some()),
         Settings::OnerosterCsv(_) | Settings::Manual(_) => return None,
     };

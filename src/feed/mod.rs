@@ -1,6 +1,8 @@
 //! Stage 1: where rosters come from. Each feed is a client of its protocol that fills a snapshot or fails; it never guesses
 //! (feeds/protocols.md, "Safe rules for our client").
 
+mod apps;
+pub mod classlink;
 pub mod clever;
 mod csv;
 mod date;
@@ -21,6 +23,7 @@ pub(crate) mod webhook;
 
 use std::sync::Arc;
 
+pub use apps::{App, ClassLinkApp, CleverApp};
 pub use csv::pack;
 pub use date::server_time;
 pub use document::{Fetched, Service};
@@ -28,9 +31,7 @@ pub use doorbell::Doorbell;
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use recognize::Recall;
-pub use settings::{
-    Auth, CleverApp, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod,
-};
+pub use settings::{Auth, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod};
 pub use webhook::Webhook;
 
 use crate::model::{DistrictId, SourceMark, Timestamp};
@@ -46,8 +47,8 @@ pub struct Context {
     pub now: Timestamp,
     /// What was applied last; an older upload is refused.
     pub last: Option<SourceMark>,
-    /// All `[[clever_app]]`.
-    pub clever_apps: Vec<CleverApp>,
+    /// All `[[clever_app]]` and `[[classlink_app]]`.
+    pub apps: Vec<App>,
     /// Where secrets by `env` are looked up.
     pub environment: Environment,
     /// Told of rows as they come.

@@ -1,12 +1,12 @@
-//! The `feed = { … }` table of a district and `[[clever_app]]` (interface.md, Configuration).
+//! The `feed = { … }` table of a district (interface.md, Configuration).
 
 use std::path::PathBuf;
 
-use chrono_tz::Tz;
 use serde::Deserialize;
 use url::{Host, Url};
 
 use crate::feed::FeedError;
+use crate::feed::apps::{ClassLinkApp, CleverApp};
 use crate::model::EndDates;
 use crate::secret::Secret;
 
@@ -55,18 +55,20 @@ pub struct CleverSettings {
     pub allow_insecure: bool,
 }
 
-/// A `oneroster` feed.
+/// A `oneroster` feed: a server of its own, or a `ClassLink` app and a tenant.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneRosterSettings {
-    /// `ClassLink`'s id of the district, for those who ask by it at login.
+    /// The `[[classlink_app]]` whose list has the tenant, instead of `url` and `auth`.
+    pub app: Option<String>,
+    /// `ClassLink`'s id of the district, also for those who ask by it at login.
     pub tenant: Option<String>,
     /// The base, `…/ims/oneroster/v1p1` or `…/ims/oneroster/rostering/v1p2`; collections are appended.
-    pub url: String,
+    pub url: Option<String>,
     /// `1.1` or `1.2`; else read from the URL. Rows of either version are understood in both.
     pub version: Option<String>,
     /// The credential.
-    pub auth: Auth,
+    pub auth: Option<Auth>,
     /// More certificate authorities, PEM.
     pub ca_file: Option<PathBuf>,
     /// Rows asked for at once.
@@ -143,46 +145,6 @@ pub struct CsvSettings {
 #[serde(deny_unknown_fields)]
 pub struct ManualSettings {}
 
-/// `[[clever_app]]`: every district that shares with it is found through its token list.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CleverApp {
-    /// Our name for it.
-    pub id: String,
-    /// Client id.
-    pub client_id: Secret,
-    /// Client secret.
-    pub client_secret: Secret,
-    /// Origin of the Data API, `https://api.clever.com`.
-    #[serde(default = "clever_url")]
-    pub url: String,
-    /// Origin of the token list, `https://clever.com`.
-    #[serde(default = "clever_auth_url")]
-    pub auth_url: String,
-    /// Of districts without a `[[district]]` of their own.
-    pub time_zone: Tz,
-    /// `review` or `apply`, for those districts.
-    pub first_sync: Option<String>,
-    /// More certificate authorities, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// Plain `http` beyond loopback.
-    #[serde(default)]
-    pub allow_insecure: bool,
-}
-
-fn clever_url() -> String {
-    CLEVER_URL.to_owned()
-}
-
-fn clever_auth_url() -> String {
-    CLEVER_AUTH_URL.to_owned()
-}
-
-/// Clever's Data API.
-pub(crate) const CLEVER_URL: &str = "https://api.clever.com";
-/// Clever's token list.
-pub(crate) const CLEVER_AUTH_URL: &str = "https://clever.com";
-
 /// What every HTTP feed takes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transport {
@@ -217,15 +179,34 @@ impl Settings {
         match self {
             Self::Clever(it) => it.token.iter().map(|token| ("token", token)).collect(),
             Self::Oneroster(it) => match &it.auth {
-                Auth::Oauth1 { key, secret, .. } => {
+                Some(Auth::Oauth1 { key, secret, .. }) => {
                     vec![("auth.key", key), ("auth.secret", secret)]
                 }
-                Auth::Oauth2 { client_id, client_secret, .. } => {
+                Some(Auth::Oauth2 { client_id, client_secret, .. }) => {
                     vec![("auth.client_id", client_id), ("auth.client_secret", client_secret)]
                 }
-                Auth::Bearer { token } => vec![("auth.token", token)],
+                Some(Auth::Bearer { token }) => vec![("auth.token", token)],
+                None => Vec::new(),
             },
             Self::OnerosterCsv(_) | Self::Manual(_) => Vec::new(),
+        }
+    }
+
+    /// The `[[clever_app]]` or `[[classlink_app]]` it goes through, and the source's id of the district there.
+    pub fn through(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Clever(it) => it.app.as_deref().zip(it.district.as_deref()),
+            Self::Oneroster(it) => it.app.as_deref().zip(it.tenant.as_deref()),
+            Self::OnerosterCsv(_) | Self::Manual(_) => None,
+        }
+    }
+
+    /// What the source calls the district: Clever's id, or `ClassLink`'s tenant.
+    pub fn source_id(&self) -> Option<&str> {
+        match self {
+            Self::Clever(it) => it.district.as_deref(),
+            Self::Oneroster(it) => it.tenant.as_deref(),
+            Self::OnerosterCsv(_) | Self::Manual(_) => None,
         }
     }
 
@@ -300,32 +281,44 @@ impl CleverSettings {
     }
 }
 
-impl CleverApp {
-    /// The secrets in it, with their keys, for `doctor`.
-    pub fn secrets(&self) -> [(&'static str, &Secret); 2] {
-        [("client_id", &self.client_id), ("client_secret", &self.client_secret)]
-    }
-
-    /// Checks what can be checked without asking anyone; the error names the key.
-    pub fn check(&self) -> Result<(), FeedError> {
-        checked_url("url", &self.url, self.allow_insecure)?;
-        checked_url("auth_url", &self.auth_url, self.allow_insecure)?;
-        match self.first_sync.as_deref() {
-            None | Some("review" | "apply") => Ok(()),
-            Some(_) => Err(setting("first_sync", "is not `review` or `apply`")),
+impl OneRosterSettings {
+    /// A district that an app's list shows, with the app's own transport.
+    pub fn of_app(app: &ClassLinkApp, tenant: &str) -> Self {
+        Self {
+            app: Some(app.id.clone()),
+            tenant: Some(tenant.to_owned()),
+            url: None,
+            version: None,
+            auth: None,
+            ca_file: app.ca_file.clone(),
+            page_size: None,
+            timeout_seconds: None,
+            max_requests_per_second: None,
+            end_dates: None,
+            allow_insecure: app.allow_insecure,
         }
     }
-}
 
-impl OneRosterSettings {
     fn check(&self) -> Result<(), FeedError> {
-        checked_url("url", &self.url, self.allow_insecure)?;
+        match (&self.app, &self.url, &self.auth) {
+            (Some(_), None, None) if self.tenant.is_none() => {
+                return Err(setting("tenant", "is missing; give ClassLink's id of the district"));
+            }
+            (Some(_), None, None) => {}
+            (Some(_), Some(_), _) => return Err(setting("url", "stands beside `app`; keep one of them")),
+            (Some(_), None, Some(_)) => return Err(setting("auth", "stands beside `app`; keep one of them")),
+            (None, None, _) => return Err(setting("url", "is missing; give `url` and `auth`, or `app` and `tenant`")),
+            (None, Some(_), None) => return Err(setting("auth", "is missing; give the credential of the server")),
+            (None, Some(url), Some(_)) => {
+                checked_url("url", url, self.allow_insecure)?;
+            }
+        }
         if let Some(version) = &self.version
             && !matches!(version.as_str(), "1.1" | "1.2")
         {
             return Err(setting("version", "is not `1.1` or `1.2`"));
         }
-        if let Auth::Oauth2 { token_url, .. } = &self.auth {
+        if let Some(Auth::Oauth2 { token_url, .. }) = &self.auth {
             checked_url("auth.token_url", token_url, self.allow_insecure)?;
         }
         limits(self.page_size, self.timeout_seconds, self.max_requests_per_second)
@@ -333,7 +326,8 @@ impl OneRosterSettings {
 
     /// Whether it speaks 1.2: as configured, else by the URL's path.
     pub(crate) fn is_1_2(&self) -> bool {
-        self.version.as_ref().map_or_else(|| self.url.contains("v1p2"), |version| version == "1.2")
+        let by_url = || self.url.as_ref().is_some_and(|url| url.contains("v1p2"));
+        self.version.as_ref().map_or_else(by_url, |version| version == "1.2")
     }
 
     pub(crate) fn transport(&self) -> Transport {
@@ -353,7 +347,7 @@ fn limits(rows: Option<u32>, seconds: Option<u32>, rate: Option<u32>) -> Result<
     }
 }
 
-fn setting(key: &'static str, problem: &str) -> FeedError {
+pub(super) fn setting(key: &'static str, problem: &str) -> FeedError {
     FeedError::Setting { key, problem: problem.to_owned() }
 }
 

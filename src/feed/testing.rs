@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 
-use crate::feed::{CleverApp, Context, Progress};
+use crate::feed::{App, Context, Progress};
 use crate::model::{DistrictId, Kind, RosterRecord, Timestamp};
 use crate::snapshot::{Presence, Seen, Snapshot};
 
@@ -104,12 +104,12 @@ impl Server {
 }
 
 /// What a feed of tests is opened with.
-pub(crate) fn context(clever_apps: Vec<CleverApp>) -> Context {
+pub(crate) fn context(apps: Vec<App>) -> Context {
     Context {
         district: DistrictId::from("springfield"),
         now: Timestamp::parse("2026-01-15T08:00:00Z").unwrap(),
         last: None,
-        clever_apps,
+        apps,
         environment: |_| None,
         progress: Arc::new(Progress::default()),
         recall: None,

@@ -20,8 +20,8 @@ pub struct World<'a> {
     pub queue: &'a Queue,
     /// What waits for a person.
     pub limits: &'a guard::Settings,
-    /// Apps that Clever districts are asked through.
-    pub clever_apps: &'a [feed::CleverApp],
+    /// Apps that districts are asked through.
+    pub apps: &'a [feed::App],
     /// Counts rows while they come in.
     pub progress: Arc<feed::Progress>,
     /// Stamps the beginning and the end.
@@ -39,7 +39,7 @@ impl World<'_> {
         let context = feed::Context {
             district: job.district.id(),
             now: job.run.as_of,
-            clever_apps: self.clever_apps.to_vec(),
+            apps: self.apps.to_vec(),
             last,
             environment: crate::secret::process_environment,
             progress: Arc::clone(&self.progress),

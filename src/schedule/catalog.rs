@@ -323,7 +323,7 @@ pub async fn last_look(office: &Office) -> Result<Option<Look>, StoreError> {
 /// Districts that nobody configured: their subscriptions wait until somebody does.
 fn unknown_districts(office: &Office, document: &Catalog) -> Vec<String> {
     let unknown = document.subscriptions.values().filter(|it| office.known.get(&it.district).is_none());
-    let of_apps = !office.settings.clever_app.is_empty();
+    let of_apps = !office.settings.apps().is_empty();
     let message = |id: &SubscriptionId, district: &DistrictId| {
         format!(
             "subscription `{id}` is for district `{district}`, which is not known: it waits until it is; check the spelling"

@@ -244,11 +244,11 @@ impl Dispatcher {
         let now = office.clock.now();
         let Ok(nightly) = Nightly::parse(&office.settings.schedule.nightly) else { return };
         let mut due = self.list_failed && self.asked.elapsed() >= LIST_AGAIN;
-        for app in &office.settings.clever_app {
-            let night = nightly.latest(app.time_zone, TimeDelta::zero(), now.instant());
+        for app in office.settings.apps() {
+            let night = nightly.latest(app.time_zone(), TimeDelta::zero(), now.instant());
             let key = night.map(|it| it.key).unwrap_or_default();
-            if self.listed.get(&app.id) != Some(&key) {
-                self.listed.insert(app.id.clone(), key);
+            if self.listed.get(app.id()) != Some(&key) {
+                self.listed.insert(app.id().to_owned(), key);
                 due = true;
             }
         }
@@ -259,7 +259,7 @@ impl Dispatcher {
 
     fn begin_listing(&mut self, sync: bool) {
         let settings = self.desk.office().settings;
-        if settings.clever_app.is_empty() {
+        if settings.apps().is_empty() {
             return;
         }
         if let Some(under_way) = &mut self.listing {
@@ -275,7 +275,7 @@ impl Dispatcher {
         let Some(found) = found else { return };
         self.list_failed = !found.problems.is_empty();
         for problem in &found.problems {
-            tracing::error!(app = %problem.app, "clever_app `{}` did not list its districts: {}", problem.app, problem.message);
+            tracing::error!(app = %problem.app, "{} `{}` did not list its districts: {}", problem.table, problem.app, problem.message);
         }
         let known = self.desk.office().known;
         let directory = found.or_known(&known);

@@ -117,7 +117,7 @@ impl Office {
             store: &self.store,
             queue: &self.queue,
             limits: &self.settings.guard,
-            clever_apps: &self.settings.clever_app,
+            apps: &self.settings.apps(),
             progress,
             clock: self.clock,
         };

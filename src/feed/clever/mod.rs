@@ -14,6 +14,7 @@ pub use tokens::{CleverDistrict, districts};
 pub(super) use walk::cursor;
 
 use crate::feed::Context;
+use crate::feed::apps::{App, CLEVER_URL, CleverApp};
 use crate::feed::clever::convert::Convert;
 use crate::feed::clever::walk::Reader;
 use crate::feed::clever::wire::{District, Page};
@@ -21,7 +22,7 @@ use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::{bearer, reveal};
 use crate::feed::recognize::Tally;
-use crate::feed::settings::{CLEVER_URL, CleverApp, CleverSettings, checked_url};
+use crate::feed::settings::{CleverSettings, checked_url};
 use crate::model::{Kind, SourceId, SourceMark};
 use crate::snapshot::{Builder, Snapshot};
 
@@ -78,8 +79,11 @@ impl Clever {
             (Access::Token(bearer(&reveal("token", token, context.environment)?)), CLEVER_URL.to_owned())
         } else {
             let app = settings.app.as_deref().unwrap_or_default();
-            let found = context.clever_apps.iter().find(|it| it.id == app);
-            let mut app = found.cloned().ok_or_else(|| FeedError::Setting {
+            let found = context.apps.iter().find_map(|it| match it {
+                App::Clever(it) if it.id == app => Some(it.clone()),
+                App::Clever(_) | App::ClassLink(_) => None,
+            });
+            let mut app = found.ok_or_else(|| FeedError::Setting {
                 key: "app",
                 problem: format!("names `{app}`, and there is no [[clever_app]] of this id"),
             })?;

@@ -4,8 +4,9 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::feed::FeedError;
+use crate::feed::apps::{App, CleverApp};
 use crate::feed::clever::{Clever, districts};
-use crate::feed::settings::{CleverApp, CleverSettings};
+use crate::feed::settings::CleverSettings;
 use crate::feed::testing::{Answer, Heard, Server, context, counts, lines, warned};
 use crate::model::Kind;
 use crate::secret::Secret;
@@ -45,7 +46,7 @@ fn settings(page_size: u32) -> CleverSettings {
 }
 
 async fn pull(server: &Server, page_size: u32) -> Result<Snapshot, FeedError> {
-    let mut feed = Clever::open(&settings(page_size), context(vec![app(server)])).unwrap();
+    let mut feed = Clever::open(&settings(page_size), context(vec![App::Clever(app(server))])).unwrap();
     feed.http = feed.http.quick(1 << 20);
     feed.pull().await
 }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use secrecy::SecretString;
 use url::Url;
 
+use crate::feed::CleverApp;
 use crate::feed::clever::wire::{TokenRow, Tokens};
 use crate::feed::clever::{KIND, PER_SECOND};
 use crate::feed::error::{FeedError, Place};
 use crate::feed::http::{Ask, Http};
 use crate::feed::oneroster::{basic, encode, reveal};
-use crate::feed::settings::{CleverApp, Transport, checked_url};
+use crate::feed::settings::{Transport, checked_url};
 use crate::model::DistrictId;
 use crate::secret::Environment;
 

@@ -1,6 +1,6 @@
 //! The three ways into a `OneRoster` server (protocols.md 2.7, 3.1).
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::clock;
+use crate::feed::classlink::Listed;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::http::{Ask, Http, Post};
 use crate::feed::lenient::text;
@@ -25,6 +26,13 @@ pub(crate) enum Credential {
     Signed(Signer),
     Granted(Box<Grant>),
     Bearer(SecretString),
+    Listed(Box<FromList>),
+}
+
+/// A bearer from a list, which may have another one next time.
+pub(crate) struct FromList {
+    pub listed: Listed,
+    pub bearer: Mutex<SecretString>,
 }
 
 pub(crate) struct Grant {
@@ -60,11 +68,12 @@ pub(crate) fn bearer(token: &SecretString) -> SecretString {
 
 impl Credential {
     pub(crate) fn open(
+        auth: &Auth,
         settings: &OneRosterSettings,
         place: Place,
         environment: Environment,
     ) -> Result<Self, FeedError> {
-        Ok(match &settings.auth {
+        Ok(match auth {
             Auth::Oauth1 { key, secret, method } => Self::Signed(Signer {
                 key: reveal("auth.key", key, environment)?,
                 secret: reveal("auth.secret", secret, environment)?,
@@ -104,6 +113,7 @@ impl Credential {
             // The clock or the nonce may have been at fault, and both are new in the next signature.
             Self::Signed(_) => Ok(true),
             Self::Bearer(_) => Ok(false),
+            Self::Listed(it) => it.renew(http).await,
         }
     }
 
@@ -116,13 +126,25 @@ impl Credential {
             }
             Self::Granted(grant) => grant.current().map(|it| it.bearer).unwrap_or_default(),
             Self::Bearer(header) => header.clone(),
+            Self::Listed(it) => it.bearer.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
+    }
+}
+
+impl FromList {
+    /// Asks the list again. The same bearer as before means that the authorization was withdrawn (protocols.md 3.2).
+    async fn renew(&self, http: &Http) -> Result<bool, FeedError> {
+        let share = self.listed.share(http).await?;
+        let mut bearer = self.bearer.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = bearer.expose_secret() != share.bearer.expose_secret();
+        *bearer = share.bearer;
+        Ok(is_new)
     }
 }
 
 impl Grant {
     fn current(&self) -> Option<Token> {
-        self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.token.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lasts(&self) -> bool {
@@ -159,7 +181,7 @@ impl Grant {
         let life =
             seconds.and_then(|it| Duration::try_from_secs_f64(it).ok()).unwrap_or(LIFE).min(Duration::from_hours(24));
         let token = Token { bearer: bearer(&answer.access_token.into()), renew_at: Instant::now() + life.mul_f64(0.8) };
-        *self.token.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(token);
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         Ok(())
     }
 }

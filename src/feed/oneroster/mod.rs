@@ -11,30 +11,34 @@ mod split;
 mod tests;
 mod words;
 
+use std::sync::Mutex;
+
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use tokio::sync::OnceCell;
 
 pub(super) use auth::{basic, bearer, reveal};
 pub(super) use oauth1::encode;
 pub(super) use words::{date, is_deleted};
 
-use crate::feed::Context;
+use crate::feed::classlink::{self, Listed, Share};
 use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
-use crate::feed::oneroster::auth::Credential;
+use crate::feed::oneroster::auth::{Credential, FromList};
 use crate::feed::oneroster::convert::Convert;
 use crate::feed::oneroster::pages::{Manners, Page, Server};
 use crate::feed::oneroster::rows::Remains;
 use crate::feed::recognize::{Recall, Recognizer};
-use crate::feed::settings::{OneRosterSettings, checked_url};
+use crate::feed::settings::{OneRosterSettings, Transport, checked_url};
+use crate::feed::{App, ClassLinkApp, Context};
 use crate::model::{Kind, RowMark, SourceMark};
 use crate::snapshot::{Builder, Recognized, Snapshot};
 
-const KIND: &str = "oneroster";
+pub(super) const KIND: &str = "oneroster";
 /// Rows asked for at once; servers that allow less give less, or say 413.
 const PAGE_SIZE: u32 = 5000;
 /// `ClassLink` slows down above this (protocols.md 3.2).
-const PER_SECOND: u32 = 20;
+pub(super) const PER_SECOND: u32 = 20;
 
 /// The collections, users before enrollments.
 const COLLECTIONS: [(Kind, &str); 6] = [
@@ -48,38 +52,97 @@ const COLLECTIONS: [(Kind, &str); 6] = [
 
 /// A `oneroster` feed.
 pub(super) struct OneRoster {
-    server: Server,
+    way: Way,
     context: Context,
+}
+
+/// How the server is found.
+enum Way {
+    /// It is configured.
+    Known(Server),
+    /// A `ClassLink` app lists it; it is looked up once for each pull.
+    Listed(Box<Behind>, OnceCell<Server>),
+}
+
+/// What is known of a server before it is looked up.
+struct Behind {
+    app: ClassLinkApp,
+    tenant: String,
+    transport: Transport,
+    page_size: u32,
 }
 
 impl OneRoster {
     pub(super) fn open(settings: &OneRosterSettings, context: Context) -> Result<Self, FeedError> {
-        let base = checked_url("url", &settings.url, settings.allow_insecure)?;
-        let place = Place::new(&context.district, KIND, "an access token");
-        let credential = Credential::open(settings, place, context.environment)?;
-        let tls = base.scheme() == "https"
-            || matches!(&settings.auth,
-            crate::feed::Auth::Oauth2 { token_url, .. } if token_url.starts_with("https"));
-        let http = Http::new(&settings.transport(), PER_SECOND, tls)?;
         let page_size = settings.page_size.unwrap_or(PAGE_SIZE);
-        Ok(Self { server: Server { http, base, credential, page_size }, context })
+        let missing = |key| FeedError::Setting { key, problem: "is missing".to_owned() };
+        if let Some((name, tenant)) = settings.app.as_deref().zip(settings.tenant.clone()) {
+            let app = context.apps.iter().find_map(|it| match it {
+                App::ClassLink(it) if it.id == name => Some(it.clone()),
+                App::Clever(_) | App::ClassLink(_) => None,
+            });
+            let app = app.ok_or_else(|| FeedError::Setting {
+                key: "app",
+                problem: format!("names `{name}`, and there is no [[classlink_app]] of this id"),
+            })?;
+            let mut transport = settings.transport();
+            transport.ca_file = transport.ca_file.or_else(|| app.ca_file.clone());
+            let behind = Box::new(Behind { app, tenant, transport, page_size });
+            return Ok(Self { way: Way::Listed(behind, OnceCell::new()), context });
+        }
+        let url = settings.url.as_deref().ok_or_else(|| missing("url"))?;
+        let auth = settings.auth.as_ref().ok_or_else(|| missing("auth"))?;
+        let base = checked_url("url", url, settings.allow_insecure)?;
+        let place = Place::new(&context.district, KIND, "an access token");
+        let credential = Credential::open(auth, settings, place, context.environment)?;
+        let tls = base.scheme() == "https"
+            || matches!(auth, crate::feed::Auth::Oauth2 { token_url, .. } if token_url.starts_with("https"));
+        let http = Http::new(&settings.transport(), PER_SECOND, tls)?;
+        Ok(Self { way: Way::Known(Server { http, base, credential, page_size }), context })
     }
 
-    /// The kind and the base URL; a query is no part of it.
+    /// The kind and the base URL, of which a query is no part, or the tenant: its address behind the proxy may change.
     pub(super) fn mark_name(&self) -> String {
-        let mut base = self.server.base.clone();
-        base.set_query(None);
-        format!("{KIND}:{}", base.as_str().trim_end_matches('/'))
+        match &self.way {
+            Way::Known(server) => {
+                let mut base = server.base.clone();
+                base.set_query(None);
+                format!("{KIND}:{}", base.as_str().trim_end_matches('/'))
+            }
+            Way::Listed(behind, _) => format!("{KIND}:classlink:{}", behind.tenant),
+        }
+    }
+
+    async fn server(&self) -> Result<&Server, FeedError> {
+        match &self.way {
+            Way::Known(server) => Ok(server),
+            Way::Listed(behind, server) => server.get_or_try_init(|| self.look_up(behind)).await,
+        }
+    }
+
+    async fn look_up(&self, behind: &Behind) -> Result<Server, FeedError> {
+        let Behind { app, tenant, transport, page_size } = behind;
+        let http = Http::new(transport, PER_SECOND, app.url.starts_with("https"))?;
+        let listed = Listed {
+            app: app.clone(),
+            tenant: tenant.clone(),
+            place: classlink::place(&self.context.district),
+            environment: self.context.environment,
+        };
+        let Share { base, bearer, .. } = listed.share(&http).await?;
+        let credential = Credential::Listed(Box::new(FromList { listed, bearer: Mutex::new(bearer) }));
+        Ok(Server { http, base, credential, page_size: *page_size })
     }
 
     /// Pulls everything, and again where the source moved meanwhile.
     pub(super) async fn pull(&self) -> Result<Snapshot, FeedError> {
-        self.server.http.begin();
+        let server = self.server().await?;
+        server.http.begin();
         let mut restarts = Restarts::default();
         let mut recall = self.context.recall.clone();
         loop {
             self.context.progress.begin();
-            match self.pull_once(recall.as_ref()).await {
+            match self.pull_once(server, recall.as_ref()).await {
                 Ok(Pulled::Whole(pulled)) => {
                     let (builder, recognized) = *pulled;
                     let mark = SourceMark {
@@ -98,10 +161,12 @@ impl OneRoster {
 
     /// Reads the orgs alone.
     pub(super) async fn probe(&self) -> Result<(), FeedError> {
-        self.server.http.begin();
-        let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
+        let server = self.server().await?;
+        server.http.begin();
+        let mut manners = Manners { sort: true, limit: server.page_size, permissions: None };
         let place = Place::new(&self.context.district, KIND, "orgs");
-        let walked = self.walk((Kind::Schools, "orgs"), &place, &mut manners, &mut Convert::default(), None).await;
+        let walked =
+            self.walk(server, (Kind::Schools, "orgs"), &place, &mut manners, &mut Convert::default(), None).await;
         match walked {
             Ok(_) => Ok(()),
             Err(Stop::Failed(error)) => Err(*error),
@@ -109,16 +174,16 @@ impl OneRoster {
         }
     }
 
-    async fn pull_once(&self, recall: Option<&Recall>) -> Result<Pulled, Stop> {
+    async fn pull_once(&self, server: &Server, recall: Option<&Recall>) -> Result<Pulled, Stop> {
         let mut recognizer = recall.map(Recognizer::new);
         let mut convert = Convert::default();
-        let mut manners = Manners { sort: true, limit: self.server.page_size, permissions: None };
+        let mut manners = Manners { sort: true, limit: server.page_size, permissions: None };
         let mut walked = Vec::new();
         for (kind, collection) in COLLECTIONS {
             manners.sort = true;
             let place = Place::new(&self.context.district, KIND, collection);
             let of = (kind, collection);
-            let mut found = self.walk(of, &place, &mut manners, &mut convert, recognizer.as_mut()).await?;
+            let mut found = self.walk(server, of, &place, &mut manners, &mut convert, recognizer.as_mut()).await?;
             if found.walks_wanted() > 1 && recall.is_some_and(Recall::knows) {
                 // Known rows do not say which other rows they stand beside.
                 return Ok(Pulled::Odd);
@@ -132,7 +197,7 @@ impl OneRoster {
             while walks < found.walks_wanted() {
                 // Rows of all walks count together, so that nothing a page hid from one of them is missed.
                 convert.again(true);
-                found = self.walk(of, &place, &mut manners, &mut convert, None).await?;
+                found = self.walk(server, of, &place, &mut manners, &mut convert, None).await?;
                 convert.again(false);
                 walks += 1;
             }
@@ -149,7 +214,7 @@ impl OneRoster {
         // Counting needs no order.
         manners.sort = false;
         for (collection, place, found) in &walked {
-            self.server.check_total(collection, place, &mut manners, found).await?;
+            server.check_total(collection, place, &mut manners, found).await?;
         }
         let (mut builder, contacts) = convert.finish();
         builder.named(recognizer.as_ref().and_then(|it| it.tally.as_ref()).map(|tally| tally.digest("")));
@@ -158,6 +223,7 @@ impl OneRoster {
 
     async fn walk(
         &self,
+        server: &Server,
         of: (Kind, &str),
         place: &Place,
         manners: &mut Manners,
@@ -179,7 +245,7 @@ impl OneRoster {
                 }
             }
         };
-        self.server.walk(of, place, manners, recognizer, &mut take).await
+        server.walk(of, place, manners, recognizer, &mut take).await
     }
 }
 

@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use crate::feed::FeedError;
-use crate::feed::oneroster::OneRoster;
 use crate::feed::oneroster::oauth1::{Signer, encode};
+use crate::feed::oneroster::{OneRoster, Way};
 use crate::feed::settings::{Auth, OneRosterSettings, SignatureMethod};
 use crate::feed::testing::{Answer, Heard, Server, context, counts, lines, warned};
 use crate::model::Kind;
@@ -19,10 +19,11 @@ fn bearer() -> Auth {
 
 fn feed(server: &Server, auth: Auth, page_size: u32) -> OneRoster {
     let settings = OneRosterSettings {
+        app: None,
         tenant: None,
-        url: format!("{}/ims/oneroster/v1p1", server.url),
+        url: Some(format!("{}/ims/oneroster/v1p1", server.url)),
         version: None,
-        auth,
+        auth: Some(auth),
         ca_file: None,
         page_size: Some(page_size),
         timeout_seconds: Some(10),
@@ -31,8 +32,24 @@ fn feed(server: &Server, auth: Auth, page_size: u32) -> OneRoster {
         allow_insecure: false,
     };
     let mut feed = OneRoster::open(&settings, context(Vec::new())).unwrap();
-    feed.server.http = feed.server.http.quick(1 << 20);
+    feed.quicken();
     feed
+}
+
+impl OneRoster {
+    fn known(&self) -> &crate::feed::oneroster::pages::Server {
+        match &self.way {
+            Way::Known(server) => server,
+            Way::Listed(..) => panic!("these tests configure the server"),
+        }
+    }
+
+    /// Waits milliseconds between attempts, and takes pages of a mebibyte.
+    fn quicken(&mut self) {
+        if let Way::Known(server) = &mut self.way {
+            server.http.shorten(1 << 20);
+        }
+    }
 }
 
 async fn pull(server: &Server) -> Result<Snapshot, FeedError> {
@@ -344,18 +361,19 @@ async fn trouble_that_passes_is_waited_out_and_trouble_that_stays_is_an_error() 
     assert_eq!(staying.heard().len(), 6);
     let gone = Server::start(|_, _| Answer::status(200)).await;
     let nowhere = gone.url.replace("127.0.0.1", "127.0.0.2");
-    let settings = OneRosterSettings { url: nowhere, ..settings_of(&gone) };
+    let settings = OneRosterSettings { url: Some(nowhere), ..settings_of(&gone) };
     let mut feed = OneRoster::open(&settings, context(Vec::new())).unwrap();
-    feed.server.http = feed.server.http.quick(1 << 20);
+    feed.quicken();
     assert!(matches!(feed.pull().await, Err(FeedError::Unreachable { .. })));
 }
 
 fn settings_of(server: &Server) -> OneRosterSettings {
     OneRosterSettings {
         tenant: None,
-        url: server.url.clone(),
+        app: None,
+        url: Some(server.url.clone()),
         version: Some("1.1".to_owned()),
-        auth: bearer(),
+        auth: Some(bearer()),
         ca_file: None,
         page_size: None,
         timeout_seconds: Some(10),
@@ -402,7 +420,7 @@ async fn the_feed_is_named_by_its_address_and_not_by_its_credential() {
     assert_eq!(feed.mark_name(), format!("oneroster:{}/ims/oneroster/v1p1", server.url));
     assert_eq!(feed.pull().await.unwrap().source.feed, feed.mark_name());
     assert_eq!(
-        feed.server.credential.authorization(&server.url.parse().unwrap()).expose_secret(),
+        feed.known().credential.authorization(&server.url.parse().unwrap()).expose_secret(),
         "Bearer canary-token"
     );
 }
@@ -442,9 +460,9 @@ async fn a_connection_cut_in_mid_page_is_tried_again_and_never_taken_for_the_pag
     for (cuts, survives) in [(2, true), (usize::MAX, false)] {
         let (url, asked) = cutting(cuts).await;
         let server = Server::start(|_, _| Answer::status(500)).await;
-        let settings = OneRosterSettings { url, ..settings_of(&server) };
+        let settings = OneRosterSettings { url: Some(url), ..settings_of(&server) };
         let mut feed = OneRoster::open(&settings, context(Vec::new())).unwrap();
-        feed.server.http = feed.server.http.quick(1 << 20);
+        feed.quicken();
         let outcome = feed.pull().await;
         match outcome {
             Ok(snapshot) => assert!(survives && counts(&snapshot) == [0; 6]),

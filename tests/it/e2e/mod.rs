@@ -8,6 +8,7 @@ mod bad_uploads;
 mod by_hand;
 mod catalog;
 mod classes;
+mod classlink;
 mod clever;
 mod decisions;
 mod doctor;

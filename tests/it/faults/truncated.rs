@@ -102,7 +102,7 @@ async fn sent(upload: Vec<u8>) -> Result<Snapshot, FeedError> {
         now: at(0, 8),
         last: None,
         recall: None,
-        clever_apps: Vec::new(),
+        apps: Vec::new(),
         environment: |_| None,
         progress: Arc::new(Progress::default()),
     };
