@@ -270,10 +270,6 @@ impl<'a, 'b> Rule<'a, 'b> {
         if self.classes.is_none() && subject.running.meet(self.audience) {
             return Demand::Wanted;
         }
-        // The register left them out, since one of every role they have runs: all are of roles that do not count.
-        if self.classes.is_none() && subject.running.any() && subject.enrollments.is_empty() {
-            return Demand::None(ReleaseReason::Conditions);
-        }
         let mut lasts = false;
         let mut lost = ReleaseReason::Tombstone;
         for attendance in subject.enrollments {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     Access, Basis, Course, Date, Enrollment, EnrollmentKey, LastDay, Org, Product, RoleName, SourceId, Subscription,
-    SubscriptionStatus, User, View, canonical_grade,
+    User, View, canonical_grade,
 };
 
 use super::classes::{Attendance, ClassEntry, Classes, Register};
@@ -143,10 +143,7 @@ impl<'a> District<'a> {
     pub(super) fn lasts_beyond(&self, product: &Product, over: Date) -> bool {
         product.after_last_day == LastDay::Keep
             && self.subscriptions.iter().any(|it| {
-                it.product == product.code
-                    && it.status == SubscriptionStatus::Active
-                    && it.starts_on < over
-                    && contract::access(it, self.today) == Access::Full
+                it.product == product.code && it.starts_on < over && contract::access(it, self.today) == Access::Full
             })
     }
 }

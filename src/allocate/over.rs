@@ -60,7 +60,7 @@ impl Desk<'_, '_> {
     pub(super) fn reclaim(&mut self) -> Excess {
         let today = self.district.today;
         let Seats::Count(total) = self.capacity.total else {
-            return Excess { today, ..Excess::default() };
+            return Excess::default();
         };
         let total = u64::from(total);
         let allowed = total + self.capacity.allowances.iter().map(|it| it.seats).sum::<u64>();

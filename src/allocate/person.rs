@@ -146,12 +146,8 @@ impl<'a> Desk<'a, '_> {
         // The account that would have the seat first, then the others that are active.
         wanting.retain(|it| it.id == first);
         let others = accounts.iter().filter(|it| it.id != first);
-        let users: Vec<&User> = wanting
-            .into_iter()
-            .chain(others)
-            .filter_map(|it| it.user)
-            .filter(|user| user.active || user.id == *first)
-            .collect();
+        let users: Vec<&User> =
+            wanting.into_iter().chain(others).filter_map(|it| it.user).filter(|user| user.active).collect();
         self.left.extend(accounts.iter().filter(|it| it.place.is_some() && it.id != first).map(|it| it.id));
         let own = accounts.iter().find(|it| it.id == first).and_then(|it| it.place);
         let ended = ended.or(last);

@@ -327,7 +327,7 @@ impl<'a> Desk<'a, '_> {
         let carried = if held { None } else { self.carried(accounts) };
         let place = place.filter(|_| own);
         let short_of = || self.sorts.first(sort).and_then(|pool| self.sorts.pool(pool));
-        let position = place.filter(|it| it.since == since && Some(&it.short_of) == short_of()).map(|it| it.position);
+        let position = place.filter(|it| Some(&it.short_of) == short_of()).map(|it| it.position);
         self.candidates.push(Candidate { user, id, place, position, tier, held, sort: Index::of(sort), carried });
     }
 

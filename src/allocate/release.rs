@@ -46,7 +46,8 @@ pub(super) fn fate(input: Input<'_>, product: &Product, coverage: Coverage, seat
     }
 }
 
-/// Mere absence: the grace runs until a second complete snapshot of a later local date, for CSV of another upload, agrees.
+/// Mere absence: the grace, a day at least, runs until a second complete snapshot of a later local date, for CSV of another
+/// upload, agrees.
 fn absent(pull: Option<&Pull>, product: &Product, seat: &Seat, input: Input<'_>) -> Fate {
     let days = i64::from(product.leaving_grace_days);
     let marked = || Leaving {
@@ -57,7 +58,6 @@ fn absent(pull: Option<&Pull>, product: &Product, seat: &Seat, input: Input<'_>)
         (Some(_), _) if days == 0 => Fate::Released(ReleaseReason::Absent),
         (Some(pull), Some(leaving))
             if (pull.date - leaving.since).num_days() >= days
-                && pull.date > leaving.since
                 && (pull.upload.is_none() || pull.upload != leaving.upload) =>
         {
             Fate::Released(ReleaseReason::Absent)

@@ -47,11 +47,6 @@ impl Roles {
         Self(self.0 | bit)
     }
 
-    /// Whether there is any.
-    pub(super) fn any(self) -> bool {
-        self.0 != 0
-    }
-
     /// Whether every role of `other` is here too.
     pub(super) fn cover(self, other: Self) -> bool {
         self.0 & other.0 == other.0
