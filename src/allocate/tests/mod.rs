@@ -62,10 +62,14 @@
 //! | the order of rows | `laws::the_order_of_rows_does_not_matter` |
 //! | counters that overflow | `contracts::billions_of_seats_do_not_wrap_around` |
 
+mod accounts;
+mod asked;
 mod assigned;
+mod attending;
 mod contracts;
 mod counts;
 mod edges;
+mod examined;
 mod flow;
 pub(crate) mod generate;
 mod laws;
@@ -73,10 +77,13 @@ mod leaving;
 mod naive;
 mod persons;
 mod placement;
+mod rows;
 mod sentences;
 mod serving;
+mod shown;
 mod size;
 mod steady;
+mod terms;
 mod unclear;
 mod vendors;
 mod verify;

@@ -88,3 +88,17 @@ fn a_seat_someone_had_before_moves_only_if_no_newcomer_can() {
     assert!(placement.seat(1, 1) && placement.seat(3, 3) && placement.seat(2, 2));
     assert_eq!([0, 1, 2, 3].map(|one| placement.place(one)), [Some(0), Some(2), Some(1), Some(3)]);
 }
+
+/// Whoever moves to a site license to make room in the total leaves room in the pool too.
+#[test]
+fn who_moves_to_a_site_license_leaves_room_in_the_pool() {
+    let of = |seats: usize| Slot { seats: Some(seats), counted: true };
+    // Two have seats in pools 0 and 1 and could move to the site license; one wants pool 2 alone, another pool 0 alone.
+    let slots = vec![of(1), of(1), of(5), Slot { seats: None, counted: false }];
+    let choices = vec![vec![0, 3], vec![1, 3], vec![2], vec![0]];
+    let mut placement = Placement::new(slots, choices, 4);
+    assert!(placement.stay(0, 0, 0) && placement.stay(1, 1, 1));
+    placement.limit(Some(2), 2);
+    assert!(placement.seat(2, 2) && placement.seat(3, 3));
+    assert_eq!([0, 1, 2, 3].map(|one| placement.place(one)), [Some(3), Some(3), Some(2), Some(0)]);
+}

@@ -323,10 +323,13 @@ impl World {
         }
     }
 
-    /// Runs and keeps what it leads to; the changes in words.
+    /// Runs and keeps what it leads to, which is lawful (of reviews a world knows less than the checker); the changes in words.
     pub(crate) fn settle(&mut self) -> Vec<String> {
         let outcome = self.run();
         self.keep(&outcome);
+        if self.held_users.is_empty() && self.bridged.is_empty() {
+            self.lawful();
+        }
         words(&outcome)
     }
 
