@@ -36,12 +36,11 @@ impl Licenses {
         };
         let mut rows: Vec<License> = Vec::new();
         for district in &districts {
-            let of_district = match self.at {
-                Some(day) => session.on_day(district, day).await?.licenses(self.by_school),
-                None => {
-                    let counts = session.store().tallied(district, 0).await?;
-                    counts.licenses(&counts.at.state, session.as_of(), self.by_school)
-                }
+            let of_district = if let Some(day) = self.at {
+                session.on_day(district, day).await?.licenses(self.by_school)
+            } else {
+                let counts = session.store().tallied(district, 0).await?;
+                counts.licenses(&counts.at.state, session.as_of(), self.by_school)
             };
             let wanted = |row: &License| product.as_ref().is_none_or(|code| &row.product == code);
             rows.extend(of_district.into_iter().filter(wanted));

@@ -12,6 +12,7 @@ pub mod openapi;
 mod openings;
 mod pages;
 mod problem;
+mod readings;
 pub mod routes;
 mod session;
 pub mod tokens;
@@ -94,6 +95,7 @@ pub(crate) struct App {
     live: Arc<live::Live>,
     counted: Arc<counted::Counted>,
     openings: Arc<openings::Openings>,
+    readings: Arc<readings::Readings>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
 }
@@ -105,7 +107,15 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
     let live = Arc::new(live::Live::default());
     tokio::spawn(Arc::clone(&live).watch(Arc::clone(&desk)));
     tokio::spawn(doorbell::watch(Arc::clone(&desk)));
+    let readings = Arc::new(readings::Readings::default());
+    let (counting, at) = (Arc::clone(&readings), Arc::clone(&desk));
+    let watched = tokio::spawn(async move { counting.watch(&at).await });
     let (gate, counted, openings) = (Arc::default(), Arc::default(), Arc::default());
-    let app = App { desk, gate, live, counted, openings, on_loopback };
-    accept::serve(listener, routes::router(app), tls.map(|it| it.0), stopping).await
+    let app =
+        App { desk: Arc::clone(&desk), gate, live, counted, openings, readings: Arc::clone(&readings), on_loopback };
+    let served = accept::serve(listener, routes::router(app), tls.map(|it| it.0), stopping).await;
+    // What the last answers showed is written down, too.
+    drop(watched.await);
+    readings.write(&desk).await;
+    served
 }

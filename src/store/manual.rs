@@ -8,7 +8,7 @@ use crate::model::{AuditSpan, DistrictId, EducatorAccess, Override, RunId, Times
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::district::Locked;
-use crate::store::{StoreError, audit};
+use crate::store::{Store, StoreError, audit, district};
 
 const OVERRIDE: Table = Table("override");
 
@@ -66,10 +66,25 @@ pub(super) async fn read_access(
     Ok(rows.into_iter().map(read).collect())
 }
 
+impl Store {
+    /// Appends an act that changed nothing: plans stand as they were.
+    pub async fn note_reading(&self, act: Act) -> Result<(), StoreError> {
+        let mut tx = self.db.write().await?;
+        let mut locked = district::lock(&mut tx, &act.district).await?;
+        append(&mut tx, &mut locked, act).await?;
+        locked.moved(&mut tx, false).await?;
+        tx.commit().await
+    }
+}
+
+async fn append(tx: &mut Tx, locked: &mut Locked, act: Act) -> Result<Option<AuditSpan>, StoreError> {
+    let entries = audit::sealed(locked, act.run.as_ref(), act.at, act.audit)?;
+    audit::append(tx, locked, &entries).await
+}
+
 /// Appends an act's entries and makes plans stale.
 pub(super) async fn record(tx: &mut Tx, locked: &mut Locked, act: Act) -> Result<Option<AuditSpan>, StoreError> {
-    let entries = audit::sealed(locked, act.run.as_ref(), act.at, act.audit)?;
-    let span = audit::append(tx, locked, &entries).await?;
+    let span = append(tx, locked, act).await?;
     locked.moved(tx, true).await?;
     Ok(span)
 }

@@ -77,7 +77,7 @@ impl Store {
             waiting: seats::read_waiting(tx, district, &users).await?,
             persons: hand::read_persons(tx, district).await?,
             identity: identity::read(tx, district).await?,
-            roster: Roster { users, schools, ..outline.roster.clone() },
+            roster: Roster { schools, users, ..outline.roster.clone() },
             ..outline
         };
         let tallies = Tallies::of(&counted);

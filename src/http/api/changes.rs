@@ -1,5 +1,7 @@
 //! `GET /v1/changes`: seats, users, classes and enrollments of all districts in commit order, for those who keep a copy.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -78,10 +80,25 @@ pub(crate) async fn list(
         Err(Lost::TooOld) => return Err(gone(&epoch, Lost::TooOld)),
     };
     let people = caller.has(Scope::People);
+    if people {
+        for (district, people) in users(&page.items) {
+            app.readings.note(district, caller.actor(), people);
+        }
+    }
     let items = page.items.into_iter().map(|it| item(it, people)).collect::<Result<_, _>>()?;
     let Place { number, mark, within, start } = page.place;
     let cursor = seal(key, &Cursor(page.epoch.clone(), number, mark, within, start))?;
     Ok(Json(Page { epoch: page.epoch, items, cursor, more: page.more }))
+}
+
+/// How many users a page tells of, by district.
+fn users(items: &[Change]) -> BTreeMap<&DistrictId, usize> {
+    let is_user = |it: &Change| matches!(&it.now, Some(Told::Record(record)) if record.kind() == Kind::Users);
+    let mut users: BTreeMap<&DistrictId, usize> = BTreeMap::new();
+    for it in items.iter().filter(|it| is_user(it)) {
+        *users.entry(&it.district).or_default() += 1;
+    }
+    users
 }
 
 fn gone(epoch: &str, lost: Lost) -> Problem {

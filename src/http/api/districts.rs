@@ -64,12 +64,11 @@ pub(crate) async fn licenses(
     let id = DistrictId::new(id.as_str());
     caller.check(&id)?;
     let office = app.desk.office();
-    let mut rows = match asked.at {
-        Some(day) => on_day(&app, &id, day).await?.licenses(asked.by_school),
-        None => {
-            let now = office.clock.now();
-            app.counted.of(&office.store, &id, now).await?.licenses(now, asked.by_school)
-        }
+    let mut rows = if let Some(day) = asked.at {
+        on_day(&app, &id, day).await?.licenses(asked.by_school)
+    } else {
+        let now = office.clock.now();
+        app.counted.of(&office.store, &id, now).await?.licenses(now, asked.by_school)
     };
     if let Some(product) = &asked.product {
         let known = office.store.catalog().await?.products;

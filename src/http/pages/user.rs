@@ -65,6 +65,7 @@ pub(crate) async fn find(
     }
     let more = found.len().saturating_sub(SHOWN);
     found.truncate(SHOWN);
+    app.readings.note(&id, caller.actor(), found.len());
     let name = office.known.get(&id).map_or_else(|| id.to_string(), |it| it.name().to_owned());
     page(&Users {
         frame: Frame::new(&app, &caller, "overview", format!("Find a user in {name}")),
@@ -139,6 +140,7 @@ pub(crate) async fn show(
     let mut name = String::new();
     if caller.has(Scope::People) {
         let of = office.store.user(&district, &user).await?;
+        app.readings.note(&district, caller.actor(), usize::from(of.is_some()));
         name = of.as_ref().map(inquiry::full_name).unwrap_or_default();
     }
     let name = if name.is_empty() { format!("User {user}") } else { name };

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ended, get, is_problem, post};
-use crate::support::daemon::{DAY_1, Daemon, Installation};
+use crate::support::daemon::{DAY_1, Daemon, Installation, client};
 
 /// interface.md, HTTP: use is reported per entry, and a user is explained by query.
 #[tokio::test]
@@ -90,4 +90,54 @@ async fn numbers_kept_in_memory_are_those_of_the_store() {
     pulled().await;
     assert_ne!(numbers(&daemon, later).await.unwrap()["roster_as_of"], idle["roster_as_of"]);
     daemon.stop().await;
+}
+
+/// safety.md, People's data: whoever is shown names is counted in the audit, and no plan is stale for it.
+#[tokio::test]
+async fn who_was_shown_how_many_people_stands_in_the_audit() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("all", &["--scope", "admin"]);
+    let support = installation.token("support", &["--scope", "read", "--scope", "people"]);
+    let reader = installation.token("reader", &["--scope", "read"]);
+    let daemon = installation.start(DAY_1).await;
+    ended(&daemon, &token, &post(&daemon, "/v1/syncs", &token, &json!({ "district": "mulberry-springs" })).await).await;
+    let revision = async || installation.store().await.district(&"mulberry-springs".into()).await.unwrap().revision;
+    let before = revision().await;
+    let seats = "/v1/districts/mulberry-springs/products/device-care/seats";
+    let user = get(&daemon, seats, &token).await.body["holders"][0]["user"].as_str().unwrap().to_owned();
+    let page = async |path: &str, token: &str| {
+        let answer = client().get(daemon.url(path)).bearer_auth(token).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    };
+    let search = format!("/districts/mulberry-springs/users?q={user}");
+    let row = format!("<code>{user}</code>");
+    assert!(page(&search, &support).await.contains(&row));
+    page(&format!("/districts/mulberry-springs/user?id={user}"), &support).await;
+    assert!(!page(&search, &reader).await.contains(&row));
+    let users = async |token: &str| {
+        let (mut after, mut users) = (String::new(), 0);
+        loop {
+            let page = get(&daemon, &format!("/v1/changes?after={after}"), token).await.body;
+            let items = page["items"].as_array().unwrap().iter();
+            users += items.filter(|it| it["kind"] == "users" && it["value"].is_object()).count();
+            if page["more"] == false {
+                return users;
+            }
+            page["cursor"].as_str().unwrap().clone_into(&mut after);
+        }
+    };
+    let (shown, bare) = (users(&support).await, users(&reader).await);
+    assert!(shown > 0 && shown == bare, "{shown}");
+    daemon.stop().await;
+    let told = installation.cli(DAY_1, &["audit", "export", "--district", "mulberry-springs", "--format", "jsonl"]);
+    let told: Vec<Value> =
+        String::from_utf8(told.stdout).unwrap().lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let readings: Vec<&Value> = told.iter().filter(|it| it["action"] == "district.people_read").collect();
+    let people: u64 = readings.iter().map(|it| it["after"]["people"].as_u64().unwrap()).sum();
+    assert_eq!(people, u64::try_from(shown).unwrap() + 2, "{readings:?}");
+    let expected = (&json!("token:support"), &json!("administrative"), &Value::Null);
+    assert!(readings.iter().all(|it| (&it["actor"], &it["category"], &it["reason"]) == expected), "{readings:?}");
+    assert_eq!(revision().await, before);
+    assert!(installation.cli(DAY_1, &["verify"]).status.success());
 }
