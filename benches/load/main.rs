@@ -246,11 +246,9 @@ fn main() {
     show(&it, 3);
     let (answers, under_reads) = daemon.under(asked.reads, read, || daemon.sync());
     line("reads while the district syncs", asked.reads, &answers, None);
-    for (what, path) in
-        [("the overview", "/".to_owned()), ("the page of the district", format!("/districts/{district}"))]
-    {
-        let (answers, ()) = daemon.under(20, |_| path.clone(), || std::thread::sleep(asked.quiet));
-        line(what, 20, &answers, None);
+    for path in paths.iter().cloned().chain(["/".to_owned(), format!("/districts/{district}")]) {
+        let (answers, ()) = daemon.under(20, |_| path.clone(), || std::thread::sleep(asked.quiet / 4));
+        line(&format!("`{}`", path.replace(users[0], "USER")), 20, &answers, None);
     }
     let explain = |number: usize| {
         let (product, user) = of(number);

@@ -41,13 +41,38 @@ statements! {
              AND (CAST($5 AS TEXT) IS NULL OR category = $5)
              AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
              AND (CAST($7 AS TEXT) IS NULL OR at < $7)
-             AND (CAST($8 AS TEXT) IS NULL
-                 OR (entity = 'user' AND id IN ($8, $9))
-                 OR (entity = 'enrollment'
-                     AND (substr(id, 1, length($10)) = $10 OR substr(id, 1, length($11)) = $11))
-                 OR substr(id, length(id) - length($12) + 1) = $12
-                 OR substr(id, length(id) - length($13) + 1) = $13)
-         ORDER BY seq LIMIT $14",
+         ORDER BY seq LIMIT $8",
+    );
+    // The expression is that of the index.
+    AUDIT_PAGE_OF_USER = Sql::per_backend(
+        "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash
+         FROM audit INDEXED BY audit_subject
+         WHERE district = $1 AND seq > $2
+             AND (CAST($3 AS TEXT) IS NULL OR run = $3)
+             AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+             AND (CAST($5 AS TEXT) IS NULL OR category = $5)
+             AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
+             AND (CAST($7 AS TEXT) IS NULL OR at < $7)
+             AND CASE
+                     WHEN entity = 'user' THEN id
+                     WHEN entity = 'enrollment' THEN substr(id, 3, instr(id, '\",\"') - 3)
+                     WHEN entity NOT IN ('school', 'session', 'course', 'class') AND instr(id, '/') > 0 THEN substr(id, instr(id, '/') + 1)
+                 END IN ($9, $10, $11, $12)
+         ORDER BY seq LIMIT $8",
+        "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash
+         FROM audit
+         WHERE district = $1 AND seq > $2
+             AND (CAST($3 AS TEXT) IS NULL OR run = $3)
+             AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+             AND (CAST($5 AS TEXT) IS NULL OR category = $5)
+             AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
+             AND (CAST($7 AS TEXT) IS NULL OR at < $7)
+             AND (CASE
+                     WHEN entity = 'user' THEN id
+                     WHEN entity = 'enrollment' THEN substr(id, 3, greatest(strpos(id, '\",\"') - 3, 0))
+                     WHEN entity NOT IN ('school', 'session', 'course', 'class') AND strpos(id, '/') > 0 THEN substr(id, strpos(id, '/') + 1)
+                 END) IN ($9, $10, $11, $12)
+         ORDER BY seq LIMIT $8",
     );
 }
 
@@ -210,32 +235,29 @@ pub struct AuditFilter {
     pub after_seq: Option<i64>,
 }
 
-/// The ids under which a user may stand in the audit, and what the ids of their enrollments and seats start and end with.
-struct UserNames {
-    ids: [String; 2],
-    enrollments: [String; 2],
-    seats: [String; 2],
-}
-
-impl UserNames {
-    fn of(key: &[u8], user: &SourceId) -> Result<Self, StoreError> {
-        let ids = [user.as_str().to_owned(), pseudonym(key, user.as_str())];
-        let [raw, shown] = &ids;
-        let prefix = |id: &String| Ok::<_, StoreError>(format!("[{},", TABLE.to_json(id)?));
-        Ok(Self { enrollments: [prefix(raw)?, prefix(shown)?], seats: [format!("/{raw}"), format!("/{shown}")], ids })
-    }
+/// The ids under which a user may stand in the audit, as they are and as the ids of enrollments have them.
+fn names_of(key: &[u8], user: &SourceId) -> Result<[String; 4], StoreError> {
+    let in_enrollment = |id: &String| {
+        let quoted = TABLE.to_json(id)?;
+        let bare = quoted.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+        Ok::<_, StoreError>(bare.unwrap_or(&quoted).to_owned())
+    };
+    let ids = [user.as_str().to_owned(), pseudonym(key, user.as_str())];
+    let [raw, shown] = &ids;
+    let quoted = [in_enrollment(raw)?, in_enrollment(shown)?];
+    let ([raw, shown], [raw_quoted, shown_quoted]) = (ids, quoted);
+    Ok([raw, shown, raw_quoted, shown_quoted])
 }
 
 async fn read_page(
     tx: &mut Tx,
     filter: &AuditFilter,
-    names: Option<&UserNames>,
+    names: Option<&[String; 4]>,
     district: &DistrictId,
-    after: i64,
+    (after, most): (i64, i64),
 ) -> Result<Vec<Entry>, StoreError> {
-    let name = |pick: fn(&UserNames) -> &String| names.map(|it| pick(it).as_str());
-    let rows: Vec<EntryColumns> = tx
-        .query(AUDIT_PAGE)
+    let mut query = tx
+        .query(if names.is_some() { AUDIT_PAGE_OF_USER } else { AUDIT_PAGE })
         .bind(district.as_str())
         .bind(after)
         .bind(filter.run.as_ref().map(RunId::as_str))
@@ -243,15 +265,11 @@ async fn read_page(
         .bind(filter.category.map(Category::as_str))
         .bind(filter.since.map(|it| it.to_string()))
         .bind(filter.until.map(|it| it.to_string()))
-        .bind(name(|it| &it.ids[0]))
-        .bind(name(|it| &it.ids[1]))
-        .bind(name(|it| &it.enrollments[0]))
-        .bind(name(|it| &it.enrollments[1]))
-        .bind(name(|it| &it.seats[0]))
-        .bind(name(|it| &it.seats[1]))
-        .bind(PAGE)
-        .fetch_all()
-        .await?;
+        .bind(most);
+    for name in names.into_iter().flatten() {
+        query = query.bind(name.as_str());
+    }
+    let rows: Vec<EntryColumns> = query.fetch_all().await?;
     rows.into_iter().map(|row| entry(district, row)).collect()
 }
 
@@ -263,19 +281,25 @@ pub struct AuditStream<'s> {
     /// Districts not finished yet, in reverse.
     districts: Vec<DistrictId>,
     after: i64,
+    most: i64,
 }
 
 impl AuditStream<'_> {
+    /// The same in pages of so many entries at most.
+    #[must_use]
+    pub fn in_pages_of(self, most: usize) -> Self {
+        Self { most: i64::try_from(most).unwrap_or(PAGE).clamp(1, PAGE), ..self }
+    }
+
     /// The next entries, at most a thousand; none at the end.
     pub async fn next_page(&mut self) -> Result<Option<Vec<Entry>>, StoreError> {
-        let key = self.store.pseudonym_key().to_vec();
         let user = self.filter.user.as_ref();
-        let names = user.map(|user| UserNames::of(&key, user)).transpose()?;
+        let names = user.map(|user| names_of(self.store.pseudonym_key(), user)).transpose()?;
         let start = self.filter.after_seq.unwrap_or(0);
         while let Some(district) = self.districts.last() {
             let after = self.after.max(start);
             let mut tx = self.store.db.read().await?;
-            let page = read_page(&mut tx, &self.filter, names.as_ref(), district, after).await?;
+            let page = read_page(&mut tx, &self.filter, names.as_ref(), district, (after, self.most)).await?;
             if let Some(last) = page.last() {
                 self.after = last.seq;
                 return Ok(Some(page));
@@ -298,14 +322,20 @@ pub struct Checked {
 
 impl Store {
     /// Entries that pass the filter.
-    pub async fn audit_stream(&self, filter: AuditFilter) -> Result<AuditStream<'_>, StoreError> {
+    pub async fn audit_stream(&self, mut filter: AuditFilter) -> Result<AuditStream<'_>, StoreError> {
+        if let Some(run) = &filter.run
+            && let Some(span) = self.run(run).await?.and_then(|it| it.audit)
+        {
+            // What people decide on a run comes after what it wrote itself.
+            filter.after_seq = filter.after_seq.max(Some(span.first_seq - 1));
+        }
         let districts = if let Some(district) = &filter.district {
             vec![district.clone()]
         } else {
             let mut tx = self.db.read().await?;
             read_states(&mut tx).await?.into_iter().rev().map(|it| it.id).collect()
         };
-        Ok(AuditStream { store: self, filter, districts, after: 0 })
+        Ok(AuditStream { store: self, filter, districts, after: 0, most: PAGE })
     }
 
     /// The last `most` entries of a district that pass, oldest first; `end` is the number of the last entry that is looked at.
@@ -346,7 +376,7 @@ impl Store {
         let broken = |fault: String| Checked { end: None, faults: vec![fault] };
         let (filter, mut after) = (AuditFilter::default(), 0);
         loop {
-            let page = match read_page(&mut tx, &filter, None, district, after).await {
+            let page = match read_page(&mut tx, &filter, None, district, (after, PAGE)).await {
                 Err(fault @ StoreError::CorruptEntry { .. }) => {
                     return Ok(broken(fault.to_string()));
                 }
@@ -375,7 +405,7 @@ impl Store {
         let mut names = Names::in_faults(&faults);
         let mut after = 0;
         while names.are_wanted() {
-            let page = read_page(&mut tx, &filter, None, district, after).await?;
+            let page = read_page(&mut tx, &filter, None, district, (after, PAGE)).await?;
             let Some(last) = page.last() else { break };
             after = last.seq;
             for it in &page {

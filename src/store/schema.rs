@@ -60,6 +60,7 @@ const STEPS: &[Step] = &[
     step!(Store, 21, "0021_known"),
     step!(Store, 24, "0024_settled"),
     step!(Store, 25, "0025_uses"),
+    step!(Store, 26, "0026_audit_subject"),
 ];
 
 /// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.

@@ -678,6 +678,19 @@ async fn ids_sort_by_their_bytes(fresh: &Fresh) {
     let (seats, _) = store.seats(&oak(), &"reading".into()).await.unwrap();
     assert_eq!(seats.iter().map(|it| it.user.as_str()).collect::<Vec<_>>(), sorted);
     clean(&store).await;
+    let mut second = writes("01RUN-2", tuesday(), 1);
+    let enrolled = |id: &&str| draft("enrollment.added", &serde_json::to_string(&[*id, "c", "student"]).unwrap());
+    let others = ["school.added", "class.added"].map(|action| draft(action, "x/ab"));
+    second.audit = ids.iter().map(enrolled).chain(others).collect();
+    store.write(second).await.unwrap();
+    for id in ids {
+        let mut stream =
+            store.audit_stream(AuditFilter { user: Some(id.into()), ..AuditFilter::default() }).await.unwrap();
+        let entries = stream.next_page().await.unwrap().unwrap_or_default();
+        let actions: Vec<&str> = entries.iter().map(|it| it.action.as_str()).collect();
+        assert_eq!(actions, ["user.added", "seat.granted", "enrollment.added"], "{id:?}");
+        assert_eq!(stream.next_page().await.unwrap(), None);
+    }
 }
 
 #[tokio::test]

@@ -44,8 +44,9 @@ pub(crate) async fn list(
     let mut items: Vec<Entry> = Vec::new();
     for id in districts.into_iter().filter(|id| last.as_ref().is_none_or(|last| id >= last)) {
         let after_seq = (last.as_ref() == Some(&id)).then_some(after);
-        let mut entries = store.audit_stream(AuditFilter { district: Some(id), after_seq, ..filter.clone() }).await?;
+        let stream = store.audit_stream(AuditFilter { district: Some(id), after_seq, ..filter.clone() }).await?;
         // One more than asked for says whether there is a next page.
+        let mut entries = stream.in_pages_of(limit.saturating_add(1));
         while items.len() <= limit
             && let Some(page) = entries.next_page().await?
         {
