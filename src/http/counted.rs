@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::sync::OnceCell;
 
 use crate::allocate::License;
+use crate::explain::Explanation;
 use crate::http::App;
 use crate::http::kept::Kept;
 use crate::http::problem::Problem;
+use crate::inquiry::{self, WhoAndWhat};
 use crate::model::{Date, DistrictId, DistrictState, Timestamp};
 use crate::store::{Moment, Store, StoreError, Tallied};
 use crate::suggest::{self, Shortage, Wanted};
@@ -72,7 +74,7 @@ impl Seen {
     pub(crate) async fn shortages(&self, app: &App, as_of: Timestamp) -> Result<&[Shortage], Problem> {
         let office = app.desk.office();
         let make = || async {
-            let baseline = office.store.baseline(&self.state.id).await?;
+            let baseline = app.recent.of(&office.store, &self.state.id).await?;
             let by_hand = office.known.get(&self.state.id).is_some_and(crate::district::District::is_by_hand);
             let wanted = Wanted { by_hand, ..Wanted::default() };
             // It takes some allocations, and a worker of the server has others to answer.
@@ -81,4 +83,12 @@ impl Seen {
         };
         self.counts.shortages.get_or_try_init(make).await.map(Vec::as_slice)
     }
+}
+
+/// Why a user has a product or has it not, for all that are asked about.
+pub(crate) async fn explained(app: &App, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
+    let store = app.desk.office().store;
+    let totals = app.counted.of(&store, asked.district, asked.as_of).await?.licenses(asked.as_of, false);
+    let baseline = app.recent.of(&store, asked.district).await?;
+    Ok(inquiry::explain_of(&store, (&baseline, &totals), asked).await?)
 }

@@ -13,6 +13,7 @@ mod openings;
 mod pages;
 mod problem;
 mod readings;
+mod recent;
 pub mod routes;
 mod session;
 pub mod tokens;
@@ -96,6 +97,7 @@ pub(crate) struct App {
     counted: Arc<counted::Counted>,
     openings: Arc<openings::Openings>,
     readings: Arc<readings::Readings>,
+    recent: Arc<recent::Recent>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
 }
@@ -110,9 +112,19 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
     let readings = Arc::new(readings::Readings::default());
     let (counting, at) = (Arc::clone(&readings), Arc::clone(&desk));
     let watched = tokio::spawn(async move { counting.watch(&at).await });
-    let (gate, counted, openings) = (Arc::default(), Arc::default(), Arc::default());
-    let app =
-        App { desk: Arc::clone(&desk), gate, live, counted, openings, readings: Arc::clone(&readings), on_loopback };
+    let recent = Arc::new(recent::Recent::default());
+    let (forgetting, at) = (Arc::clone(&recent), Arc::clone(&desk));
+    tokio::spawn(async move { forgetting.watch(&at).await });
+    let app = App {
+        desk: Arc::clone(&desk),
+        gate: Arc::default(),
+        live,
+        counted: Arc::default(),
+        openings: Arc::default(),
+        readings: Arc::clone(&readings),
+        recent,
+        on_loopback,
+    };
     let served = accept::serve(listener, routes::router(app), tls.map(|it| it.0), stopping).await;
     // What the last answers showed is written down, too.
     drop(watched.await);

@@ -1,10 +1,10 @@
 //! Everything an explanation stands on.
 
-use crate::allocate;
+use crate::allocate::{self, License};
 use crate::apply::Shown;
 use crate::audit::Entry;
 use crate::explain::{self, Explanation, Question};
-use crate::model::{DistrictId, Product, ProductCode, SourceId, Timestamp};
+use crate::model::{Baseline, DistrictId, Product, ProductCode, SourceId, Timestamp};
 use crate::store::{AuditFilter, RunFilter, Store, StoreError};
 
 /// Runs looked at for how fresh the roster is.
@@ -25,8 +25,18 @@ pub struct WhoAndWhat<'a> {
 
 /// An explanation for each product asked for, by code; none for a product that the catalog does not know.
 pub async fn explain(store: &Store, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, StoreError> {
+    let baseline = store.baseline(asked.district).await?;
+    let totals = allocate::licenses(&baseline, asked.as_of, false);
+    explain_of(store, (&baseline, &totals), asked).await
+}
+
+/// The same of a district that is at hand, with what `rosterd licenses` says of it.
+pub async fn explain_of(
+    store: &Store,
+    (baseline, totals): (&Baseline, &[License]),
+    asked: WhoAndWhat<'_>,
+) -> Result<Vec<Explanation>, StoreError> {
     let WhoAndWhat { district, user, product, as_of } = asked;
-    let baseline = store.baseline(district).await?;
     let filter = RunFilter { district: Some(district.clone()), limit: Some(RUNS), ..RunFilter::default() };
     let runs = store.runs(&filter).await?;
     let filter = AuditFilter { district: Some(district.clone()), user: Some(user.clone()), ..AuditFilter::default() };
@@ -35,10 +45,8 @@ pub async fn explain(store: &Store, asked: WhoAndWhat<'_>) -> Result<Vec<Explana
     while let Some(page) = stream.next_page().await? {
         audit.extend(page);
     }
-    let shown = Shown::new(store.pseudonym_key(), &baseline, &[]);
-    let totals = allocate::licenses(&baseline, as_of, false);
-    let question =
-        Question { baseline: &baseline, as_of, user, runs: &runs, totals: &totals, audit: &audit, shown: &shown };
+    let shown = Shown::new(store.pseudonym_key(), baseline, &[]);
+    let question = Question { baseline, as_of, user, runs: &runs, totals, audit: &audit, shown: &shown };
     let bought = |it: &&Product| {
         baseline.catalog.subscriptions.values().any(|sold| sold.product == it.code)
             || baseline.seats.contains_key(&(it.code.clone(), user.clone()))

@@ -9,6 +9,6 @@ mod reports;
 
 pub use affected::affected;
 pub use as_of::on_day;
-pub use explain::{WhoAndWhat, explain};
+pub use explain::{WhoAndWhat, explain, explain_of};
 pub use find::{find, full_name, role_words};
 pub use reports::report;

@@ -107,6 +107,12 @@ fn offered((body, vanished_since): (String, Option<i64>)) -> Result<Offered, Sto
     })
 }
 
+/// The document's products as they are kept.
+pub(super) async fn product_bodies(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
+    let rows: Vec<(String,)> = tx.query(PRODUCTS).fetch_all().await?;
+    Ok(rows.into_iter().map(|(body,)| body).collect())
+}
+
 /// The document's products.
 pub(super) async fn read_products(tx: &mut Tx) -> Result<BTreeMap<ProductCode, Product>, StoreError> {
     products(tx.query(PRODUCTS).fetch_all().await?)

@@ -7,7 +7,7 @@ use crate::allocate::{Input, License, Tallies};
 use crate::model::{Baseline, DistrictId, DistrictState, Roster, Timestamp, Waiting};
 use crate::store::catalog::Said;
 use crate::store::db::{Sql, Tx, statements};
-use crate::store::{Store, StoreError, baseline, district, hand, identity, records, seats};
+use crate::store::{Store, StoreError, baseline, catalog, district, hand, identity, records, seats};
 
 statements! {
     USES_NOTED = Sql::portable("SELECT uses FROM district WHERE id = $1");
@@ -20,6 +20,8 @@ pub struct Moment {
     pub state: DistrictState,
     /// How many reports of use it had.
     uses: i64,
+    /// The catalog's products, those that the district did not buy among them.
+    products: Vec<String>,
 }
 
 impl Moment {
@@ -55,7 +57,7 @@ impl Tallied {
 async fn moment(tx: &mut Tx, district: &DistrictId) -> Result<Moment, StoreError> {
     let state = district::read_state(tx, district).await?;
     let (uses,) = tx.query(USES_NOTED).bind(district.as_str()).fetch_one().await?;
-    Ok(Moment { state, uses })
+    Ok(Moment { state, uses, products: catalog::product_bodies(tx).await? })
 }
 
 impl Store {

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
+use crate::http::counted::explained;
 use crate::http::problem::Problem;
-use crate::inquiry::{self, WhoAndWhat};
+use crate::inquiry::WhoAndWhat;
 use crate::model::{DistrictId, ProductCode, SourceId};
 
 /// Whom and what; record ids stand in queries.
@@ -32,7 +33,7 @@ pub(crate) async fn show(
     let office = app.desk.office();
     let (user, product) = (SourceId::new(of.user), of.product.map(ProductCode::new));
     let asked = WhoAndWhat { district: &district, user: &user, product: product.as_ref(), as_of: office.clock.now() };
-    let mut answers = inquiry::explain(&office.store, asked).await?;
+    let mut answers = explained(&app, asked).await?;
     if product.is_none() {
         return Ok(Json(answers).into_response());
     }

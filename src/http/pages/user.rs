@@ -9,6 +9,7 @@ use crate::explain::{Explanation, Who};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
+use crate::http::counted::explained;
 use crate::http::pages::{Frame, in_query, page, when};
 use crate::http::problem::Problem;
 use crate::http::tokens::Scope;
@@ -136,7 +137,7 @@ pub(crate) async fn show(
     let office = app.desk.office();
     let user = SourceId::new(id);
     let asked = WhoAndWhat { district: &district, user: &user, product: None, as_of: office.clock.now() };
-    let answers = inquiry::explain(&office.store, asked).await?;
+    let answers = explained(&app, asked).await?;
     let mut name = String::new();
     if caller.has(Scope::People) {
         let of = office.store.user(&district, &user).await?;
