@@ -51,12 +51,17 @@ impl Run {
         };
         let mut signals =
             installed.map_err(|error| CommandError::Failed(format!("cannot take signals: {}", error.kind())))?;
-        telemetry::start();
-        let daemon = tokio::select! {
-            daemon = Daemon::start(common) => daemon?,
-            () = signals.stop() => return Ok(0),
+        let traces = telemetry::start();
+        let outcome = async {
+            let daemon = tokio::select! {
+                daemon = Daemon::start(common) => daemon?,
+                () = signals.stop() => return Ok(0),
+            };
+            daemon.attend(signals).await
         };
-        daemon.attend(signals).await
+        let outcome = outcome.await;
+        traces.finish().await;
+        outcome
     }
 }
 

@@ -211,12 +211,19 @@ async fn counted(State(app): State<App>, request: Request, next: Next) -> Respon
     });
     let path = request.extensions().get::<MatchedPath>().map(|it| it.as_str().to_owned());
     let id = tokens::request_id();
-    let span = tracing::info_span!("request", request.id = %id);
-    let mut response = next.run(request).instrument(span).await;
+    let route = path.as_deref().unwrap_or("none");
+    let span = tracing::info_span!(
+        "request",
+        request.id = %id,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+    );
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.record("http.response.status_code", response.status().as_u16());
     if let Ok(id) = HeaderValue::try_from(id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
     }
-    let route = path.as_deref().unwrap_or("none");
     app.desk.metrics().answered(method, route, response.status().as_u16(), begun.elapsed());
     response
 }

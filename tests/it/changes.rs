@@ -331,6 +331,17 @@ fn follow(address: &str, token: &str, copy: &Path, rest: &[&str]) -> Child {
 /// The example client is killed twenty times, and the daemon five, while nights pass: its table equals the store's.
 #[tokio::test]
 async fn the_example_client_keeps_in_step_through_kills_of_either_side() {
+    in_step_through(20).await;
+}
+
+/// The same, for longer.
+#[tokio::test]
+#[ignore = "takes minutes; README says when to run it"]
+async fn the_example_client_keeps_in_step_through_two_hundred_kills() {
+    in_step_through(200).await;
+}
+
+async fn in_step_through(kills: u32) {
     if Command::new("python3").arg("--version").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "python3 is needed");
         eprintln!("skipped: there is no python3");
@@ -340,7 +351,7 @@ async fn the_example_client_keeps_in_step_through_kills_of_either_side() {
     let token = installation.token("all", &["--scope", "admin"]);
     let copy = installation.path("copy.db");
     let mut daemon = installation.start(DAY_1).await;
-    for round in 0_u32..20 {
+    for round in 0..kills {
         let mut child = follow(&daemon.address, &token, &copy, &["--every", "0.01"]);
         let begun = Instant::now();
         if round % 4 == 0 {
@@ -353,13 +364,14 @@ async fn the_example_client_keeps_in_step_through_kills_of_either_side() {
         if round % 4 == 3 {
             daemon.kill().await;
             child.kill().unwrap();
-            let day = 7 + round / 4;
-            daemon = installation.start(&format!("2025-10-{day:02}T20:00:00Z")).await;
+            let day =
+                DAY_1.parse::<chrono::DateTime<chrono::Utc>>().unwrap() + chrono::Days::new(u64::from(1 + round / 4));
+            daemon = installation.start(&day.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)).await;
         }
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    upload(&installation, 30);
+    upload(&installation, usize::try_from(kills).unwrap() + 10);
     night(&daemon, &token).await;
     let mut last = follow(&daemon.address, &token, &copy, &["--once"]);
     assert!(last.wait().unwrap().success());

@@ -31,4 +31,5 @@ mod retention;
 mod store;
 mod tamper;
 mod tampering;
+mod traces;
 mod years;
