@@ -23,15 +23,7 @@ impl Roles {
 
     /// Those of `wanted`, whoever has them.
     pub(super) fn that(wanted: impl Fn(RoleName) -> bool) -> Self {
-        let all = [
-            RoleName::Administrator,
-            RoleName::Aide,
-            RoleName::Proctor,
-            RoleName::Staff,
-            RoleName::Student,
-            RoleName::Teacher,
-        ];
-        all.into_iter().filter(|role| wanted(*role)).fold(Self::default(), Self::with)
+        RoleName::ALL.into_iter().filter(|role| wanted(*role)).fold(Self::default(), Self::with)
     }
 
     /// And `role`.

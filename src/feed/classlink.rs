@@ -83,16 +83,8 @@ pub(super) async fn list(
         url.set_path("/applications");
         url.set_query(Some(&format!("limit={LIMIT}&offset={offset}")));
         let make = || Ok(Ask { url: url.clone(), authorization: authorization.clone(), post: None });
-        let reply = http.send(place, &make).await?;
-        match reply.status {
-            200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),
-            200..=299 => {}
-            401 | 403 => return Err(FeedError::Unauthorized { place: place.clone() }),
-            status => {
-                let advice = "check `url` and `partner_key` of the app";
-                return Err(FeedError::Status { place: place.clone(), status, advice });
-            }
-        }
+        let advice = "check `url` and `partner_key` of the app";
+        let reply = http.send(place, &make).await?.granted(place, advice)?;
         let page: Applications = serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
         // There is no total, and a page may be shorter than was asked for: only an empty one is the end.
         if page.applications.is_empty() {

@@ -71,6 +71,19 @@ pub(crate) struct Reply {
     pub body: Bytes,
 }
 
+impl Reply {
+    /// The reply, where a server gave what it was asked for with a credential.
+    pub(crate) fn granted(self, place: &Place, advice: &'static str) -> Result<Self, FeedError> {
+        let place = || place.clone();
+        match self.status {
+            200..=299 if self.html => Err(FeedError::Html { place: place() }),
+            200..=299 => Ok(self),
+            401 | 403 => Err(FeedError::Unauthorized { place: place() }),
+            status => Err(FeedError::Status { place: place(), status, advice }),
+        }
+    }
+}
+
 pub(crate) struct Http {
     client: reqwest::Client,
     pace: Pace,

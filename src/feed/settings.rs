@@ -25,7 +25,7 @@ pub enum Settings {
 }
 
 /// A `clever` feed: an app and a district, or a district's own token.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CleverSettings {
     /// The `[[clever_app]]` whose token list has the district.
@@ -56,7 +56,7 @@ pub struct CleverSettings {
 }
 
 /// A `oneroster` feed: a server of its own, or a `ClassLink` app and a tenant.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OneRosterSettings {
     /// The `[[classlink_app]]` whose list has the tenant, instead of `url` and `auth`.
@@ -229,16 +229,9 @@ impl CleverSettings {
         Self {
             app: Some(app.id.clone()),
             district: Some(district.to_owned()),
-            token: None,
-            version: None,
-            url: None,
-            auth_url: None,
             ca_file: app.ca_file.clone(),
-            page_size: None,
-            timeout_seconds: None,
-            max_requests_per_second: None,
-            end_dates: None,
             allow_insecure: app.allow_insecure,
+            ..Self::default()
         }
     }
 
@@ -287,15 +280,9 @@ impl OneRosterSettings {
         Self {
             app: Some(app.id.clone()),
             tenant: Some(tenant.to_owned()),
-            url: None,
-            version: None,
-            auth: None,
             ca_file: app.ca_file.clone(),
-            page_size: None,
-            timeout_seconds: None,
-            max_requests_per_second: None,
-            end_dates: None,
             allow_insecure: app.allow_insecure,
+            ..Self::default()
         }
     }
 

@@ -12,7 +12,7 @@ use crate::store::{Moment, Store, StoreError};
 /// How long a district is kept that nobody asks about.
 const IDLE: Duration = Duration::from_mins(1);
 
-/// Between two looks at who is idle.
+/// Between two looks at what is kept.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Districts kept at once.
@@ -60,12 +60,16 @@ impl Recent {
         self.0.forget(|id| gone.contains(id));
     }
 
-    /// Drops what nobody asks about any more, until the daemon stops.
+    /// Drops what nobody asks about any more, and what is not as it was, until the daemon stops: who was erased is soon gone
+    /// from here, too.
     pub(crate) async fn watch(&self, desk: &Desk) {
         while desk.stopping().run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-            let idle: Vec<DistrictId> =
-                self.0.all().into_iter().filter(|(_, it)| it.asked().elapsed() > IDLE).map(|(id, _)| id).collect();
-            self.0.forget(|id| idle.contains(id));
+            for (id, it) in self.0.all() {
+                let now = desk.office().store.moment(&id).await;
+                if it.asked().elapsed() > IDLE || now.is_ok_and(|now| now != it.at) {
+                    self.0.forget(|other| *other == id);
+                }
+            }
         }
     }
 }

@@ -156,6 +156,12 @@ pub enum RoleName {
     Teacher,
 }
 
+impl RoleName {
+    /// Every one.
+    pub const ALL: [Self; 6] =
+        [Self::Administrator, Self::Aide, Self::Proctor, Self::Staff, Self::Student, Self::Teacher];
+}
+
 /// A user's role at one org.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Role {

@@ -23,6 +23,24 @@ const TABLE: Table = Table("audit");
 /// Entries a page.
 const PAGE: i64 = 1000;
 
+/// A page of entries that pass a filter, with one condition more.
+macro_rules! page {
+    ($from:literal, $and:literal) => {
+        concat!(
+            "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash ",
+            $from,
+            " WHERE district = $1 AND seq > $2
+                 AND (CAST($3 AS TEXT) IS NULL OR run = $3)
+                 AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+                 AND (CAST($5 AS TEXT) IS NULL OR category = $5)
+                 AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
+                 AND (CAST($7 AS TEXT) IS NULL OR at < $7) ",
+            $and,
+            " ORDER BY seq LIMIT $8"
+        )
+    };
+}
+
 statements! {
     PUT_AUDIT = bulk!(
         "INSERT INTO audit (district, seq, run, at, actor, category, action, entity, id, before, after,
@@ -33,46 +51,25 @@ statements! {
          before TEXT, after TEXT, reason TEXT, prev TEXT, hash TEXT),
         "WHERE true"
     );
-    AUDIT_PAGE = Sql::portable(
-        "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash
-         FROM audit WHERE district = $1 AND seq > $2
-             AND (CAST($3 AS TEXT) IS NULL OR run = $3)
-             AND (CAST($4 AS TEXT) IS NULL OR action = $4)
-             AND (CAST($5 AS TEXT) IS NULL OR category = $5)
-             AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
-             AND (CAST($7 AS TEXT) IS NULL OR at < $7)
-         ORDER BY seq LIMIT $8",
-    );
+    AUDIT_PAGE = Sql::portable(page!("FROM audit", ""));
     // The expression is that of the index.
     AUDIT_PAGE_OF_USER = Sql::per_backend(
-        "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash
-         FROM audit INDEXED BY audit_subject
-         WHERE district = $1 AND seq > $2
-             AND (CAST($3 AS TEXT) IS NULL OR run = $3)
-             AND (CAST($4 AS TEXT) IS NULL OR action = $4)
-             AND (CAST($5 AS TEXT) IS NULL OR category = $5)
-             AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
-             AND (CAST($7 AS TEXT) IS NULL OR at < $7)
-             AND CASE
-                     WHEN entity = 'user' THEN id
-                     WHEN entity = 'enrollment' THEN substr(id, 3, instr(id, '\",\"') - 3)
-                     WHEN entity NOT IN ('school', 'session', 'course', 'class') AND instr(id, '/') > 0 THEN substr(id, instr(id, '/') + 1)
-                 END IN ($9, $10, $11, $12)
-         ORDER BY seq LIMIT $8",
-        "SELECT seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash
-         FROM audit
-         WHERE district = $1 AND seq > $2
-             AND (CAST($3 AS TEXT) IS NULL OR run = $3)
-             AND (CAST($4 AS TEXT) IS NULL OR action = $4)
-             AND (CAST($5 AS TEXT) IS NULL OR category = $5)
-             AND (CAST($6 AS TEXT) IS NULL OR at >= $6)
-             AND (CAST($7 AS TEXT) IS NULL OR at < $7)
-             AND (CASE
-                     WHEN entity = 'user' THEN id
-                     WHEN entity = 'enrollment' THEN substr(id, 3, greatest(strpos(id, '\",\"') - 3, 0))
-                     WHEN entity NOT IN ('school', 'session', 'course', 'class') AND strpos(id, '/') > 0 THEN substr(id, strpos(id, '/') + 1)
-                 END) IN ($9, $10, $11, $12)
-         ORDER BY seq LIMIT $8",
+        page!(
+            "FROM audit INDEXED BY audit_subject",
+            "AND CASE
+                 WHEN entity = 'user' THEN id
+                 WHEN entity = 'enrollment' THEN substr(id, 3, instr(id, '\",\"') - 3)
+                 WHEN entity NOT IN ('school', 'session', 'course', 'class') AND instr(id, '/') > 0 THEN substr(id, instr(id, '/') + 1)
+             END IN ($9, $10, $11, $12)"
+        ),
+        page!(
+            "FROM audit",
+            "AND (CASE
+                 WHEN entity = 'user' THEN id
+                 WHEN entity = 'enrollment' THEN substr(id, 3, greatest(strpos(id, '\",\"') - 3, 0))
+                 WHEN entity NOT IN ('school', 'session', 'course', 'class') AND strpos(id, '/') > 0 THEN substr(id, strpos(id, '/') + 1)
+             END) IN ($9, $10, $11, $12)"
+        ),
     );
 }
 

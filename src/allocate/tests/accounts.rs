@@ -1,6 +1,6 @@
 //! Accounts of one person that differ in what they have, what they want and what was decided of them.
 
-use super::world::{NOTHING, World, allotment, product, subscription, user};
+use super::world::{NOTHING, World, allotment, user};
 use crate::model::{CountBy, Ended, OverrideKind, Record, ReleaseReason, RoleName, Seats, Shrink, Timestamp};
 
 /// `a1` and `a2` are one person.
@@ -69,10 +69,7 @@ fn an_absent_account_keeps_no_part_of_a_bundle() {
     it.settle();
     it.link(&["ann", "zed"]);
     it.departed.put(Record::User(user("zed", RoleName::Student, &["s1"])));
-    let mut both = product("all");
-    both.bundle = vec!["reading".into()];
-    it.product(both);
-    it.subscription(subscription("ALL", "all", 1));
+    it.sell_bundle(1, &[]);
     assert_eq!(it.settle(), ["all/ann granted district", "ann released Bundled"]);
 }
 
@@ -82,11 +79,7 @@ fn a_bundle_of_one_account_leaves_the_other_its_part_where_accounts_count() {
     let mut it = person(2);
     it.reading().count_by = CountBy::Account;
     it.user("a1").grades = vec!["05".to_owned()];
-    let mut both = product("all");
-    both.grades = vec!["05".to_owned()];
-    both.bundle = vec!["reading".into()];
-    it.product(both);
-    it.subscription(subscription("ALL", "all", 5));
+    it.sell_bundle(5, &["05"]);
     assert_eq!(it.settle(), ["all/a1 granted district", "a2 granted district"]);
 }
 

@@ -1,6 +1,6 @@
 //! Classes and their dates at the bounds: who teaches today, a class that is gone, breaks, what the guard asks of dates.
 
-use super::world::{NOTHING, World, class, day, enrollment, product, session, subscription, user};
+use super::world::{NOTHING, World, class, day, enrollment, session, user};
 use crate::allocate::Lasting;
 use crate::model::{
     Audience, Basis, Class, EducatorAccess, EndDates, Enrollment, LastDay, OverrideKind, Period, Record, RoleName,
@@ -83,10 +83,7 @@ fn who_has_the_bundle_gives_up_the_part_for_that_reason() {
     it.departed.put(Record::Enrollment(enrollment("ann", "x", RoleName::Student)));
     it.assign(Target::Class("x".into()), OverrideKind::Exclude, &[]);
     assert_eq!(it.settle(), ["ann granted district"]);
-    let mut both = product("all");
-    both.bundle = vec!["reading".into()];
-    it.product(both);
-    it.subscription(subscription("ALL", "all", 1));
+    it.sell_bundle(1, &[]);
     assert_eq!(it.settle(), ["all/ann granted district", "ann released Bundled"]);
 }
 
@@ -204,15 +201,7 @@ fn each_role_of_an_audience_has_a_seat() {
     let seated = |audience: Audience| {
         let mut it = World::seats(9);
         it.reading().audience = audience;
-        let all = [
-            RoleName::Administrator,
-            RoleName::Aide,
-            RoleName::Proctor,
-            RoleName::Staff,
-            RoleName::Student,
-            RoleName::Teacher,
-        ];
-        for role in all {
+        for role in RoleName::ALL {
             it.roster.put(Record::User(user(&format!("{role:?}"), role, &["s1"])));
         }
         it.settle();

@@ -1,6 +1,6 @@
 //! One user and one product, link by link (licensing.md, Explain; S3.32).
 
-use super::world::{World, class, day, enrollment, product, session, subscription, user};
+use super::world::{World, class, day, enrollment, session, user};
 use crate::allocate::{Ahead, Condition, Coverage, Demand, Examined, Rule, examine};
 use crate::model::{
     Audience, Basis, CountBy, Course, Date, Ended, OverrideKind, Record, ReleaseReason, RoleName, Target, Timestamp,
@@ -114,12 +114,8 @@ fn the_bundle_that_gives_the_product_is_told() {
     let mut it = World::seats(5);
     it.students(&["a1", "a2", "ben"]);
     it.link(&["a1", "a2"]);
-    let mut both = product("all");
-    both.bundle = vec!["reading".into()];
-    both.grades = vec!["05".to_owned()];
     it.user("a1").grades = vec!["05".to_owned()];
-    it.product(both);
-    it.subscription(subscription("ALL", "all", 5));
+    it.sell_bundle(5, &["05"]);
     it.settle();
     let seen = |it: &World, id| (of(it, id).bundle.map(|it| it.to_string()), of(it, id).demand);
     let bundled = (Some("all".to_owned()), Demand::None(ReleaseReason::Bundled));

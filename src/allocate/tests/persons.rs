@@ -1,6 +1,6 @@
 //! `count_by = person`: linked accounts have one seat together (S2.15).
 
-use super::world::{NOTHING, World, allotment, product, subscription};
+use super::world::{NOTHING, World, allotment};
 use crate::model::{CountBy, OverrideKind, Seats};
 
 /// `a1` and `a2` are one person, `zoe` another.
@@ -106,11 +106,7 @@ fn an_exclude_of_one_account_leaves_the_other_in_demand() {
 #[test]
 fn a_person_who_has_the_bundle_on_one_account_does_not_need_its_part_on_another() {
     let mut it = twice(5);
-    let mut all = product("all");
-    all.bundle = vec!["reading".into()];
-    all.grades = vec!["01".to_owned()];
-    it.product(all);
-    it.subscription(subscription("ALL", "all", 5));
+    it.sell_bundle(5, &["01"]);
     it.user("a2").grades = vec!["01".to_owned()];
     assert_eq!(it.settle(), ["all/a2 granted district", "zoe granted district"]);
     it.lawful();

@@ -1,6 +1,6 @@
 //! Sentences of licensing.md whose breach no other story would tell.
 
-use super::world::{NOTHING, World, allotment, class, day, product, session, subscription, user};
+use super::world::{NOTHING, World, allotment, class, day, session, subscription, user};
 use crate::allocate::{Tallies, licenses};
 use crate::model::{
     Access, Basis, Course, Level, OverrideKind, Record, RoleName, Seats, Shrink, Status, SubscriptionStatus, Timestamp,
@@ -259,10 +259,7 @@ fn the_status_is_active_expired_or_inactive() {
 #[test]
 fn who_loses_the_bundle_is_in_demand_of_its_parts_again() {
     let mut it = World::seats(2);
-    let mut all = product("all");
-    (all.bundle, all.grades) = (vec!["reading".into()], vec!["01".to_owned()]);
-    it.product(all);
-    it.subscription(subscription("ALL", "all", 1));
+    it.sell_bundle(1, &["01"]);
     it.students(&["ann"]);
     it.user("ann").grades = vec!["01".to_owned()];
     assert_eq!(it.settle(), ["all/ann granted district"]);

@@ -1,6 +1,6 @@
 //! Who is served first, and from which pool.
 
-use super::world::{World, allotment, product, subscription, user};
+use super::world::{World, allotment, product, user};
 use crate::model::{Audience, Ended, OverrideKind, Record, ReleaseReason, RoleName, Seats, Timestamp};
 
 /// S1.5, S4.5, S4.18, C3.
@@ -203,10 +203,7 @@ fn who_has_the_bundle_does_not_need_its_parts_and_who_waits_for_it_keeps_them() 
     let mut it = World::seats(2);
     it.students(&["ann", "ben"]);
     it.settle();
-    let mut both = product("all");
-    both.bundle = vec!["reading".into()];
-    it.product(both);
-    it.subscription(subscription("ALL", "all", 1));
+    it.sell_bundle(1, &[]);
     let changes = it.settle();
     let granted = changes.iter().find_map(|it| it.strip_suffix(" granted district")).unwrap();
     let lucky = granted.strip_prefix("all/").unwrap().to_owned();

@@ -210,6 +210,13 @@ impl World {
         self.catalog.subscriptions.insert(it.id.clone(), it);
     }
 
+    /// Sells so many seats of `all`, the bundle of reading, for students of the grades; without any, for everyone.
+    pub(crate) fn sell_bundle(&mut self, seats: u32, grades: &[&str]) {
+        let grades = grades.iter().map(|it| (*it).to_owned()).collect();
+        self.product(Product { bundle: vec!["reading".into()], grades, ..product("all") });
+        self.subscription(subscription("ALL", "all", seats));
+    }
+
     pub(crate) fn sub(&mut self) -> &mut Subscription {
         self.catalog.subscriptions.get_mut(&"SUB".into()).unwrap()
     }

@@ -55,16 +55,8 @@ pub(super) async fn list(
     let mut found: BTreeMap<String, (Option<String>, SecretString)> = BTreeMap::new();
     for _ in 0..PAGES {
         let make = || Ok(Ask { url: url.clone(), authorization: authorization.clone(), post: None });
-        let reply = http.send(place, &make).await?;
-        match reply.status {
-            200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),
-            200..=299 => {}
-            401 | 403 => return Err(FeedError::Unauthorized { place: place.clone() }),
-            status => {
-                let advice = "check `auth_url`, `client_id` and `client_secret` of the app";
-                return Err(FeedError::Status { place: place.clone(), status, advice });
-            }
-        }
+        let advice = "check `auth_url`, `client_id` and `client_secret` of the app";
+        let reply = http.send(place, &make).await?.granted(place, advice)?;
         let tokens: Tokens = serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
         for token in tokens.data {
             keep_newest(&mut found, token);

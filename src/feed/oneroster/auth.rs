@@ -167,15 +167,11 @@ impl Grant {
             })
         };
         let reply = http.send(place, &make).await?;
-        match reply.status {
-            200..=299 if reply.html => return Err(FeedError::Html { place: place.clone() }),
-            200..=299 => {}
-            400 | 401 | 403 => return Err(FeedError::Unauthorized { place: place.clone() }),
-            status => {
-                let advice = "check `auth.token_url`";
-                return Err(FeedError::Status { place: place.clone(), status, advice });
-            }
+        // `invalid_client` and its like.
+        if reply.status == 400 {
+            return Err(FeedError::Unauthorized { place: place.clone() });
         }
+        let reply = reply.granted(place, "check `auth.token_url`")?;
         let answer: Answer = serde_json::from_slice(&reply.body).map_err(|cause| FeedError::json(place, &cause))?;
         let seconds = answer.expires_in.and_then(|it| it.parse::<f64>().ok());
         let life =
