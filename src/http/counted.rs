@@ -1,7 +1,10 @@
-//! The numbers of districts as pages and programs show them, counted once for all who ask until something is written.
+//! The numbers of districts as pages and programs show them, counted once for all who ask until something is written. Where
+//! somebody asked within a day they are counted anew by themselves, so that the first page of the morning waits for nothing.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
@@ -12,11 +15,21 @@ use crate::http::kept::Kept;
 use crate::http::problem::Problem;
 use crate::inquiry::{self, WhoAndWhat};
 use crate::model::{Date, DistrictId, DistrictState, Timestamp};
+use crate::schedule::desk::Desk;
 use crate::store::{Moment, Store, StoreError, Tallied};
 use crate::suggest::{self, Shortage, Wanted};
 
 /// Places in line that a page shows, of all products.
 pub(crate) const PLACES: usize = 100;
+
+/// Between two looks at what was written.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// After this long without a question a district is counted when it is asked about.
+const ASKED_WITHIN: Duration = Duration::from_hours(24);
+
+/// Counting by itself takes no more than one part in so many of a core.
+const SHARE: u32 = 10;
 
 /// One district's numbers, and what was made of them.
 #[derive(Debug)]
@@ -26,6 +39,25 @@ pub(crate) struct Counts {
     shortages: OnceCell<Vec<Shortage>>,
     /// The day of that: suggestions speak of days.
     day: Date,
+    /// When it was counted, and how long that took.
+    counted: (Instant, Duration),
+    asked: Mutex<Instant>,
+}
+
+impl Counts {
+    fn is_fresh(&self, at: &Moment, day: Date) -> bool {
+        self.tallied.at.holds(at) && self.day == day
+    }
+
+    fn asked(&self) -> Instant {
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is to be counted before anyone asks.
+    fn is_due(&self) -> bool {
+        let (at, took) = self.counted;
+        self.asked().elapsed() < ASKED_WITHIN && at.elapsed() >= took * SHARE
+    }
 }
 
 /// A district's numbers at one moment of its own.
@@ -43,16 +75,50 @@ impl Counted {
     /// The numbers of a district, as it is now.
     pub(crate) async fn of(&self, store: &Store, district: &DistrictId, now: Timestamp) -> Result<Seen, StoreError> {
         let at: Moment = store.moment(district).await?;
-        let day = now.date_in(at.state.time_zone);
-        let fresh = |it: &Counts| it.tallied.at.holds(&at) && it.day == day;
-        let read = async {
-            let tallied = store.tallied(district, PLACES).await?;
-            Ok(Counts { tallied, shortages: OnceCell::new(), day })
-        };
-        let counts = self.0.get(district, fresh, read).await?;
+        let counts = self.at(store, &at, now, Instant::now()).await?;
+        *counts.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         // What was read may be newer than what was looked at; the last pull stands with the state and is not counted.
         let state = if counts.tallied.at.holds(&at) { at.state } else { counts.tallied.at.state.clone() };
         Ok(Seen { counts, state })
+    }
+
+    async fn at(&self, store: &Store, at: &Moment, now: Timestamp, asked: Instant) -> Result<Arc<Counts>, StoreError> {
+        let (district, day) = (&at.state.id, now.date_in(at.state.time_zone));
+        let read = async {
+            let begun = Instant::now();
+            let tallied = store.tallied(district, PLACES).await?;
+            let (counted, asked) = ((Instant::now(), begun.elapsed()), Mutex::new(asked));
+            Ok(Counts { tallied, shortages: OnceCell::new(), day, counted, asked })
+        };
+        self.0.get(district, |it| it.is_fresh(at, day), read).await
+    }
+
+    /// Counts anew what was written since, until the daemon stops.
+    pub(crate) async fn watch(&self, desk: &Desk) {
+        while desk.stopping().run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
+            if let Err(error) = self.look(desk).await {
+                tracing::debug!(%error, "numbers are counted when they are asked for");
+            }
+        }
+    }
+
+    async fn look(&self, desk: &Desk) -> Result<(), StoreError> {
+        let (office, kept) = (desk.office(), self.0.all());
+        if kept.is_empty() {
+            return Ok(());
+        }
+        let revisions: BTreeMap<DistrictId, i64> = office.store.revisions().await?.into_iter().collect();
+        self.0.forget(|district| !revisions.contains_key(district));
+        for (district, it) in kept {
+            let (now, known) = (office.clock.now(), &it.tallied.at.state);
+            let is_old = revisions.get(&district).is_some_and(|revision| *revision != known.revision)
+                || now.date_in(known.time_zone) != it.day;
+            if is_old && it.is_due() {
+                let at = office.store.moment(&district).await?;
+                self.at(&office.store, &at, now, it.asked()).await?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -112,6 +112,9 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
     let readings = Arc::new(readings::Readings::default());
     let (counting, at) = (Arc::clone(&readings), Arc::clone(&desk));
     let watched = tokio::spawn(async move { counting.watch(&at).await });
+    let counted = Arc::new(counted::Counted::default());
+    let (counting, at) = (Arc::clone(&counted), Arc::clone(&desk));
+    tokio::spawn(async move { counting.watch(&at).await });
     let recent = Arc::new(recent::Recent::default());
     let (forgetting, at) = (Arc::clone(&recent), Arc::clone(&desk));
     tokio::spawn(async move { forgetting.watch(&at).await });
@@ -119,7 +122,7 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
         desk: Arc::clone(&desk),
         gate: Arc::default(),
         live,
-        counted: Arc::default(),
+        counted,
         openings: Arc::default(),
         readings: Arc::clone(&readings),
         recent,
