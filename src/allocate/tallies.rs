@@ -86,7 +86,7 @@ impl Tallies {
     }
 
     /// Active students.
-    pub(super) fn students(&self) -> u64 {
+    pub fn students(&self) -> u64 {
         self.students
     }
 

@@ -34,7 +34,7 @@ pub struct Share {
 
 /// A row of the list. Texts come as numbers, and the other way round.
 #[derive(Debug, Deserialize)]
-struct Application {
+struct Row {
     #[serde(default, deserialize_with = "text")]
     application_id: Option<String>,
     #[serde(default, deserialize_with = "text")]
@@ -51,7 +51,7 @@ struct Application {
 
 #[derive(Debug, Deserialize)]
 struct Applications {
-    applications: Vec<Application>,
+    applications: Vec<Row>,
 }
 
 /// Every tenant that shares with the app, by id.
@@ -110,7 +110,7 @@ pub(super) async fn list(
 }
 
 /// What a row is good for; none where the tenant does not share, or not any more.
-fn share(origin: &Url, it: Application) -> Option<Share> {
+fn share(origin: &Url, it: Row) -> Option<Share> {
     let is_on = it.enabled.as_deref() == Some("true") && it.tenant_status.as_deref() == Some("Active");
     let (tenant, token, id) = (it.tenant_id?, it.bearer?, it.oneroster_application_id?);
     let usable = is_on && !tenant.is_empty() && !token.is_empty();

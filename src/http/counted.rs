@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// After this long without a question a district is counted when it is asked about.
 const ASKED_WITHIN: Duration = Duration::from_hours(24);
 
+/// A page of a district with more students does not wait for suggestions.
+const AT_ONCE: u64 = 20_000;
+
 /// Counting by itself takes no more than one part in so many of a core.
 const SHARE: u32 = 10;
 
@@ -37,6 +41,8 @@ pub(crate) struct Counts {
     tallied: Tallied,
     /// What could be done about shortages; worked out when the first one asks.
     shortages: OnceCell<Vec<Shortage>>,
+    /// Whether that has begun.
+    working: AtomicBool,
     /// The day of that: suggestions speak of days.
     day: Date,
     /// When it was counted, and how long that took.
@@ -88,7 +94,7 @@ impl Counted {
             let begun = Instant::now();
             let tallied = store.tallied(district, PLACES).await?;
             let (counted, asked) = ((Instant::now(), begun.elapsed()), Mutex::new(asked));
-            Ok(Counts { tallied, shortages: OnceCell::new(), day, counted, asked })
+            Ok(Counts { tallied, shortages: OnceCell::new(), working: AtomicBool::new(false), day, counted, asked })
         };
         self.0.get(district, |it| it.is_fresh(at, day), read).await
     }
@@ -148,6 +154,22 @@ impl Seen {
             worked.map_err(|_| Problem::internal())
         };
         self.counts.shortages.get_or_try_init(make).await.map(Vec::as_slice)
+    }
+
+    /// The same for a page, which does not wait where they take seconds: none until they are worked out, which has begun.
+    pub(crate) async fn shortages_for_page(&self, app: &App, as_of: Timestamp) -> Result<Option<&[Shortage]>, Problem> {
+        if self.counts.tallied.tallies.students() <= AT_ONCE {
+            return self.shortages(app, as_of).await.map(Some);
+        }
+        if !self.counts.shortages.initialized() && !self.counts.working.swap(true, Ordering::Relaxed) {
+            let (app, this) = (app.clone(), Self { counts: Arc::clone(&self.counts), state: self.state.clone() });
+            tokio::spawn(async move {
+                if this.shortages(&app, as_of).await.is_err() {
+                    this.counts.working.store(false, Ordering::Relaxed);
+                }
+            });
+        }
+        Ok(self.counts.shortages.get().map(Vec::as_slice))
     }
 }
 

@@ -71,6 +71,7 @@ struct District {
     schools: Vec<SeatRow>,
     alerts: Vec<AlertRow>,
     suggestions: Vec<Idea>,
+    suggestions_later: bool,
     waiting: Vec<Place>,
     waiting_more: usize,
     reports: Vec<&'static str>,
@@ -93,6 +94,7 @@ pub(crate) async fn show(
     let baseline = &counts.outline;
     let all = counts.licenses(now, true);
     let schools = &baseline.roster.schools;
+    let shortages = counts.shortages_for_page(&app, now).await?;
     let name = |row: &License| {
         let product = baseline.catalog.products.get(&row.product);
         product.map_or_else(|| row.product.to_string(), |it| it.name.clone())
@@ -147,7 +149,8 @@ pub(crate) async fn show(
             Vec::new()
         },
         alerts: alerts.iter().map(|it| AlertRow::new(it, schools)).collect(),
-        suggestions: counts.shortages(&app, now).await?.iter().flat_map(ideas).collect(),
+        suggestions: shortages.into_iter().flatten().flat_map(ideas).collect(),
+        suggestions_later: shortages.is_none() && all.iter().any(|row| row.over + row.waiting > 0),
         waiting: counts.line.iter().map(place).collect(),
         waiting_more: counts.in_line.saturating_sub(counts.line.len()),
         reports: Report::ALL.map(Report::as_str).to_vec(),
