@@ -1,4 +1,4 @@
-//! Seats and places in line of a district, counted by product and pool. What [`licenses`](super::licenses) shows of any instant
+//! Seats and places in line of a district, counted by product and pool. What [`licenses`](fn@super::licenses) shows of any instant
 //! follows from these counts, the contract and the schools, so that who keeps them need not keep the seats.
 
 use std::collections::{BTreeMap, BTreeSet};
