@@ -27,13 +27,18 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             _ => Problem::bad_request("the body did not arrive whole"),
         })?;
         let text = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes.as_ref() };
-        serde_json::from_slice(text).map(Self).map_err(|error| {
+        let read = serde_json::from_slice(text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
             if !error.is_data() {
                 return Problem::bad_request(format!("the body is not JSON ({place})"));
             }
             Problem::unprocessable(format!("the body does not fit ({place}): {}", misfit(&error.to_string())))
-        })
+        })?;
+        // serde reads a struct from a list of its fields, too.
+        if text.trim_ascii_start().starts_with(b"[") {
+            return Err(Problem::unprocessable("the body does not fit: expected an object"));
+        }
+        Ok(Self(read))
     }
 }
 

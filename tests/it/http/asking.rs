@@ -112,6 +112,7 @@ async fn a_wrong_question_is_answered_with_a_problem_that_says_what_to_do() {
     is_problem(&sync("{").await, 400);
     is_problem(&sync("").await, 422);
     is_problem(&sync("[]").await, 422);
+    is_problem(&sync("[\"mulberry-springs\", \"plan\", null]").await, 422);
     is_problem(&sync(r#"{"district":"mulberry-springs","mode":"aply"}"#).await, 422);
     let typo = sync(r#"{"district":"mulberry-springs","moode":"plan"}"#).await;
     is_problem(&typo, 422);
