@@ -1,8 +1,6 @@
 //! A district as its numbers are shown: what it has beside its people, its schools, and its seats counted. One consistent read,
 //! without the enrollments, which are most of a roster.
 
-use std::collections::BTreeMap;
-
 use crate::allocate::{Input, License, Tallies};
 use crate::model::{Baseline, DistrictId, DistrictState, Roster, Timestamp, Waiting};
 use crate::store::catalog::Said;
@@ -27,8 +25,8 @@ pub struct Moment {
 impl Moment {
     /// Whether what was counted then holds still. What the last pull was is not counted.
     pub fn holds(&self, now: &Self) -> bool {
-        (self.state.revision, self.uses) == (now.state.revision, now.uses)
-            && self.state.time_zone == now.state.time_zone
+        let of = |it: &Self| (it.state.revision, it.uses, it.state.time_zone);
+        of(self) == of(now) && self.products == now.products
     }
 }
 
@@ -71,23 +69,21 @@ impl Store {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let at = moment(tx, district).await?;
-        let outline = Box::pin(baseline::outline(tx, district, Said::Stored)).await?;
-        let schools = records::by_key(records::read_kind(tx, district).await?);
+        let mut outline = Box::pin(baseline::outline(tx, district, Said::Stored)).await?;
+        outline.roster.schools = records::by_key(records::read_kind(tx, district).await?);
         let users = records::by_key(records::read_kind(tx, district).await?);
-        let counted = Baseline {
-            seats: seats::read_seats(tx, district, &users).await?,
-            waiting: seats::read_waiting(tx, district, &users).await?,
-            persons: hand::read_persons(tx, district).await?,
-            identity: identity::read(tx, district).await?,
-            roster: Roster { schools, users, ..outline.roster.clone() },
-            ..outline
-        };
-        let tallies = Tallies::of(&counted);
-        let mut line: Vec<&Waiting> = counted.waiting.values().collect();
+        let waiting = seats::read_waiting(tx, district, &users).await?;
+        let mut line: Vec<&Waiting> = waiting.values().collect();
         line.sort_by(|one, other| (&one.product, one.position).cmp(&(&other.product, other.position)));
         let (in_line, line) = (line.len(), line.into_iter().take(wanted).cloned().collect());
-        let roster = Roster { users: BTreeMap::new(), ..counted.roster };
-        let outline = Baseline { roster, seats: BTreeMap::new(), waiting: BTreeMap::new(), ..counted };
+        let tallies = Tallies::of(&Baseline {
+            seats: seats::read_seats(tx, district, &users).await?,
+            waiting,
+            persons: hand::read_persons(tx, district).await?,
+            identity: identity::read(tx, district).await?,
+            roster: Roster { users, ..Roster::default() },
+            ..outline.clone()
+        });
         Ok(Tallied { at, outline, tallies, line, in_line })
     }
 }

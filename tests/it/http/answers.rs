@@ -92,6 +92,26 @@ async fn numbers_kept_in_memory_are_those_of_the_store() {
     daemon.stop().await;
 }
 
+/// interface.md, HTTP: a product that came with the catalog is known at once, also where no district has bought it and the
+/// numbers are in memory.
+#[tokio::test]
+async fn a_new_product_of_the_catalog_can_be_asked_about_at_once() {
+    let installation = Installation::new("apply", "");
+    let token = installation.token("all", &["--scope", "admin"]);
+    let daemon = installation.start(DAY_1).await;
+    ended(&daemon, &token, &post(&daemon, "/v1/syncs", &token, &json!({ "district": "mulberry-springs" })).await).await;
+    let path = "/v1/districts/mulberry-springs/suggestions?product=chess";
+    is_problem(&get(&daemon, path, &token).await, 404);
+    let catalog = std::fs::read_to_string(installation.path("catalog.toml")).unwrap();
+    let chess = "[[product]]\ncode = \"chess\"\nname = \"Chess\"\naudience = \"student\"\nbasis = \"active\"\n";
+    std::fs::write(installation.path("catalog.toml"), format!("{catalog}\n{chess}")).unwrap();
+    let looked = installation.cli("2025-10-06T20:01:00Z", &["catalog", "refresh"]);
+    assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stderr));
+    let answer = get(&daemon, path, &token).await;
+    assert_eq!((answer.status.as_u16(), answer.body), (200, json!([])));
+    daemon.stop().await;
+}
+
 /// safety.md, People's data: whoever is shown names is counted in the audit, and no plan is stale for it.
 #[tokio::test]
 async fn who_was_shown_how_many_people_stands_in_the_audit() {
