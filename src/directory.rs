@@ -75,9 +75,8 @@ impl Directory {
     pub fn keep_listed(&mut self, known: &Self, settings: &Settings) {
         let (by_hand, apps) = (self.source_ids(), settings.apps());
         for (id, district) in &known.districts {
-            let through = district.feed.through();
-            let configured = |(app, _)| apps.iter().any(|it| it.id() == app);
-            let listed = through.is_some_and(configured) && through.is_some_and(|(_, source)| source == id.as_str());
+            let configured = |app| apps.iter().any(|it| it.id() == app);
+            let listed = app_of(district).is_some_and(configured) && district.feed.source_id() == Some(id.as_str());
             if listed && !by_hand.contains(&district.id) {
                 self.districts.entry(id.clone()).or_insert_with(|| district.clone());
             }
@@ -123,7 +122,7 @@ fn problem(app: &App, error: &FeedError) -> Problem {
 }
 
 fn app_of(district: &District) -> Option<&str> {
-    district.feed.through().map(|(app, _)| app)
+    district.feed.through().map(|(_, app)| app)
 }
 
 fn of_app(app: &App, id: String) -> District {

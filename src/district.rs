@@ -108,7 +108,7 @@ impl District {
 
     /// The app whose list names it, for one that `configured` does not name.
     pub fn listed_by(&self, configured: &[Self]) -> Option<&str> {
-        let (app, _) = self.feed.through()?;
+        let (_, app) = self.feed.through()?;
         (!configured.iter().any(|it| it.id == self.id)).then_some(app)
     }
 

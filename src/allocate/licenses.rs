@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::{
-    Access, Baseline, CountBy, Date, DistrictId, Level, Pool, ProductCode, RoleName, Seat, Seats, SourceId, Status,
-    Timestamp, User,
+    Access, Baseline, CountBy, Date, DistrictId, Level, Pool, ProductCode, RoleName, Roster, Seat, Seats, SourceId,
+    Status, Timestamp, User,
 };
 
 use super::Input;
@@ -159,6 +159,11 @@ pub(super) fn recent_since(as_of: Timestamp) -> Timestamp {
 /// Whether a user counts for the default threshold (S4.9).
 pub fn is_active_student(user: &User) -> bool {
     user.active && user.roles.iter().any(|it| it.role == RoleName::Student)
+}
+
+/// Those of a roster.
+pub fn active_students(roster: &Roster) -> u64 {
+    u64::try_from(roster.users.values().filter(|user| is_active_student(user)).count()).unwrap_or(u64::MAX)
 }
 
 /// The default threshold by the number of active students (S4.9), before the cap of a tenth of the seats.

@@ -56,7 +56,9 @@ pub use difference::{Difference, Keyed};
 pub use district::District;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
 pub use gives::{Gives, Ground, gives, totals};
-pub use licenses::{License, Percent, RECENTLY_ACTIVE_DAYS, Scope, is_active_student, licenses, recently_used};
+pub use licenses::{
+    License, Percent, RECENTLY_ACTIVE_DAYS, Scope, active_students, is_active_student, licenses, recently_used,
+};
 pub use outcome::state_of;
 pub use outlook::{Coming, Outlook, Term, outlook};
 pub use steady::steady_until;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Baseline, Pool, ProductCode, Seat, SourceId, Timestamp, Waiting};
 
-use super::licenses::is_active_student;
+use super::licenses::active_students;
 use super::{Input, SeatKey, licenses};
 
 /// Counts of one district, good for as long as nothing is committed to it.
@@ -54,9 +54,8 @@ impl Tally {
 impl Tallies {
     /// All that there is to count. Of the roster the users are looked at and nothing else.
     pub fn of(baseline: &Baseline) -> Self {
-        let students = baseline.roster.users.values().filter(|user| is_active_student(user)).count();
         let merged = crate::identity::merged(baseline);
-        Self::new((&baseline.seats, &baseline.waiting), count(students), Some(&merged))
+        Self::new((&baseline.seats, &baseline.waiting), active_students(&baseline.roster), Some(&merged))
     }
 
     /// What an allocation leads to, for a district with so many active students. It does not tell what would be if accounts

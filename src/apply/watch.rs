@@ -79,12 +79,12 @@ fn students(cleared: &Cleared, baseline: &Baseline) -> u64 {
         Some(Record::User(user)) => allocate::is_active_student(user),
         _ => false,
     };
-    let mut students = baseline.roster.users.values().filter(|user| allocate::is_active_student(user)).count();
+    let mut students = allocate::active_students(&baseline.roster);
     let changes: BTreeMap<&str, _> =
         cleared.applied().filter(|it| it.kind == Kind::Users).map(|it| (it.id.as_str(), it)).collect();
     for change in changes.values() {
-        students += usize::from(counts(change.after.as_ref()));
-        students = students.saturating_sub(usize::from(counts(change.before.as_ref())));
+        students += u64::from(counts(change.after.as_ref()));
+        students = students.saturating_sub(u64::from(counts(change.before.as_ref())));
     }
-    u64::try_from(students).unwrap_or(u64::MAX)
+    students
 }

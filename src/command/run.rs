@@ -52,14 +52,15 @@ impl Run {
         let mut signals =
             installed.map_err(|error| CommandError::Failed(format!("cannot take signals: {}", error.kind())))?;
         let traces = telemetry::start();
-        let outcome = async {
-            let daemon = tokio::select! {
-                daemon = Daemon::start(common) => daemon?,
-                () = signals.stop() => return Ok(0),
-            };
-            daemon.attend(signals).await
+        let outcome = tokio::select! {
+            daemon = Daemon::start(common) => Some(daemon),
+            () = signals.stop() => None,
         };
-        let outcome = outcome.await;
+        let outcome = match outcome {
+            Some(Ok(daemon)) => daemon.attend(signals).await,
+            Some(Err(error)) => Err(error),
+            None => Ok(0),
+        };
         traces.finish().await;
         outcome
     }

@@ -225,12 +225,9 @@ impl Settings {
                     .map_err(|error| format!("district `{}`: {error}", district.id))?;
             }
             district.feed.check().map_err(|error| format!("district `{}`: {error}", district.id))?;
-            let table = match &district.feed {
-                feed::Settings::Clever(_) => "clever_app",
-                _ => "classlink_app",
-            };
-            let is_there = |app: &str| apps.iter().any(|it| it.id() == app && it.table() == table);
-            if let Some((app, _)) = district.feed.through().filter(|(app, _)| !is_there(app)) {
+            if let Some((table, app)) = district.feed.through()
+                && !apps.iter().any(|it| (it.table(), it.id()) == (table, app))
+            {
                 return Err(format!(
                     "district `{}`: `feed.app` names `{app}`, which no [[{table}]] has as `id`",
                     district.id

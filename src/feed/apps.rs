@@ -113,6 +113,19 @@ fn known_first_sync(word: Option<&str>) -> Result<(), FeedError> {
     }
 }
 
+/// The app of a kind that a feed names.
+pub(super) fn named<'a, T>(
+    apps: &'a [App],
+    (table, id): (&str, &str),
+    of_kind: fn(&App) -> Option<&T>,
+) -> Result<&'a T, FeedError> {
+    let found = apps.iter().find(|it| it.id() == id).and_then(of_kind);
+    found.ok_or_else(|| FeedError::Setting {
+        key: "app",
+        problem: format!("names `{id}`, and there is no [[{table}]] of this id"),
+    })
+}
+
 /// One of either kind. Ids are unique over both.
 #[derive(Clone, Debug)]
 pub enum App {
@@ -136,6 +149,22 @@ impl App {
         match self {
             Self::Clever(_) => "clever_app",
             Self::ClassLink(_) => "classlink_app",
+        }
+    }
+
+    /// One of Clever.
+    pub(super) fn clever(&self) -> Option<&CleverApp> {
+        match self {
+            Self::Clever(it) => Some(it),
+            Self::ClassLink(_) => None,
+        }
+    }
+
+    /// One of `ClassLink`.
+    pub(super) fn classlink(&self) -> Option<&ClassLinkApp> {
+        match self {
+            Self::ClassLink(it) => Some(it),
+            Self::Clever(_) => None,
         }
     }
 

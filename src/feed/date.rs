@@ -6,21 +6,19 @@ use chrono::{DateTime, Utc};
 use reqwest::header::DATE;
 use url::Url;
 
+use crate::feed::apps::CLEVER_URL;
 use crate::feed::http::install_crypto;
 use crate::feed::settings::Settings;
 
 /// An answer that takes longer says too little about the time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Clever's Data API, where a feed names no other.
-const CLEVER: &str = "https://api.clever.com";
-
 /// The `Date` of one answer of the feed's server, whatever else it answers; none where it cannot be asked without more, or
 /// gives none. No credential is sent, and nothing but the server's root is asked for.
 pub async fn server_time(feed: &Settings) -> Option<DateTime<Utc>> {
     let (url, own_authorities) = match feed {
         Settings::Oneroster(it) => (it.url.as_deref()?, it.ca_file.is_some()),
-        Settings::Clever(it) => (it.url.as_deref().unwrap_or(CLEVER), it.ca_file.is_some()),
+        Settings::Clever(it) => (it.url.as_deref().unwrap_or(CLEVER_URL), it.ca_file.is_some()),
         Settings::OnerosterCsv(_) | Settings::Manual(_) => return None,
     };
     let url = Url::parse(url).ok()?.join("/").ok()?;

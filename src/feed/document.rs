@@ -113,7 +113,11 @@ mod tests {
     async fn fetch(server: &Server, have: Option<&str>) -> Result<Fetched, String> {
         let (url, token) = (format!("{}/catalog", server.url), Secret::plain("canary"));
         let service = Service { url: &url, token: &token, ca_file: None, timeout_seconds: 5, allow_insecure: false };
-        service.fetch_with(have, |_| None, |http| http.quick(1000)).await.map_err(|error| error.to_string())
+        let quick = |mut http: Http| {
+            http.quicken(1000);
+            http
+        };
+        service.fetch_with(have, |_| None, quick).await.map_err(|error| error.to_string())
     }
 
     #[tokio::test]

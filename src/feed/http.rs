@@ -136,13 +136,7 @@ impl Http {
     }
 
     #[cfg(test)]
-    pub(crate) fn quick(mut self, page_bytes: u64) -> Self {
-        self.shorten(page_bytes);
-        self
-    }
-
-    #[cfg(test)]
-    pub(crate) fn shorten(&mut self, page_bytes: u64) {
+    pub(crate) fn quicken(&mut self, page_bytes: u64) {
         self.page_bytes = page_bytes;
         self.policy.first_wait = Duration::from_millis(1);
     }

@@ -84,6 +84,24 @@ pub struct OneRosterSettings {
     pub allow_insecure: bool,
 }
 
+/// How the server of a `oneroster` feed is found.
+pub(crate) enum Found<'a> {
+    /// At an address of its own.
+    At {
+        /// The base.
+        url: &'a str,
+        /// The credential.
+        auth: &'a Auth,
+    },
+    /// Through a `[[classlink_app]]`.
+    Through {
+        /// Which one.
+        app: &'a str,
+        /// `ClassLink`'s id of the district.
+        tenant: &'a str,
+    },
+}
+
 /// How a `oneroster` feed is asked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -192,11 +210,11 @@ impl Settings {
         }
     }
 
-    /// The `[[clever_app]]` or `[[classlink_app]]` it goes through, and the source's id of the district there.
-    pub fn through(&self) -> Option<(&str, &str)> {
+    /// The app it goes through: the table of the configuration, and its id.
+    pub fn through(&self) -> Option<(&'static str, &str)> {
         match self {
-            Self::Clever(it) => it.app.as_deref().zip(it.district.as_deref()),
-            Self::Oneroster(it) => it.app.as_deref().zip(it.tenant.as_deref()),
+            Self::Clever(it) => Some(("clever_app", it.app.as_deref()?)),
+            Self::Oneroster(it) => Some(("classlink_app", it.app.as_deref()?)),
             Self::OnerosterCsv(_) | Self::Manual(_) => None,
         }
     }
@@ -286,27 +304,32 @@ impl OneRosterSettings {
         }
     }
 
-    fn check(&self) -> Result<(), FeedError> {
+    /// How its server is found; what is missing or too much is told by key.
+    pub(crate) fn found(&self) -> Result<Found<'_>, FeedError> {
         match (&self.app, &self.url, &self.auth) {
-            (Some(_), None, None) if self.tenant.is_none() => {
-                return Err(setting("tenant", "is missing; give ClassLink's id of the district"));
-            }
-            (Some(_), None, None) => {}
-            (Some(_), Some(_), _) => return Err(setting("url", "stands beside `app`; keep one of them")),
-            (Some(_), None, Some(_)) => return Err(setting("auth", "stands beside `app`; keep one of them")),
-            (None, None, _) => return Err(setting("url", "is missing; give `url` and `auth`, or `app` and `tenant`")),
-            (None, Some(_), None) => return Err(setting("auth", "is missing; give the credential of the server")),
-            (None, Some(url), Some(_)) => {
-                checked_url("url", url, self.allow_insecure)?;
+            (Some(app), None, None) => match &self.tenant {
+                Some(tenant) => Ok(Found::Through { app, tenant }),
+                None => Err(setting("tenant", "is missing; give ClassLink's id of the district")),
+            },
+            (Some(_), Some(_), _) => Err(setting("url", "stands beside `app`; keep one of them")),
+            (Some(_), None, Some(_)) => Err(setting("auth", "stands beside `app`; keep one of them")),
+            (None, None, _) => Err(setting("url", "is missing; give `url` and `auth`, or `app` and `tenant`")),
+            (None, Some(_), None) => Err(setting("auth", "is missing; give the credential of the server")),
+            (None, Some(url), Some(auth)) => Ok(Found::At { url, auth }),
+        }
+    }
+
+    fn check(&self) -> Result<(), FeedError> {
+        if let Found::At { url, auth } = self.found()? {
+            checked_url("url", url, self.allow_insecure)?;
+            if let Auth::Oauth2 { token_url, .. } = auth {
+                checked_url("auth.token_url", token_url, self.allow_insecure)?;
             }
         }
         if let Some(version) = &self.version
             && !matches!(version.as_str(), "1.1" | "1.2")
         {
             return Err(setting("version", "is not `1.1` or `1.2`"));
-        }
-        if let Some(Auth::Oauth2 { token_url, .. }) = &self.auth {
-            checked_url("auth.token_url", token_url, self.allow_insecure)?;
         }
         limits(self.page_size, self.timeout_seconds, self.max_requests_per_second)
     }

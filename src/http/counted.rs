@@ -3,18 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
 use crate::allocate::License;
-use crate::explain::Explanation;
 use crate::http::App;
-use crate::http::kept::Kept;
+use crate::http::kept::{Asked, Kept};
 use crate::http::problem::Problem;
-use crate::inquiry::{self, WhoAndWhat};
 use crate::model::{Date, DistrictId, DistrictState, Timestamp};
 use crate::schedule::desk::Desk;
 use crate::store::{Moment, Store, StoreError, Tallied};
@@ -41,13 +38,11 @@ pub(crate) struct Counts {
     tallied: Tallied,
     /// What could be done about shortages; worked out when the first one asks.
     shortages: OnceCell<Vec<Shortage>>,
-    /// Whether that has begun.
-    working: AtomicBool,
     /// The day of that: suggestions speak of days.
     day: Date,
     /// When it was counted, and how long that took.
     counted: (Instant, Duration),
-    asked: Mutex<Instant>,
+    asked: Asked,
 }
 
 impl Counts {
@@ -55,14 +50,10 @@ impl Counts {
         self.tallied.at.holds(at) && self.day == day
     }
 
-    fn asked(&self) -> Instant {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether it is to be counted before anyone asks.
     fn is_due(&self) -> bool {
         let (at, took) = self.counted;
-        self.asked().elapsed() < ASKED_WITHIN && at.elapsed() >= took * SHARE
+        self.asked.last().elapsed() < ASKED_WITHIN && at.elapsed() >= took * SHARE
     }
 }
 
@@ -82,7 +73,7 @@ impl Counted {
     pub(crate) async fn of(&self, store: &Store, district: &DistrictId, now: Timestamp) -> Result<Seen, StoreError> {
         let at: Moment = store.moment(district).await?;
         let counts = self.at(store, &at, now, Instant::now()).await?;
-        *counts.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        counts.asked.now();
         // What was read may be newer than what was looked at; the last pull stands with the state and is not counted.
         let state = if counts.tallied.at.holds(&at) { at.state } else { counts.tallied.at.state.clone() };
         Ok(Seen { counts, state })
@@ -93,16 +84,16 @@ impl Counted {
         let read = async {
             let begun = Instant::now();
             let tallied = store.tallied(district, PLACES).await?;
-            let (counted, asked) = ((Instant::now(), begun.elapsed()), Mutex::new(asked));
-            Ok(Counts { tallied, shortages: OnceCell::new(), working: AtomicBool::new(false), day, counted, asked })
+            let (counted, asked) = ((Instant::now(), begun.elapsed()), Asked::at(asked));
+            Ok(Counts { tallied, shortages: OnceCell::new(), day, counted, asked })
         };
         self.0.get(district, |it| it.is_fresh(at, day), read).await
     }
 
-    /// Counts anew what was written since, until the daemon stops.
-    pub(crate) async fn watch(&self, desk: &Desk) {
+    /// Counts anew what was written since, until the daemon stops. Uses that decide nothing wait for whoever asks.
+    pub(crate) async fn watch(self: Arc<Self>, desk: Arc<Desk>) {
         while desk.stopping().run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-            if let Err(error) = self.look(desk).await {
+            if let Err(error) = self.look(&desk).await {
                 tracing::debug!(%error, "numbers are counted when they are asked for");
             }
         }
@@ -121,7 +112,7 @@ impl Counted {
                 || now.date_in(known.time_zone) != it.day;
             if is_old && it.is_due() {
                 let at = office.store.moment(&district).await?;
-                self.at(&office.store, &at, now, it.asked()).await?;
+                self.at(&office.store, &at, now, it.asked.last()).await?;
             }
         }
         Ok(())
@@ -161,22 +152,12 @@ impl Seen {
         if self.counts.tallied.tallies.students() <= AT_ONCE {
             return self.shortages(app, as_of).await.map(Some);
         }
-        if !self.counts.shortages.initialized() && !self.counts.working.swap(true, Ordering::Relaxed) {
+        let known = self.counts.shortages.get().map(Vec::as_slice);
+        if known.is_none() {
             let (app, this) = (app.clone(), Self { counts: Arc::clone(&self.counts), state: self.state.clone() });
-            tokio::spawn(async move {
-                if this.shortages(&app, as_of).await.is_err() {
-                    this.counts.working.store(false, Ordering::Relaxed);
-                }
-            });
+            // Those that others have begun are waited for; what fails is begun again by the next page.
+            tokio::spawn(async move { this.shortages(&app, as_of).await.map(|_| ()) });
         }
-        Ok(self.counts.shortages.get().map(Vec::as_slice))
+        Ok(known)
     }
-}
-
-/// Why a user has a product or has it not, for all that are asked about.
-pub(crate) async fn explained(app: &App, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
-    let store = app.desk.office().store;
-    let totals = app.counted.of(&store, asked.district, asked.as_of).await?.licenses(asked.as_of, false);
-    let baseline = app.recent.of(&store, asked.district).await?;
-    Ok(inquiry::explain_of(&store, (&baseline, &totals), asked).await?)
 }

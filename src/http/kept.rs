@@ -3,11 +3,30 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use tokio::sync::Mutex;
 
 use crate::model::DistrictId;
 use crate::store::StoreError;
+
+/// When somebody asked last.
+#[derive(Debug)]
+pub(crate) struct Asked(std::sync::Mutex<Instant>);
+
+impl Asked {
+    pub(crate) fn at(at: Instant) -> Self {
+        Self(std::sync::Mutex::new(at))
+    }
+
+    pub(crate) fn now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    pub(crate) fn last(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What is kept of each district.
 #[derive(Debug)]

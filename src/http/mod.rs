@@ -106,18 +106,15 @@ pub(crate) struct App {
 pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> std::io::Result<()> {
     let on_loopback = listener.local_addr()?.ip().is_loopback();
     let stopping = desk.stopping().clone();
-    let live = Arc::new(live::Live::default());
+    let live = Arc::<live::Live>::default();
     tokio::spawn(Arc::clone(&live).watch(Arc::clone(&desk)));
+    let counted = Arc::<counted::Counted>::default();
+    tokio::spawn(Arc::clone(&counted).watch(Arc::clone(&desk)));
+    let recent = Arc::<recent::Recent>::default();
+    tokio::spawn(Arc::clone(&recent).watch(Arc::clone(&desk)));
+    let readings = Arc::<readings::Readings>::default();
+    let watched = tokio::spawn(Arc::clone(&readings).watch(Arc::clone(&desk)));
     tokio::spawn(doorbell::watch(Arc::clone(&desk)));
-    let readings = Arc::new(readings::Readings::default());
-    let (counting, at) = (Arc::clone(&readings), Arc::clone(&desk));
-    let watched = tokio::spawn(async move { counting.watch(&at).await });
-    let counted = Arc::new(counted::Counted::default());
-    let (counting, at) = (Arc::clone(&counted), Arc::clone(&desk));
-    tokio::spawn(async move { counting.watch(&at).await });
-    let recent = Arc::new(recent::Recent::default());
-    let (forgetting, at) = (Arc::clone(&recent), Arc::clone(&desk));
-    tokio::spawn(async move { forgetting.watch(&at).await });
     let app = App {
         desk: Arc::clone(&desk),
         gate: Arc::default(),

@@ -2,7 +2,7 @@
 //! within a few seconds is one entry, written beside the answers, so that nobody waits for a sync that writes.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
@@ -33,9 +33,9 @@ impl Readings {
     }
 
     /// Writes them down until the daemon stops.
-    pub(crate) async fn watch(&self, desk: &Desk) {
+    pub(crate) async fn watch(self: Arc<Self>, desk: Arc<Desk>) {
         while desk.stopping().run_until_cancelled(tokio::time::sleep(COLLECT)).await.is_some() {
-            self.write(desk).await;
+            self.write(&desk).await;
         }
     }
 

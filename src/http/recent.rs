@@ -1,10 +1,14 @@
 //! Whole districts for questions about single people: whoever asks about one user soon asks about the next of the same district.
 //! Each is kept for a minute after the last question, a few at a time, and read anew after each commit.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::http::kept::Kept;
+use crate::explain::Explanation;
+use crate::http::App;
+use crate::http::kept::{Asked, Kept};
+use crate::http::problem::Problem;
+use crate::inquiry::{self, WhoAndWhat};
 use crate::model::{Baseline, DistrictId};
 use crate::schedule::desk::Desk;
 use crate::store::{Moment, Store, StoreError};
@@ -23,13 +27,7 @@ struct Read {
     /// No later than the district was read.
     at: Moment,
     baseline: Arc<Baseline>,
-    asked: Mutex<Instant>,
-}
-
-impl Read {
-    fn asked(&self) -> Instant {
-        *self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    asked: Asked,
 }
 
 /// The districts that were asked about lately.
@@ -41,35 +39,42 @@ impl Recent {
     pub(crate) async fn of(&self, store: &Store, district: &DistrictId) -> Result<Arc<Baseline>, StoreError> {
         let at = store.moment(district).await?;
         let read = async {
-            self.keep(MOST.saturating_sub(1), district);
-            let (at, asked) = (at.clone(), Mutex::new(Instant::now()));
+            self.make_room(district);
+            let (at, asked) = (at.clone(), Asked::at(Instant::now()));
             Ok(Read { at, baseline: Arc::new(store.baseline(district).await?), asked })
         };
         let entry = self.0.get(district, |it| it.at == at, read).await?;
-        *entry.asked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        entry.asked.now();
         Ok(Arc::clone(&entry.baseline))
     }
 
-    /// Leaves the `most` that were asked about last beside `district`.
-    fn keep(&self, most: usize, district: &DistrictId) {
+    /// Of the others those stay that were asked about last.
+    fn make_room(&self, district: &DistrictId) {
         let others = self.0.all().into_iter().filter(|(id, _)| id != district);
-        let mut others: Vec<_> = others.map(|(id, it)| (it.asked(), id)).collect();
-        others.sort();
-        let gone: Vec<DistrictId> =
-            others.iter().take(others.len().saturating_sub(most)).map(|(_, id)| id.clone()).collect();
+        let mut others: Vec<(Instant, DistrictId)> = others.map(|(id, it)| (it.asked.last(), id)).collect();
+        others.sort_by(|one, other| other.cmp(one));
+        let gone: Vec<DistrictId> = others.into_iter().skip(MOST - 1).map(|(_, id)| id).collect();
         self.0.forget(|id| gone.contains(id));
     }
 
     /// Drops what nobody asks about any more, and what is not as it was, until the daemon stops: who was erased is soon gone
     /// from here, too.
-    pub(crate) async fn watch(&self, desk: &Desk) {
+    pub(crate) async fn watch(self: Arc<Self>, desk: Arc<Desk>) {
         while desk.stopping().run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
             for (id, it) in self.0.all() {
                 let now = desk.office().store.moment(&id).await;
-                if it.asked().elapsed() > IDLE || now.is_ok_and(|now| now != it.at) {
+                if it.asked.last().elapsed() > IDLE || now.is_ok_and(|now| now != it.at) {
                     self.0.forget(|other| *other == id);
                 }
             }
         }
     }
+}
+
+/// Why a user has a product or has it not, for all that are asked about.
+pub(crate) async fn explained(app: &App, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
+    let store = app.desk.office().store;
+    let totals = app.counted.of(&store, asked.district, asked.as_of).await?.licenses(asked.as_of, false);
+    let baseline = app.recent.of(&store, asked.district).await?;
+    Ok(inquiry::explain_of(&store, (&baseline, &totals), asked).await?)
 }

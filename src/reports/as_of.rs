@@ -153,8 +153,7 @@ impl Then {
     /// The rows of `licenses` on that day. When a seat was last used the audit does not tell, nor when the roster was
     /// pulled, nor which accounts looked like one person's: those are null.
     pub fn licenses(&self, by_school: bool) -> Vec<License> {
-        let students = self.baseline.roster.users.values().filter(|user| allocate::is_active_student(user)).count();
-        let students = u64::try_from(students).unwrap_or(u64::MAX);
+        let students = allocate::active_students(&self.baseline.roster);
         let input = Input::of(&self.baseline, self.as_of);
         let rows = Tallies::after(input, students).licenses(input, by_school);
         rows.into_iter().map(|row| License { utilization_percent: None, ..row }).collect()

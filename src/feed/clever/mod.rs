@@ -14,7 +14,7 @@ pub use tokens::{CleverDistrict, districts};
 pub(super) use walk::cursor;
 
 use crate::feed::Context;
-use crate::feed::apps::{App, CLEVER_URL, CleverApp};
+use crate::feed::apps::{App, CLEVER_URL, CleverApp, named};
 use crate::feed::clever::convert::Convert;
 use crate::feed::clever::walk::Reader;
 use crate::feed::clever::wire::{District, Page};
@@ -79,14 +79,7 @@ impl Clever {
             (Access::Token(bearer(&reveal("token", token, context.environment)?)), CLEVER_URL.to_owned())
         } else {
             let app = settings.app.as_deref().unwrap_or_default();
-            let found = context.apps.iter().find_map(|it| match it {
-                App::Clever(it) if it.id == app => Some(it.clone()),
-                App::Clever(_) | App::ClassLink(_) => None,
-            });
-            let mut app = found.ok_or_else(|| FeedError::Setting {
-                key: "app",
-                problem: format!("names `{app}`, and there is no [[clever_app]] of this id"),
-            })?;
+            let mut app = named(&context.apps, ("clever_app", app), App::clever)?.clone();
             if let Some(url) = &settings.auth_url {
                 app.auth_url.clone_from(url);
             }

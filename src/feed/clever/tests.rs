@@ -47,7 +47,7 @@ fn settings(page_size: u32) -> CleverSettings {
 
 async fn pull(server: &Server, page_size: u32) -> Result<Snapshot, FeedError> {
     let mut feed = Clever::open(&settings(page_size), context(vec![App::Clever(app(server))])).unwrap();
-    feed.http = feed.http.quick(1 << 20);
+    feed.http.quicken(1 << 20);
     feed.pull().await
 }
 

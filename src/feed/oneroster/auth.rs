@@ -1,4 +1,4 @@
-//! The three ways into a `OneRoster` server (protocols.md 2.7, 3.1).
+//! The ways into a `OneRoster` server (protocols.md 2.7, 3.1).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;

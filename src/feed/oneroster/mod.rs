@@ -21,6 +21,7 @@ pub(super) use auth::{basic, bearer, reveal};
 pub(super) use oauth1::encode;
 pub(super) use words::{date, is_deleted};
 
+use crate::feed::apps::named;
 use crate::feed::classlink::{self, Listed, Share};
 use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
@@ -29,7 +30,7 @@ use crate::feed::oneroster::convert::Convert;
 use crate::feed::oneroster::pages::{Manners, Page, Server};
 use crate::feed::oneroster::rows::Remains;
 use crate::feed::recognize::{Recall, Recognizer};
-use crate::feed::settings::{OneRosterSettings, Transport, checked_url};
+use crate::feed::settings::{Found, OneRosterSettings, Transport, checked_url};
 use crate::feed::{App, ClassLinkApp, Context};
 use crate::model::{Kind, RowMark, SourceMark};
 use crate::snapshot::{Builder, Recognized, Snapshot};
@@ -75,23 +76,16 @@ struct Behind {
 impl OneRoster {
     pub(super) fn open(settings: &OneRosterSettings, context: Context) -> Result<Self, FeedError> {
         let page_size = settings.page_size.unwrap_or(PAGE_SIZE);
-        let missing = |key| FeedError::Setting { key, problem: "is missing".to_owned() };
-        if let Some((name, tenant)) = settings.app.as_deref().zip(settings.tenant.clone()) {
-            let app = context.apps.iter().find_map(|it| match it {
-                App::ClassLink(it) if it.id == name => Some(it.clone()),
-                App::Clever(_) | App::ClassLink(_) => None,
-            });
-            let app = app.ok_or_else(|| FeedError::Setting {
-                key: "app",
-                problem: format!("names `{name}`, and there is no [[classlink_app]] of this id"),
-            })?;
-            let mut transport = settings.transport();
-            transport.ca_file = transport.ca_file.or_else(|| app.ca_file.clone());
-            let behind = Box::new(Behind { app, tenant, transport, page_size });
-            return Ok(Self { way: Way::Listed(behind, OnceCell::new()), context });
-        }
-        let url = settings.url.as_deref().ok_or_else(|| missing("url"))?;
-        let auth = settings.auth.as_ref().ok_or_else(|| missing("auth"))?;
+        let (url, auth) = match settings.found()? {
+            Found::At { url, auth } => (url, auth),
+            Found::Through { app, tenant } => {
+                let app = named(&context.apps, ("classlink_app", app), App::classlink)?.clone();
+                let mut transport = settings.transport();
+                transport.ca_file = transport.ca_file.or_else(|| app.ca_file.clone());
+                let behind = Box::new(Behind { app, tenant: tenant.to_owned(), transport, page_size });
+                return Ok(Self { way: Way::Listed(behind, OnceCell::new()), context });
+            }
+        };
         let base = checked_url("url", url, settings.allow_insecure)?;
         let place = Place::new(&context.district, KIND, "an access token");
         let credential = Credential::open(auth, settings, place, context.environment)?;

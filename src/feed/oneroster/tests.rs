@@ -19,17 +19,12 @@ fn bearer() -> Auth {
 
 fn feed(server: &Server, auth: Auth, page_size: u32) -> OneRoster {
     let settings = OneRosterSettings {
-        app: None,
-        tenant: None,
         url: Some(format!("{}/ims/oneroster/v1p1", server.url)),
-        version: None,
         auth: Some(auth),
-        ca_file: None,
         page_size: Some(page_size),
         timeout_seconds: Some(10),
         max_requests_per_second: Some(100_000),
-        end_dates: None,
-        allow_insecure: false,
+        ..OneRosterSettings::default()
     };
     let mut feed = OneRoster::open(&settings, context(Vec::new())).unwrap();
     feed.quicken();
@@ -47,7 +42,7 @@ impl OneRoster {
     /// Waits milliseconds between attempts, and takes pages of a mebibyte.
     fn quicken(&mut self) {
         if let Way::Known(server) = &mut self.way {
-            server.http.shorten(1 << 20);
+            server.http.quicken(1 << 20);
         }
     }
 }
@@ -369,17 +364,11 @@ async fn trouble_that_passes_is_waited_out_and_trouble_that_stays_is_an_error() 
 
 fn settings_of(server: &Server) -> OneRosterSettings {
     OneRosterSettings {
-        tenant: None,
-        app: None,
         url: Some(server.url.clone()),
         version: Some("1.1".to_owned()),
         auth: Some(bearer()),
-        ca_file: None,
-        page_size: None,
         timeout_seconds: Some(10),
-        max_requests_per_second: None,
-        end_dates: None,
-        allow_insecure: false,
+        ..OneRosterSettings::default()
     }
 }
 

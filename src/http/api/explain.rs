@@ -8,8 +8,8 @@ use serde::Deserialize;
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
-use crate::http::counted::explained;
 use crate::http::problem::Problem;
+use crate::http::recent::explained;
 use crate::inquiry::WhoAndWhat;
 use crate::model::{DistrictId, ProductCode, SourceId};
 
