@@ -1,6 +1,7 @@
 //! May this user open this product: the answer to a login (interface.md, HTTP; S3.32, S3.34, S4.14, S4.34).
 
 use chrono::{Days, NaiveTime, TimeZone};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::allocate::{Gives, Ground, gives};
@@ -9,8 +10,9 @@ use crate::model::{Basis, Date, ProductCode, SourceId, Timestamp};
 use super::index::{Index, Offered, Place, Share};
 
 /// The answer in a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "AccessVerdict")]
 pub enum Verdict {
     /// No.
     No,
@@ -35,8 +37,9 @@ impl Verdict {
 }
 
 /// Why, for programs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "AccessReason")]
 pub enum Reason {
     /// The user has a seat, or shares one.
     Seat,
@@ -63,7 +66,8 @@ pub enum Reason {
 }
 
 /// The answer for one product.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ProductAccess")]
 pub struct Answer {
     /// The product.
     pub product: ProductCode,

@@ -8,6 +8,7 @@ mod sort;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -28,7 +29,7 @@ pub const MODE: &str = "activity";
 pub const MOST: usize = 5000;
 
 /// One use as it is reported; one of the two instants may be left out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reported {
     /// The user, by the source's id.
@@ -44,7 +45,7 @@ pub struct Reported {
 }
 
 /// What became of a report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Answer {
     /// Entries in the report.
     pub received: usize,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{Basis, ProductCode, SourceId, Timestamp};
@@ -14,7 +15,7 @@ use super::{Reported, claimed, holder};
 const AHEAD: TimeDelta = TimeDelta::minutes(5);
 
 /// An entry that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Rejected {
     /// Its place in the report, from 0.
     pub index: usize,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{
@@ -38,7 +39,7 @@ pub struct Examined {
 }
 
 /// A condition of a product on a user.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Condition {
     /// `account`, `audience`, `roles`, `grades`, `schools`, `assigned`, `opened`.
     pub condition: &'static str,
@@ -51,8 +52,9 @@ pub struct Condition {
 }
 
 /// When an enrollment is, seen from today.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "EnrollmentStanding")]
 pub enum Standing {
     /// Begun and not ended, or in a short break.
     Running,
@@ -67,7 +69,7 @@ pub enum Standing {
 }
 
 /// One enrollment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ClassSeen {
     /// The class.
     pub class: SourceId,
@@ -88,7 +90,7 @@ pub struct ClassSeen {
 }
 
 /// The rule of the published order by which somebody stands ahead (licensing.md, step 4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// A person pinned them.
@@ -104,7 +106,7 @@ pub enum Rule {
 }
 
 /// Those whom one rule puts ahead.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ahead {
     /// The rule.
     pub rule: Rule,

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::model::schema::written;
 use crate::model::{
     Access, Baseline, CountBy, Date, DistrictId, Level, Pool, ProductCode, RoleName, Roster, Seat, Seats, SourceId,
     Status, Timestamp, User,
@@ -42,6 +44,8 @@ impl std::fmt::Display for Percent {
     }
 }
 
+written!(Percent, "percent", { "type": "number", "minimum": 0, "description": "percent, one decimal" });
+
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(f64::from(self.0) / 10.0)
@@ -59,8 +63,9 @@ impl<'de> Deserialize<'de> for Percent {
 }
 
 /// What a row counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PoolKind")]
 pub enum Scope {
     /// All seats of the product but those of site licenses.
     Sum,
@@ -71,7 +76,7 @@ pub enum Scope {
 }
 
 /// One row of `rosterd licenses`, keys in the order of interface.md.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct License {
     /// The district.
     pub district: DistrictId,

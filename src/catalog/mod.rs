@@ -20,6 +20,7 @@ use toml::de::DeTable;
 pub use place::Place;
 pub use schools::unknown_schools;
 pub use settings::{Settings, Source};
+pub(crate) use wire::Subscription as Written;
 
 use crate::model::{Catalog, Product, ProductCode, Subscription, SubscriptionId};
 use place::{At, line_of};

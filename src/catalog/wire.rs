@@ -1,7 +1,9 @@
 //! The catalog as it is written, in TOML or JSON; every key of licensing.md, unknown ones refused.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use crate::model::schema::written;
 use crate::model::{Allotment, Audience, Basis, CountBy, Date, LastDay, Overage, Seats, Shrink, SubscriptionStatus};
 
 #[derive(Debug, Deserialize)]
@@ -48,9 +50,9 @@ fn one() -> u32 {
     1
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Subscription {
+pub(crate) struct Subscription {
     pub(super) id: String,
     pub(super) district: String,
     pub(super) product: String,
@@ -86,6 +88,8 @@ fn thirty() -> u32 {
 /// A TOML date, or the same as text.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Day(pub(super) Date);
+
+written!(Day, "day", { "type": "string", "format": "date" });
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,6 +7,7 @@ mod chain;
 mod remedy;
 mod text;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::allocate::{self, Ahead, ClassSeen, Condition, Examined, License};
@@ -39,7 +40,7 @@ pub struct Question<'a> {
 }
 
 /// Who must act next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Who {
     /// The district's student information system: what is recorded there is wrong or missing.
@@ -68,7 +69,7 @@ impl Who {
 }
 
 /// The name of a link, in the order of the chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkName {
     /// Known to the feed.
@@ -94,7 +95,8 @@ pub enum LinkName {
 }
 
 /// One link of the chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ExplanationLink")]
 pub struct Link {
     /// Which.
     pub link: LinkName,
@@ -111,7 +113,7 @@ pub struct Link {
 }
 
 /// A seat that is there.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Seated {
     /// Where it is drawn from.
     pub pool: Pool,
@@ -126,7 +128,8 @@ pub struct Seated {
 }
 
 /// A place in line, with who stands in front.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "LinePlace")]
 pub struct Line {
     /// From 1.
     pub position: u32,
@@ -141,7 +144,7 @@ pub struct Line {
 }
 
 /// The clocks that "immediately" may mean, each for itself (C6, U23).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Clocks {
     /// The roster in use was pulled then.
     pub roster: Option<Timestamp>,
@@ -156,7 +159,7 @@ pub struct Clocks {
 }
 
 /// The latest sync that ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct LastSync {
     /// The run.
     pub run: RunId,
@@ -169,7 +172,7 @@ pub struct LastSync {
 }
 
 /// The answer.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Explanation {
     /// The district.
     pub district: DistrictId,

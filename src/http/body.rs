@@ -66,8 +66,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Query(asked) = Query::<T>::from_request_parts(parts, app).await.map_err(|rejected| {
             let source = std::error::Error::source(&rejected).map(ToString::to_string).unwrap_or_default();
-            let message = source.rsplit_once(": ").map_or(source.as_str(), |(_, message)| message);
-            Problem::bad_request(format!("the query does not fit: {}", misfit(message)))
+            let Some((name, message)) = source.split_once(": ") else {
+                return Problem::bad_request(format!("the query does not fit: {}", misfit(&source)));
+            };
+            Problem::bad_request(format!("the query does not fit: `{name}`: {}", misfit(message)))
         })?;
         Ok(Self(asked))
     }

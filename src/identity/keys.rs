@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{Personal, User, canonical_grade};
@@ -9,8 +10,9 @@ use crate::model::{Personal, User, canonical_grade};
 use super::Strength;
 
 /// What accounts are compared by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "IdentityKey")]
 pub enum Key {
     /// The district's number of the student: strong.
     StudentNumber,

@@ -1,6 +1,7 @@
 //! A person has looked at what all districts together release (safety.md, Guard: the fleet). One entry in each district that
 //! holds something because of it; the next sync of each goes on.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::store::{Act, FleetHold, Store, StoreError};
 pub const FLEET_NOT_HELD: &str = "nothing is held because of all districts together: there is nothing to acknowledge";
 
 /// How it stands, as it is told.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct FleetTold {
     /// Releases of the last 24 hours, or since the last acknowledgement.
     pub released: u64,

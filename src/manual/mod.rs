@@ -22,6 +22,7 @@ mod threshold;
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::Shown;
@@ -59,7 +60,7 @@ pub enum Whom {
 }
 
 /// What a person says of a pair of accounts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkWord {
     /// They are of one person.

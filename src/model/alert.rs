@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -39,7 +40,7 @@ words! {
 }
 
 /// Who has seen an alert; it stays open until its condition clears (S4.32).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Acknowledged {
     /// As the audit names them.
     pub by: String,
@@ -49,7 +50,7 @@ pub struct Acknowledged {
 
 /// One thing to look at. There is one for each district, product or none, school or none, and kind; raised again it is the
 /// same one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Alert {
     /// Stable.
     pub id: AlertId,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
@@ -34,7 +35,7 @@ pub struct DistrictState {
 }
 
 /// Which source the roster came from, and which pull of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceMark {
     /// Names the feed: kind and Clever district or URL, not credentials or paths. Another one is a first sync again.
     pub feed: String,

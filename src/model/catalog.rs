@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::model::schema::written;
 use crate::model::{Date, DistrictId, ProductCode, SubscriptionId};
 
 /// Who may have a seat of a product (licensing.md, Products).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Audience {
     /// Students only; never staff (S4.5).
@@ -102,6 +104,10 @@ pub enum Seats {
     Unlimited,
 }
 
+written!(Seats, "seats", {
+    "oneOf": [{ "type": "integer", "minimum": 0, "maximum": u32::MAX }, { "const": "unlimited" }]
+});
+
 impl Serialize for Seats {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -142,7 +148,7 @@ impl<'de> Deserialize<'de> for Seats {
 }
 
 /// The share of a subscription that one school may use (S2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Allotment {
     /// Source id, identifier or NCES number.
     pub school: String,
@@ -154,7 +160,7 @@ pub struct Allotment {
 }
 
 /// What happens at the limit (S4.40); written as `"block"` or `{ percent, days }`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Overage {
     /// Nobody above the limit.
     #[serde(rename = "block")]
@@ -170,7 +176,7 @@ pub enum Overage {
 }
 
 /// What happens when seats exceed a capacity that shrank (S4.42).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shrink {
     /// Nobody is revoked, nobody is granted.
@@ -181,7 +187,7 @@ pub enum Shrink {
 }
 
 /// What the vendor set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionStatus {
     /// In force by its dates.
@@ -192,7 +198,7 @@ pub enum SubscriptionStatus {
 }
 
 /// Seats of one product bought by one district for one period.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subscription {
     /// Id, unique in the catalog.
     pub id: SubscriptionId,
@@ -250,7 +256,8 @@ impl Catalog {
 }
 
 /// The shown status of a subscription: exactly three (S4.13).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "LicenseStatus")]
 pub enum Status {
     /// In force or upcoming.
     Active,
@@ -261,7 +268,7 @@ pub enum Status {
 }
 
 /// What a subscription gives today; apart from its status (C10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// Nothing any more, or not while inactive.
@@ -275,7 +282,7 @@ pub enum Access {
 }
 
 /// The color of a count (S4.19).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Well below the limit.

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::model::schema::written;
+
 /// Reads a text into where it stays, without a copy in between.
 struct Text;
 
@@ -82,6 +84,8 @@ macro_rules! text_id {
                 Self(Arc::from(text))
             }
         }
+
+        written!($name, "id", { "type": "string" });
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,11 +1,12 @@
 //! What people decided about accounts that may be of one person (safety.md, Identity).
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ProductCode, SourceId, Timestamp};
 
 /// What two accounts are to each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LinkKind {
     /// The second is the first under a new id: the source renumbered the person (P16, P17).

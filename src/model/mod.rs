@@ -26,6 +26,7 @@ mod personal;
 mod record;
 mod roster;
 mod run;
+pub(crate) mod schema;
 mod seat;
 mod support;
 mod time;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{Days, NaiveTime};
 use chrono_tz::Tz;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::run::words;
@@ -24,7 +25,7 @@ words! {
 }
 
 /// A mode that someone set, for good or for a range of days.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ModeEntry {
     /// Its number within the district, from 1; of two that hold the later one counts.
     pub number: i64,
@@ -123,7 +124,7 @@ impl Modes {
 }
 
 /// A mode that would see a district through what its source looks like (P12 to P15). A person sets it, or does not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Proposal {
     /// The mode.
     pub mode: DistrictMode,

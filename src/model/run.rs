@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{DistrictId, Kind, ModeEntry, ProductCode, Proposal, RunId, SourceMark, Timestamp};
@@ -10,7 +11,7 @@ use crate::model::{DistrictId, Kind, ModeEntry, ProductCode, Proposal, RunId, So
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$item_doc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$item_doc])* $variant),+ }
 
@@ -80,7 +81,7 @@ words! {
 }
 
 /// What a run did to one kind of record, or would do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Changed {
     /// Added or restored.
     pub added: u64,
@@ -98,7 +99,7 @@ pub struct Changed {
 pub type Counts = BTreeMap<Kind, Changed>;
 
 /// What a run did to seats.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SeatCounts {
     /// Granted.
     pub granted: u64,
@@ -113,7 +114,7 @@ pub struct SeatCounts {
 }
 
 /// What a run did to the district's alerts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertCounts {
     /// Raised.
     pub raised: u64,
@@ -126,7 +127,7 @@ pub struct AlertCounts {
 }
 
 /// Something odd in a snapshot, counted, with a few ids as examples.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// Which oddity, as one word (`dangling_user`, `duplicate_id`, …).
     pub code: String,
@@ -143,7 +144,7 @@ pub struct Warning {
 }
 
 /// What the feed said, counted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotSummary {
     /// Whether it may remove anything (safety.md, A run, 3).
     pub complete: bool,
@@ -161,7 +162,7 @@ pub struct SnapshotSummary {
 }
 
 /// What a person decided about a held group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldDecision {
     /// `approved`, `rejected` or `superseded`.
     pub decision: String,
@@ -172,7 +173,7 @@ pub struct HoldDecision {
 }
 
 /// A group of changes held for review.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HoldRecord {
     /// Its name (safety.md, Guard).
     pub group: String,
@@ -189,7 +190,7 @@ pub struct HoldRecord {
 }
 
 /// The part of the district's audit chain that a run wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditSpan {
     /// First entry's number.
     pub first_seq: i64,
@@ -200,7 +201,7 @@ pub struct AuditSpan {
 }
 
 /// Seats of a product that a first sync would need, against those bought.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Need {
     /// The product.
     pub product: ProductCode,
@@ -211,7 +212,7 @@ pub struct Need {
 }
 
 /// A plan, readable before it happens: every change, or as many as [`PlanView::LONGEST`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PlanView {
     /// Roster changes and seat changes, one line each.
     pub lines: Vec<String>,
@@ -225,7 +226,7 @@ impl PlanView {
 }
 
 /// What a revert leaves as it is, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftAlone {
     /// A kind of record, or `seats`.
     pub kind: String,
@@ -236,7 +237,7 @@ pub struct LeftAlone {
 }
 
 /// What a revert did, or would do: each change of the reverted run is in one of three buckets (safety.md, Revert).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reverted {
     /// The run that is reverted.
     pub run: RunId,
@@ -251,7 +252,7 @@ pub struct Reverted {
 }
 
 /// A run (interface.md, JSON).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// Id.
     pub run: RunId,

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::schema::written;
 use crate::model::{Class, Date, ProductCode, SourceId, SubscriptionId, Timestamp};
 
 /// Where a seat is drawn from: a school's allotment, or the district's unallotted rest. Written as the school's id or
@@ -40,6 +42,8 @@ impl Pool {
     }
 }
 
+written!(Pool, "pool", { "type": "string", "description": "a school's id, or `district`" });
+
 impl Serialize for Pool {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -63,7 +67,7 @@ pub struct Leaving {
 }
 
 /// What a seat is today; the first that applies, from the bottom up (licensing.md, What must always hold, 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatState {
     /// In demand.
@@ -115,7 +119,7 @@ pub struct Waiting {
 }
 
 /// Why a seat ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseReason {
     /// The source says the user or their last enrollment is deleted.
@@ -169,7 +173,7 @@ pub struct Ended {
 }
 
 /// A local decision on one user and product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverrideKind {
     /// Has demand whatever basis and conditions say.

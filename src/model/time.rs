@@ -6,6 +6,8 @@ use chrono::{DateTime, NaiveTime, SecondsFormat, SubsecRound, TimeDelta, TimeZon
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::model::schema::written;
+
 /// A day in the district's time zone.
 pub type Date = chrono::NaiveDate;
 
@@ -71,6 +73,8 @@ impl fmt::Display for Timestamp {
         f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
+
+written!(Timestamp, "instant", { "type": "string", "format": "date-time" });
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

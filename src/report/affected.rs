@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::identity;
@@ -9,7 +10,7 @@ use crate::model::{Baseline, HeldChange, Kind, LinkKind, Record};
 use crate::plan::Change;
 
 /// One held change as `runs show --affected` and the HTTP side list it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Affected {
     /// The kind of record.
     pub kind: Kind,

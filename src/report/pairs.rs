@@ -1,6 +1,7 @@
 //! Accounts that may be, or are, of one person, as `rosterd identity list --json` and the HTTP side write them: ids and the
 //! names of keys, never their values.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::allocate::License;
@@ -8,7 +9,7 @@ use crate::identity::{self, Key, Proposal, Strength};
 use crate::model::{Baseline, DistrictId, LinkDecision, LinkKind, LinkVerdict, ProductCode, SourceId, Timestamp, User};
 
 /// What is open and what was said, and what seats come to.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct PairList {
     /// Proposals, likeliest first, then decisions.
     pub pairs: Vec<Pair>,
@@ -17,7 +18,7 @@ pub struct PairList {
 }
 
 /// Where a pair stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PairState {
     /// Nobody has said anything.
@@ -29,7 +30,7 @@ pub enum PairState {
 }
 
 /// A pair of accounts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Pair {
     /// What `accept`, `refuse` and `undo` take.
     pub id: String,
@@ -58,7 +59,7 @@ pub struct Pair {
 }
 
 /// Seats in use, and what they would be.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct IfMerged {
     /// The district.
     pub district: DistrictId,

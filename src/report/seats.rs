@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Audience, Pool, Seat, SeatState, SourceId, Timestamp, User, Waiting};
 
 /// `seats`: ids only.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct SeatList {
     /// Seats, by user.
     pub holders: Vec<Holder>,
@@ -16,7 +17,7 @@ pub struct SeatList {
 }
 
 /// A seat.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Holder {
     /// Whose.
     pub user: SourceId,
@@ -33,7 +34,8 @@ pub struct Holder {
 }
 
 /// A place in line.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WaitlistPlace")]
 pub struct Place {
     /// Whose.
     pub user: SourceId,
@@ -46,7 +48,7 @@ pub struct Place {
 }
 
 /// In which order holders are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum By {
     /// By id.

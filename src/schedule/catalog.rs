@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -27,8 +28,9 @@ pub const TAKE_UP: &str = "catalog";
 pub const PURCHASE: &str = "purchase";
 
 /// How a look ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "CatalogOutcome")]
 pub enum Outcome {
     /// The document says something else than before.
     Changed,
@@ -41,7 +43,7 @@ pub enum Outcome {
 }
 
 /// A subscription that the document lacks and that keeps its last state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Vanished {
     /// Whose.
     pub district: DistrictId,
@@ -52,7 +54,7 @@ pub struct Vanished {
 }
 
 /// A run that a look brought about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FiledRun {
     /// The district.
     pub district: DistrictId,
@@ -61,7 +63,8 @@ pub struct FiledRun {
 }
 
 /// What a look at the document came to: the answer of `rosterd catalog refresh` and of `POST /v1/catalog/refresh`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "CatalogLook")]
 pub struct Look {
     /// How it ended.
     pub outcome: Outcome,
@@ -93,7 +96,7 @@ pub struct Look {
 }
 
 /// What a document that was not taken would take from one district.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HeldTerms {
     /// The district.
     pub district: DistrictId,
@@ -118,7 +121,8 @@ pub fn hash(document: &Catalog) -> Result<String, serde_json::Error> {
 }
 
 /// A refresh that was asked for: done, or answered with the last result because it was done a moment ago (S4.27).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "CatalogRefreshed")]
 pub struct Refreshed {
     /// Whether the document was looked at now.
     pub refreshed: bool,

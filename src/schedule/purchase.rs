@@ -7,6 +7,7 @@
 //! One that would take more seats away than the guard lets pass unattended (three seats where three thousand were meant) is not
 //! taken until a person says that it is meant, as a document is not: by the hash that the refusal shows.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -55,7 +56,8 @@ pub struct Asked<'a> {
 }
 
 /// The answer to a purchase that is in force already: nothing was changed, and no run was filed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PurchaseInForce")]
 pub struct Unchanged {
     changed: bool,
     run: Option<RunId>,

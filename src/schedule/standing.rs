@@ -1,6 +1,7 @@
 //! How each district stands: its mode, its source, its last and next sync, what waits. What `rosterd district list` and
 //! `GET /v1/districts` show.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::district::District;
@@ -13,7 +14,7 @@ use crate::store::{RunFilter, StoreError};
 const RECENT: u32 = 20;
 
 /// Whether the source shares the district.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Connection {
     /// It does, as far as anyone knows.
@@ -25,7 +26,8 @@ pub enum Connection {
 }
 
 /// How a district stands.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "District")]
 pub struct Standing {
     /// The district.
     pub id: DistrictId,

@@ -1,6 +1,7 @@
 //! What all districts together released, and whether somebody has looked at it.
 
 use chrono::TimeDelta;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{FLEET, Fleet};
@@ -36,7 +37,7 @@ statements! {
 }
 
 /// A time at which all districts together released too much.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FleetHold {
     /// `as_of` of the run that met it.
     pub since: Timestamp,

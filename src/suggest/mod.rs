@@ -10,6 +10,7 @@ mod surplus;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::allocate::{License, Scope, licenses};
@@ -26,8 +27,9 @@ const MOST: usize = 50;
 const INCREMENTS: [u64; 3] = [100, 250, 500];
 
 /// What could be done, in the order in which it is suggested.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "SuggestionKind")]
 pub enum Kind {
     /// Spare seats of another school's allotment (S2.3).
     MoveSeats,
@@ -48,7 +50,7 @@ pub enum Kind {
 }
 
 /// One thing that could be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Suggestion {
     /// From 1.
     pub rank: usize,
@@ -74,7 +76,7 @@ pub struct Suggestion {
 }
 
 /// A pool that is over or has people waiting, and what could be done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Shortage {
     /// The district.
     pub district: DistrictId,

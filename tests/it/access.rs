@@ -4,26 +4,26 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
-use crate::support::postgres;
+use crate::support::{described, postgres};
 
 const OF: &str = "/v1/access?district=mulberry-springs";
 
 async fn get(daemon: &Daemon, path: &str, token: &str) -> (StatusCode, Value) {
     let answer = client().get(daemon.url(path)).bearer_auth(token).send().await.unwrap();
     let status = answer.status();
-    (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    (status, described::body(&Method::GET, path, answer).await)
 }
 
 async fn post(daemon: &Daemon, path: &str, token: &str, body: &Value) -> (StatusCode, Value) {
     let request = client().post(daemon.url(path)).bearer_auth(token).body(body.to_string());
     let answer = request.send().await.unwrap();
     let status = answer.status();
-    (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    (status, described::body(&Method::POST, path, answer).await)
 }
 
 async fn synced(daemon: &Daemon, token: &str) {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use rosterd::model::{DistrictId, EndDates, Kind, Pool, RunId};
 use rosterd::store::{Place, Store, Told, Writes};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
 use crate::support::db::{Backend, Fresh};
-use crate::support::world;
+use crate::support::{described, world};
 
 /// What a reader has of a store: each thing by district, kind and id.
 type Copy = BTreeMap<(String, String, String), Value>;
@@ -130,7 +130,7 @@ async fn a_reader_beside_two_writing_processes_misses_nothing_on_sqlite() {
 async fn get(daemon: &Daemon, path: &str, token: &str) -> (StatusCode, Value) {
     let answer = client().get(daemon.url(path)).bearer_auth(token).send().await.unwrap();
     let status = answer.status();
-    (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    (status, described::body(&Method::GET, path, answer).await)
 }
 
 /// A sync of the fixture district, to its end.

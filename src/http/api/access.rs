@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ use crate::model::{DistrictId, ProductCode, SourceId, Timestamp};
 use crate::store::StoreError;
 
 /// The query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Login {
     district: String,
@@ -28,7 +29,7 @@ pub(crate) struct Login {
 }
 
 /// The body of an opening.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
     district: String,
@@ -37,7 +38,7 @@ pub(crate) struct Opening {
 }
 
 /// What every answer has.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct About {
     district: DistrictId,
     user: SourceId,
@@ -47,8 +48,9 @@ struct About {
 }
 
 /// The answer for one product.
-#[derive(Debug, Serialize)]
-struct One {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccessAnswer")]
+pub(crate) struct One {
     #[serde(flatten)]
     about: About,
     #[serde(flatten)]
@@ -56,11 +58,23 @@ struct One {
 }
 
 /// The answer for all products.
-#[derive(Debug, Serialize)]
-struct All {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AccessAnswers")]
+pub(crate) struct All {
     #[serde(flatten)]
     about: About,
     products: Vec<Answer>,
+}
+
+/// What is answered: for one product the answer itself, else `products` with an answer each.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "AccessOneOrAll")]
+pub(crate) enum Told {
+    /// Of the product that was named.
+    One(One),
+    /// Of every product.
+    All(All),
 }
 
 /// A district in memory, at one instant.
@@ -82,9 +96,9 @@ impl Seen {
         }
     }
 
-    fn one(&self, app: &App, answer: Answer) -> Json<One> {
+    fn one(&self, app: &App, answer: Answer) -> One {
         app.desk.metrics().access(answer.access.as_str());
-        Json(One { about: self.about(app), answer })
+        One { about: self.about(app), answer }
     }
 
     fn answer(&self, product: &str) -> Result<Answer, Problem> {
@@ -119,22 +133,22 @@ async fn see(app: &App, caller: &Caller, district: &str, user: &str) -> Result<S
     Ok(Seen { entry, user: SourceId::from(user), now })
 }
 
-/// `GET /v1/access`: for one product the answer itself, else `products` with an answer each.
+/// `GET /v1/access`.
 pub(crate) async fn ask(
     State(app): State<App>,
     caller: Caller,
     Asked(login): Asked<Login>,
-) -> Result<Response, Problem> {
+) -> Result<Json<Told>, Problem> {
     let seen = see(&app, &caller, &login.district, &login.user).await?;
     if let Some(product) = &login.product {
         let answer = seen.answer(product)?;
-        return Ok(seen.one(&app, answer).into_response());
+        return Ok(Json(Told::One(seen.one(&app, answer))));
     }
     let today = seen.entry.today(seen.now);
     let products = seen.entry.index.answers(&today, &seen.user);
     let best = products.iter().map(|it| it.access).max().unwrap_or(Verdict::No);
     app.desk.metrics().access(best.as_str());
-    Ok(Json(All { about: seen.about(&app), products }).into_response())
+    Ok(Json(Told::All(All { about: seen.about(&app), products })))
 }
 
 /// `POST /v1/access`: the product is being opened.
@@ -142,7 +156,7 @@ pub(crate) async fn open(
     State(app): State<App>,
     caller: Caller,
     Body(opening): Body<Opening>,
-) -> Result<Response, Problem> {
+) -> Result<Json<One>, Problem> {
     let seen = see(&app, &caller, &opening.district, &opening.user).await?;
     let answer = seen.answer(&opening.product)?;
     let district = seen.entry.index.state().id.clone();
@@ -152,10 +166,10 @@ pub(crate) async fn open(
     };
     if answer.access != Verdict::No {
         drop(note(false));
-        return Ok(seen.one(&app, answer).into_response());
+        return Ok(Json(seen.one(&app, answer)));
     }
     if answer.reason != Reason::NotOpened {
-        return Ok(seen.one(&app, answer).into_response());
+        return Ok(Json(seen.one(&app, answer)));
     }
     // The run ends in time, or the caller is told to ask again; either way it is in the queue.
     let carried_out = note(true).await;
@@ -168,11 +182,11 @@ pub(crate) async fn open(
     let unopened =
         answer.reason == Reason::NotOpened && !store.has_opened(&district, &answer.product, &seen.user).await?;
     let answer = if carried_out.is_err() || unopened { answer.pending() } else { answer };
-    Ok(seen.one(&app, answer).into_response())
+    Ok(Json(seen.one(&app, answer)))
 }
 
 /// The query of a snapshot.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OfDistrict {
     district: String,

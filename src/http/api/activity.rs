@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::activity::{self, Answer, Reported};
@@ -15,15 +16,16 @@ use crate::model::{DistrictId, RunId, Trigger};
 use crate::store::NewRequest;
 
 /// The body.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Report {
     activity: Vec<Reported>,
 }
 
 /// The answer; `run` is null where nothing had to be decided.
-#[derive(Debug, Serialize)]
-struct Taken {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ActivityTaken")]
+pub(crate) struct Taken {
     #[serde(flatten)]
     answer: Answer,
     run: Option<RunId>,

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::alert;
@@ -15,7 +16,7 @@ use crate::manual::{self, NotSeen};
 use crate::model::{Alert, AlertId, DistrictId};
 
 /// The query of `GET /v1/districts/{d}/alerts`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     /// Also those that are over.
@@ -38,7 +39,7 @@ pub(crate) async fn list(
 }
 
 /// The body of an acknowledgement.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Seen {
     reason: Option<String>,

@@ -4,6 +4,7 @@ pub(crate) mod export;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::audit::{Category, Entry};
@@ -16,17 +17,18 @@ use crate::model::{DistrictId, RunId, SourceId, Timestamp};
 use crate::store::{AuditFilter, Store};
 
 /// The filters.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filters {
     district: Option<String>,
     run: Option<String>,
     user: Option<String>,
     action: Option<String>,
-    category: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
+    category: Option<Category>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
     cursor: Option<String>,
+    #[schemars(range(min = 1, max = api::MOST))]
     limit: Option<u32>,
 }
 
@@ -37,7 +39,7 @@ pub(crate) async fn list(
     Asked(asked): Asked<Filters>,
 ) -> Result<Json<Page<Entry>>, Problem> {
     let limit = usize::try_from(api::limit(asked.limit)?).unwrap_or(usize::MAX);
-    let filter = filter(&asked)?;
+    let filter = filter(&asked);
     let (last, after) = cursor(asked.cursor.as_deref())?;
     let store = app.desk.office().store;
     let districts = seen(&store, &caller, asked.district.as_deref()).await?;
@@ -69,30 +71,17 @@ async fn seen(store: &Store, caller: &Caller, district: Option<&str>) -> Result<
     Ok(vec![id])
 }
 
-fn filter(asked: &Filters) -> Result<AuditFilter, Problem> {
-    let instant = |name: &str, text: &Option<String>| match text {
-        Some(text) => {
-            let wrong = |_| Problem::bad_request(format!("`{name}` must be an RFC 3339 instant"));
-            Timestamp::parse(text).map(Some).map_err(wrong)
-        }
-        None => Ok(None),
-    };
-    let category = match &asked.category {
-        Some(word) => {
-            Some(Category::parse(word).ok_or_else(|| Problem::bad_request("`category` is not one of the audit"))?)
-        }
-        None => None,
-    };
-    Ok(AuditFilter {
+fn filter(asked: &Filters) -> AuditFilter {
+    AuditFilter {
         district: None,
         run: asked.run.as_deref().map(RunId::new),
         user: asked.user.as_deref().map(SourceId::new),
         action: asked.action.clone(),
-        category,
-        since: instant("since", &asked.since)?,
-        until: instant("until", &asked.until)?,
+        category: asked.category,
+        since: asked.since,
+        until: asked.until,
         after_seq: None,
-    })
+    }
 }
 
 fn cursor(text: Option<&str>) -> Result<(Option<DistrictId>, i64), Problem> {

@@ -7,6 +7,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::App;
@@ -23,7 +24,7 @@ use crate::store::NewRequest;
 const LONGEST: usize = 255;
 
 /// `assign` and `unassign`: `users` is a list of any length, or `class` names one, less those in `except`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Assigning {
     #[serde(default)]
@@ -48,7 +49,7 @@ impl Assigning {
 }
 
 /// The body of a `reassign`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reassign {
     from: SourceId,
@@ -57,7 +58,7 @@ pub(crate) struct Reassign {
 }
 
 /// The body of a `swap`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Swap {
     user: SourceId,
@@ -67,7 +68,7 @@ pub(crate) struct Swap {
 }
 
 /// The body of a `move-seats`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MoveSeats {
     subscription: SubscriptionId,
@@ -78,7 +79,7 @@ pub(crate) struct MoveSeats {
 }
 
 /// The body of a `threshold`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Threshold {
     subscription: SubscriptionId,
@@ -87,7 +88,7 @@ pub(crate) struct Threshold {
 }
 
 /// The body of `PUT …/access`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Access {
     educator: SourceId,
@@ -96,7 +97,7 @@ pub(crate) struct Access {
 }
 
 /// The query of an import.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Importing {
     #[serde(default)]

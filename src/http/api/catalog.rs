@@ -5,7 +5,9 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::http::App;
 use crate::http::api::runs;
@@ -36,7 +38,7 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Json<
 }
 
 /// The body of a refresh: nothing, or the word that what it takes away is meant.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Refresh {
     accept: Option<String>,
@@ -63,11 +65,28 @@ pub(crate) async fn refresh(
 }
 
 /// The query of a purchase: nothing, or the word that what it takes away is meant.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Put {
     accept: Option<String>,
     reason: Option<String>,
+}
+
+/// The body of a purchase: a subscription as the catalog writes it. Its id stands in the address and need not be said again.
+pub(crate) struct Purchase;
+
+impl JsonSchema for Purchase {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Purchase".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = crate::catalog::Written::json_schema(generator);
+        if let Some(names) = schema.get_mut("required").and_then(Value::as_array_mut) {
+            names.retain(|name| name != "id");
+        }
+        schema
+    }
 }
 
 /// A purchase that would take more seats away than the guard lets pass: 409 with what would end, and how to accept it.

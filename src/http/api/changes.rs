@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::http::App;
 use crate::http::api;
@@ -21,15 +22,17 @@ use crate::model::{DistrictId, Kind, Record, is_personal};
 use crate::store::{Change, Lost, Place, SEAT_CHANGES, Told};
 
 /// The query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct After {
     after: Option<String>,
+    #[schemars(range(min = 1, max = api::MOST))]
     limit: Option<u32>,
 }
 
 /// One page. `more` says whether there was more when it was read; `cursor` is there on every page.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Changes")]
 pub(crate) struct Page {
     epoch: String,
     items: Vec<Item>,
@@ -38,13 +41,16 @@ pub(crate) struct Page {
 }
 
 /// What became of one thing; `value` is null where it is gone.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Change")]
 struct Item {
     /// The commit: those of one commit have one number.
     number: i64,
     district: DistrictId,
     kind: &'static str,
     id: String,
+    /// As `rosterd roster` and `rosterd seats` list it.
+    #[schemars(with = "Option<Map<String, Value>>")]
     value: Option<Value>,
 }
 

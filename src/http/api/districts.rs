@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::allocate::License;
@@ -35,7 +36,7 @@ pub(crate) async fn show(
 }
 
 /// The query of `GET /v1/districts/{d}/licenses`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     #[serde(default)]
@@ -83,7 +84,7 @@ pub(super) fn known_product(known: bool) -> Result<(), Problem> {
 }
 
 /// The query of `GET /v1/districts/{d}/products/{p}/seats`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct When {
     /// At the end of that day, from the audit.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::App;
@@ -19,7 +20,7 @@ fn student() -> RoleName {
 }
 
 /// The body of an `enroll`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Enroll {
     class: SourceId,
@@ -30,7 +31,7 @@ pub(crate) struct Enroll {
 }
 
 /// The body of an `unenroll`: `users`, or `everyone: true`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Unenroll {
     class: SourceId,
@@ -41,7 +42,7 @@ pub(crate) struct Unenroll {
 }
 
 /// The body of `roles/assign` and `roles/remove`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Roles {
     users: BTreeSet<SourceId>,
@@ -51,7 +52,7 @@ pub(crate) struct Roles {
 }
 
 /// The body of a `transfer`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Transfer {
     users: BTreeSet<SourceId>,
@@ -61,7 +62,7 @@ pub(crate) struct Transfer {
 }
 
 /// The body of `users/active`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Accounts {
     users: BTreeSet<SourceId>,

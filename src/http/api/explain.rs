@@ -2,9 +2,10 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::explain::Explanation;
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
@@ -14,11 +15,22 @@ use crate::inquiry::WhoAndWhat;
 use crate::model::{DistrictId, ProductCode, SourceId};
 
 /// Whom and what; record ids stand in queries.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Of {
     user: String,
     product: Option<String>,
+}
+
+/// What is answered.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "ExplainOneOrAll")]
+pub(crate) enum Told {
+    /// Of the product that was named.
+    One(Box<Explanation>),
+    /// Of every product.
+    All(Vec<Explanation>),
 }
 
 /// One object with `product`, else an array.
@@ -27,7 +39,7 @@ pub(crate) async fn show(
     caller: Caller,
     Path(id): Path<String>,
     Asked(of): Asked<Of>,
-) -> Result<Response, Problem> {
+) -> Result<Json<Told>, Problem> {
     let district = DistrictId::new(id.as_str());
     caller.check(&district)?;
     let office = app.desk.office();
@@ -35,8 +47,8 @@ pub(crate) async fn show(
     let asked = WhoAndWhat { district: &district, user: &user, product: product.as_ref(), as_of: office.clock.now() };
     let mut answers = explained(&app, asked).await?;
     if product.is_none() {
-        return Ok(Json(answers).into_response());
+        return Ok(Json(Told::All(answers)));
     }
     let one = answers.pop().ok_or_else(|| Problem::not_found("there is no such product in the catalog"))?;
-    Ok(Json(one).into_response())
+    Ok(Json(Told::One(Box::new(one))))
 }

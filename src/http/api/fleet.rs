@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::App;
@@ -25,7 +26,7 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Json<
 }
 
 /// The body of an acknowledgement.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Acknowledge {
     reason: String,

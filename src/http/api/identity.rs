@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::allocate::licenses;
@@ -19,7 +20,7 @@ use crate::model::DistrictId;
 use crate::report::PairList;
 
 /// The body of a `POST`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Said {
     decision: LinkWord,

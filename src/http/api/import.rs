@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::district::NotByHand;
@@ -20,7 +21,7 @@ use crate::store::NewRequest;
 pub(crate) const LARGEST: usize = 64 * 1024 * 1024;
 
 /// The query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Importing {
     #[serde(default)]

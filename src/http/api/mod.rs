@@ -22,6 +22,7 @@ pub(super) mod runs;
 pub(super) mod suggestions;
 pub(super) mod syncs;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::problem::Problem;
@@ -33,7 +34,8 @@ const USUAL: u32 = 50;
 const MOST: u32 = 500;
 
 /// One page of a list; `next_cursor` is null on the last one.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "PageOf{T}")]
 pub(crate) struct Page<T> {
     items: Vec<T>,
     next_cursor: Option<String>,

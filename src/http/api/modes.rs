@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::App;
@@ -13,7 +14,7 @@ use crate::model::{Date, DistrictId, DistrictMode};
 use crate::schedule::standing::{self, Standing};
 
 /// The body of a `PUT`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Set {
     mode: DistrictMode,
@@ -23,7 +24,7 @@ pub(crate) struct Set {
 }
 
 /// The body of a `DELETE`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Clear {
     reason: Option<String>,

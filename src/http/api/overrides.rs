@@ -1,6 +1,7 @@
 //! `PUT` and `DELETE /v1/districts/{d}/products/{p}/override?user=`: what `rosterd override` does, as the same run.
 
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::App;
@@ -13,14 +14,14 @@ use crate::manual::Verb;
 use crate::model::{Date, DistrictId, OverrideKind, ProductCode, SourceId};
 
 /// Whose override; record ids stand in queries.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Of {
     user: String,
 }
 
 /// The body of a `PUT`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Set {
     kind: OverrideKind,
@@ -29,7 +30,7 @@ pub(crate) struct Set {
 }
 
 /// The body of a `DELETE`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Clear {
     reason: Option<String>,

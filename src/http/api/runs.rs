@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::decide;
@@ -48,12 +49,13 @@ pub(crate) async fn accepted(app: &App, run: &RunId) -> Result<Accepted, Problem
 }
 
 /// The filters of `GET /v1/runs`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Filters {
     district: Option<String>,
-    status: Option<String>,
+    status: Option<RunStatus>,
     cursor: Option<String>,
+    #[schemars(range(min = 1, max = api::MOST))]
     limit: Option<u32>,
 }
 
@@ -64,12 +66,7 @@ pub(crate) async fn list(
     Asked(asked): Asked<Filters>,
 ) -> Result<Json<Page<RunRecord>>, Problem> {
     let limit = api::limit(asked.limit)?;
-    let status = match &asked.status {
-        Some(word) => Some(
-            RunStatus::parse(word).ok_or_else(|| Problem::bad_request("`status` is not one that a run can have"))?,
-        ),
-        None => None,
-    };
+    let status = asked.status;
     let before = asked.cursor.as_deref().map(RunId::new);
     let districts: Vec<Option<DistrictId>> = match (&asked.district, caller.only()) {
         (Some(id), _) => {
@@ -132,7 +129,7 @@ pub(crate) async fn seen(app: &App, caller: &Caller, id: &str) -> Result<RunReco
 }
 
 /// A person's decision.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decision {
     pub(crate) hash: Option<String>,
@@ -189,7 +186,7 @@ pub(crate) async fn decided(
 }
 
 /// A revert.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Revert {
     #[serde(default)]

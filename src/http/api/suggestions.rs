@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::App;
@@ -13,7 +14,7 @@ use crate::model::{DistrictId, ProductCode, SourceId};
 use crate::suggest::Shortage;
 
 /// The query.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Of {
     product: Option<String>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{Baseline, Org, Personal, Record, SourceId, User};
@@ -10,8 +11,9 @@ use crate::plan::Change;
 use super::file::Row;
 
 /// What a user was found by, strongest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ImportKey")]
 pub enum Key {
     /// The source's id.
     User,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::allocate::{self, SeatKey};
@@ -16,8 +17,9 @@ use super::{ImportedSeat, may_have};
 use crate::manual::{self, Asked, Case, Refused, Verb};
 
 /// What becomes of a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ImportOutcome")]
 pub enum Outcome {
     /// It becomes a seat.
     Matched,
@@ -40,7 +42,8 @@ pub enum Outcome {
 }
 
 /// What becomes of one row. Of people it says ids alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "ImportLine")]
 pub struct Line {
     /// Its line in the file.
     pub line: u64,
@@ -59,7 +62,7 @@ pub struct Line {
 }
 
 /// What one product comes to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProductTotal {
     /// The product.
     pub product: ProductCode,
@@ -74,7 +77,7 @@ pub struct ProductTotal {
 }
 
 /// The report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct MatchReport {
     /// The district.
     pub district: DistrictId,

@@ -13,6 +13,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
+use crate::support::described;
 
 struct Answer {
     status: StatusCode,
@@ -22,7 +23,7 @@ struct Answer {
 }
 
 async fn ask(daemon: &Daemon, method: Method, path: &str, token: Option<&str>, body: Option<String>) -> Answer {
-    let mut request = client().request(method, daemon.url(path));
+    let mut request = client().request(method.clone(), daemon.url(path));
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
@@ -34,8 +35,7 @@ async fn ask(daemon: &Daemon, method: Method, path: &str, token: Option<&str>, b
     assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
     let (kind, location) = (header("content-type").unwrap_or_default(), header("location"));
     let status = answer.status();
-    let body = answer.bytes().await.unwrap();
-    Answer { status, kind, location, body: serde_json::from_slice(&body).unwrap_or(Value::Null) }
+    Answer { status, kind, location, body: described::body(&method, path, answer).await }
 }
 
 async fn get(daemon: &Daemon, path: &str, token: &str) -> Answer {

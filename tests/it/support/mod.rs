@@ -5,6 +5,7 @@ pub(crate) mod chance;
 pub(crate) mod daemon;
 #[macro_use]
 pub(crate) mod db;
+pub(crate) mod described;
 pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod letterbox;

@@ -5,19 +5,20 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Filters, filter, seen};
-use crate::audit::Entry;
+use crate::audit::{Category, Entry};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
 use crate::http::problem::Problem;
-use crate::model::DistrictId;
+use crate::model::{DistrictId, Timestamp};
 use crate::report;
 use crate::store::{AuditFilter, Store};
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Format {
     #[default]
@@ -46,7 +47,7 @@ impl Format {
 }
 
 /// The filters of the list, and how to write them.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     #[serde(default)]
@@ -55,9 +56,9 @@ pub(crate) struct Wanted {
     run: Option<String>,
     user: Option<String>,
     action: Option<String>,
-    category: Option<String>,
-    since: Option<String>,
-    until: Option<String>,
+    category: Option<Category>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
 }
 
 /// The export. It breaks off, so that the transfer is seen to be incomplete, if the store fails meanwhile.
@@ -70,7 +71,7 @@ pub(crate) async fn export(
     let filters = Filters { district, run, user, action, category, since, until, cursor: None, limit: None };
     let store = app.desk.office().store;
     let districts = seen(&store, &caller, filters.district.as_deref()).await?;
-    Ok(streamed(store, filter(&filters)?, districts, format))
+    Ok(streamed(store, filter(&filters), districts, format))
 }
 
 /// The entries of some districts as a file.

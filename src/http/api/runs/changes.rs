@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,8 +18,9 @@ use crate::report::Affected;
 use crate::store::AuditFilter;
 
 /// One change.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "state", rename_all = "snake_case")]
+#[schemars(rename = "RunChange")]
 pub(crate) enum Listed {
     /// It was applied.
     Applied {
@@ -40,10 +42,11 @@ pub(crate) enum Listed {
 }
 
 /// A page.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Paging {
     cursor: Option<String>,
+    #[schemars(range(min = 1, max = api::MOST))]
     limit: Option<u32>,
 }
 

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::Stream;
 use futures_util::stream;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::http::App;
@@ -19,7 +20,7 @@ use crate::model::{Kind, RunId, RunStatus};
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How a run is getting on. Rows are counted by the process that pulls them; another one knows the status alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 struct Standing {
     run: RunId,
     status: RunStatus,
