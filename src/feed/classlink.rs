@@ -58,8 +58,22 @@ struct Applications {
 pub async fn shares(app: &ClassLinkApp, environment: Environment) -> Result<Vec<Share>, FeedError> {
     app.check()?;
     let transport = Transport { ca_file: app.ca_file.clone(), ..Transport::default() };
-    let http = Http::new(&transport, PER_SECOND, app.url.starts_with("https"))?;
+    let http = http(app, &transport)?;
     list(&http, app, &place(&DistrictId::from(app.id.as_str())), environment).await
+}
+
+/// The proxy, where a feed names it by its own URL.
+const PROXIES: [&str; 2] = ["oneroster-proxy.classlink.io", "oneroster-proxy.apis.classlink.com"];
+
+/// Whether what is asked of that server for several districts counts together (protocols.md 3.2).
+pub(super) fn is_proxy(server: &Url) -> bool {
+    server.host_str().is_some_and(|host| PROXIES.contains(&host))
+}
+
+/// For the proxy of an app, which counts all districts together.
+pub(super) fn http(app: &ClassLinkApp, transport: &Transport) -> Result<Http, FeedError> {
+    let origin = checked_url("url", &app.url, app.allow_insecure)?;
+    Ok(Http::new(transport, PER_SECOND, origin.scheme() == "https")?.together(&origin))
 }
 
 /// Where the list is, for errors of a district or, by its id, an app.

@@ -1,14 +1,13 @@
 //! The one HTTP client of the feeds: bounded, never redirected, patient where the server asks for it (reliability.md 0.6,
 //! T1 to T7, F30 to F37).
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, IF_NONE_MATCH, RETRY_AFTER};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, IF_NONE_MATCH};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -16,14 +15,16 @@ use crate::clock;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::pace::Pace;
 use crate::feed::settings::Transport;
+use crate::feed::unpack::{self, Unpacking};
+use crate::feed::waits::{LONGEST_ASKED, limited, retry_after};
 use crate::retry::{Failure, Policy, retry};
 
 /// One page may have this many bytes, decompressed.
 const PAGE_BYTES: u64 = 64 << 20;
 /// All pages of one pull together; a million students are 5 GB.
 const PULL_BYTES: u64 = 16 << 30;
-/// No header we obey may keep us longer.
-const LONGEST_ASKED: Duration = Duration::from_mins(10);
+/// So many pages' room is put by.
+const SPARE: usize = 12;
 
 /// Installs ring for TLS. Call it once before any feed is opened; a second call changes nothing.
 pub fn install_crypto() {
@@ -32,9 +33,6 @@ pub fn install_crypto() {
         drop(rustls::crypto::ring::default_provider().install_default());
     }
 }
-
-/// A rate limit's window, and a little more.
-const LONGEST_RESET: Duration = Duration::from_secs(75);
 
 /// What to send. Made anew for each attempt, so that signatures are fresh.
 pub(crate) struct Ask {
@@ -68,7 +66,17 @@ pub(crate) struct Reply {
     pub html: bool,
     /// What the server calls this version.
     pub etag: Option<String>,
+    /// Bytes that came, packed as they were.
+    pub packed: usize,
     pub body: Bytes,
+}
+
+/// An answer as it came, packed: pages that came before their turn take a tenth of the room this way.
+pub(crate) struct Packed {
+    reply: Reply,
+    typed_html: bool,
+    packing: Option<String>,
+    body: BytesMut,
 }
 
 impl Reply {
@@ -86,13 +94,13 @@ impl Reply {
 
 pub(crate) struct Http {
     client: reqwest::Client,
-    pace: Pace,
+    pace: Arc<Pace>,
     policy: Policy,
     received: AtomicU64,
     page_bytes: u64,
     unless: Option<String>,
-    /// Room for the next page, from one that was read.
-    spare: Mutex<BytesMut>,
+    /// Room for the next pages, from those that were read.
+    spare: Mutex<Vec<BytesMut>>,
 }
 
 impl Http {
@@ -119,13 +127,19 @@ impl Http {
         })?;
         Ok(Self {
             client,
-            pace: Pace::new(transport.max_requests_per_second.unwrap_or(per_second)),
+            pace: Arc::new(Pace::new(transport.max_requests_per_second.unwrap_or(per_second))),
             policy: Policy::default(),
             received: AtomicU64::new(0),
             page_bytes: PAGE_BYTES,
             unless: None,
             spare: Mutex::default(),
         })
+    }
+
+    /// Keeps pace with everyone in this process who asks that server, which counts them together.
+    pub(crate) fn together(mut self, server: &Url) -> Self {
+        self.pace = self.pace.together(&server.origin().ascii_serialization());
+        self
     }
 
     /// For one document that is asked for again and again: fewer attempts, and 304 is an answer where we have a version.
@@ -148,12 +162,22 @@ impl Http {
 
     /// Takes back a body that was read, for the next page to come into: new memory costs as much as reading it.
     pub(crate) fn reuse(&self, body: Bytes) {
-        if let Ok(mut room) = body.try_into_mut()
-            && let Ok(mut spare) = self.spare.lock()
-        {
-            room.clear();
-            *spare = room;
+        if let Ok(room) = body.try_into_mut() {
+            self.put_by(room);
         }
+    }
+
+    fn put_by(&self, room: BytesMut) {
+        if let Ok(mut spare) = self.spare.lock()
+            && spare.len() < SPARE
+        {
+            spare.push(room);
+        }
+    }
+
+    /// Room that was put by, with what was in it.
+    fn room(&self) -> BytesMut {
+        self.spare.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default()
     }
 
     /// Sends what `make` makes, until there is an answer to go on with.
@@ -165,11 +189,29 @@ impl Http {
         retry(self.policy, rand::random(), || self.attempt(place, make)).await
     }
 
+    /// Sends it a single time, for [`Http::unpacked`]; none where there is no answer to go on with.
+    pub(crate) async fn once(
+        &self,
+        place: &Place,
+        make: &(dyn Fn() -> Result<Ask, FeedError> + Sync),
+    ) -> Option<Packed> {
+        self.ask(place, make).await.ok()
+    }
+
     async fn attempt(
         &self,
         place: &Place,
         make: &(dyn Fn() -> Result<Ask, FeedError> + Sync),
     ) -> Result<Reply, Failure<FeedError>> {
+        let packed = self.ask(place, make).await?;
+        self.unpacked(place, packed)
+    }
+
+    async fn ask(
+        &self,
+        place: &Place,
+        make: &(dyn Fn() -> Result<Ask, FeedError> + Sync),
+    ) -> Result<Packed, Failure<FeedError>> {
         self.pace.turn().await;
         let ask = make().map_err(Failure::Final)?;
         let request = match ask.post {
@@ -185,6 +227,7 @@ impl Http {
         };
         let answer = request
             .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "gzip")
             .header(AUTHORIZATION, ask.authorization.expose_secret())
             .send()
             .await
@@ -215,29 +258,52 @@ impl Http {
         place: &Place,
         status: u16,
         answer: reqwest::Response,
-    ) -> Result<Reply, Failure<FeedError>> {
+    ) -> Result<Packed, Failure<FeedError>> {
         let text =
             |name: &str| answer.headers().get(name).and_then(|it| it.to_str().ok()).map(|it| it.trim().to_owned());
         let total = text("x-total-count").and_then(|it| it.parse().ok());
         let permissions = text("x-perm-rev");
         let etag = text("etag").filter(|it| !it.is_empty());
         let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
-        let mut body = self.spare.lock().map(|mut it| std::mem::take(&mut *it)).unwrap_or_default();
+        let packing = text(CONTENT_ENCODING.as_str()).filter(|it| !it.eq_ignore_ascii_case("identity"));
+        let mut body = self.room();
+        body.clear();
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| unreachable_server(place, &error))?;
-            let length = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-            let pulled = self.received.fetch_add(length, Ordering::Relaxed).saturating_add(length);
-            let page = u64::try_from(body.len()).unwrap_or(u64::MAX).saturating_add(length);
-            for (bytes, limit) in [(page, self.page_bytes), (pulled, PULL_BYTES)] {
-                if bytes > limit {
-                    return Err(Failure::Final(FeedError::TooLarge { place: place.clone(), limit }));
-                }
+            let length = u64::try_from(body.len().saturating_add(chunk.len())).unwrap_or(u64::MAX);
+            if length > self.page_bytes {
+                return Err(too_large(place, self.page_bytes));
             }
             body.extend_from_slice(&chunk);
         }
+        let reply = Reply { status, total, permissions, html: false, etag, packed: body.len(), body: Bytes::new() };
+        Ok(Packed { reply, typed_html, packing, body })
+    }
+
+    /// What came, as it was before it was packed.
+    #[expect(clippy::result_large_err, reason = "as of the attempts to get it")]
+    pub(crate) fn unpacked(&self, place: &Place, packed: Packed) -> Result<Reply, Failure<FeedError>> {
+        let Packed { reply, typed_html, packing, mut body } = packed;
+        if let Some(packing) = packing {
+            let limit = usize::try_from(self.page_bytes).unwrap_or(usize::MAX);
+            let whole = unpack::body(&packing, &body, self.room(), limit);
+            self.put_by(body);
+            body = whole.map_err(|problem| match problem {
+                Unpacking::TooLarge => too_large(place, self.page_bytes),
+                Unpacking::Broken => broken(place, "the answer broke off"),
+                Unpacking::Unknown => {
+                    let problem = "the answer is packed in a way that was not asked for".to_owned();
+                    Failure::Final(FeedError::Shape { place: place.clone(), problem })
+                }
+            })?;
+        }
+        let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
+        if self.received.fetch_add(length, Ordering::Relaxed).saturating_add(length) > PULL_BYTES {
+            return Err(too_large(place, PULL_BYTES));
+        }
         let html = typed_html || body.trim_ascii_start().starts_with(b"<");
-        Ok(Reply { status, total, permissions, html, etag, body: body.freeze() })
+        Ok(Reply { html, body: body.freeze(), ..reply })
     }
 }
 
@@ -265,71 +331,20 @@ fn unreachable_server(place: &Place, error: &reqwest::Error) -> Failure<FeedErro
     } else {
         "the connection broke"
     };
+    broken(place, problem)
+}
+
+fn too_large(place: &Place, limit: u64) -> Failure<FeedError> {
+    Failure::Final(FeedError::TooLarge { place: place.clone(), limit })
+}
+
+fn broken(place: &Place, problem: &'static str) -> Failure<FeedError> {
     Failure::Again(FeedError::Unreachable { place: place.clone(), problem })
-}
-
-fn limited(place: &Place, headers: &HeaderMap, now: DateTime<Utc>) -> Failure<FeedError> {
-    let error = FeedError::RateLimited { place: place.clone() };
-    match asked_wait(headers, now) {
-        Some(wait) if wait > LONGEST_ASKED => Failure::Final(error),
-        Some(wait) => Failure::After(error, wait),
-        None => Failure::Again(error),
-    }
-}
-
-/// `Retry-After`, else Clever's `x-ratelimit-reset`. Headers speak of the real time, so `now` is it.
-fn asked_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    retry_after(headers, now).or_else(|| reset_wait(headers, now))
-}
-
-/// `Retry-After` in seconds or as a date.
-fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let after = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = after.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = DateTime::parse_from_rfc2822(after).ok()?;
-    Some((date.with_timezone(&Utc) - now).to_std().unwrap_or_default())
-}
-
-/// Clever's counter starts anew each minute, so a reset further away than that is a clock that is wrong, theirs or ours.
-fn reset_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
-    let reset = headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse::<i64>().ok()?;
-    let wait = (DateTime::from_timestamp(reset, 0)? - now).to_std().unwrap_or_default();
-    Some(wait.min(LONGEST_RESET))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::header::HeaderValue;
-
-    fn wait(name: &'static str, value: &'static str) -> Option<u64> {
-        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        let mut headers = HeaderMap::new();
-        headers.insert(name, HeaderValue::from_static(value));
-        asked_wait(&headers, now).map(|it| it.as_secs())
-    }
-
-    #[test]
-    fn the_wait_a_server_asks_for_is_read_in_every_form() {
-        assert_eq!(wait("retry-after", "7"), Some(7));
-        assert_eq!(wait("retry-after", "Tue, 14 Nov 2023 22:13:30 GMT"), Some(10));
-        assert_eq!(wait("retry-after", "Tue, 14 Nov 2000 22:13:30 GMT"), Some(0));
-        assert_eq!(wait("retry-after", "-5"), None);
-        assert_eq!(wait("x-ratelimit-reset", "1700000042"), Some(42));
-        assert_eq!(wait("x-ratelimit-reset", "1700009999"), Some(75));
-        assert_eq!(wait("x-ratelimit-reset", "soon"), None);
-    }
-
-    #[test]
-    fn a_wait_without_end_is_refused() {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1000000000"));
-        let place = Place { district: "d".to_owned(), kind: "clever", collection: "users".to_owned(), at: None };
-        let outcome = limited(&place, &headers, clock::real_now().instant());
-        assert!(matches!(outcome, Failure::Final(FeedError::RateLimited { .. })));
-    }
 
     #[test]
     fn a_file_of_authorities_that_cannot_be_used_is_named() {

@@ -19,6 +19,8 @@ mod recognize;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod unpack;
+mod waits;
 pub(crate) mod webhook;
 
 use std::sync::Arc;

@@ -77,6 +77,8 @@ pub struct OneRosterSettings {
     pub timeout_seconds: Option<u32>,
     /// Politeness.
     pub max_requests_per_second: Option<u32>,
+    /// Pages asked for before it is their turn; 0 for one after another.
+    pub prefetch: Option<u32>,
     /// How the source means end dates.
     pub end_dates: Option<EndDates>,
     /// Plain `http` beyond loopback.
@@ -330,6 +332,9 @@ impl OneRosterSettings {
             && !matches!(version.as_str(), "1.1" | "1.2")
         {
             return Err(setting("version", "is not `1.1` or `1.2`"));
+        }
+        if self.prefetch.is_some_and(|pages| pages > 16) {
+            return Err(setting("prefetch", "is more than 16 pages at once, which no source bears"));
         }
         limits(self.page_size, self.timeout_seconds, self.max_requests_per_second)
     }

@@ -67,12 +67,23 @@ pub(crate) struct Server {
 impl Server {
     /// Answers with `answer`, which is told how many requests came before.
     pub(crate) async fn start(answer: impl Fn(usize, &Heard) -> Answer + Send + Sync + 'static) -> Self {
+        Self::gathering(1, |_| false, answer).await
+    }
+
+    /// The same, but requests that `gather` says yes to are answered only once `together` of them are there.
+    pub(crate) async fn gathering(
+        together: usize,
+        gather: fn(&Heard) -> bool,
+        answer: impl Fn(usize, &Heard) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let barrier = Arc::new(tokio::sync::Barrier::new(together));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heard = Arc::new(Mutex::new(Vec::<Heard>::new()));
         let (origin, log, answer) = (url.clone(), Arc::clone(&heard), Arc::new(answer));
         let respond = move |request: Request| {
             let (origin, log, answer) = (origin.clone(), Arc::clone(&log), Arc::clone(&answer));
+            let barrier = Arc::clone(&barrier);
             async move {
                 let url = format!("{origin}{}", request.uri());
                 let query = url::Url::parse(&url).unwrap().query_pairs().into_owned().collect();
@@ -85,6 +96,9 @@ impl Server {
                 let heard = Heard { url, path, query, authorization, unless, body };
                 let before = log.lock().unwrap().len();
                 log.lock().unwrap().push(heard.clone());
+                if gather(&heard) {
+                    barrier.wait().await;
+                }
                 let answer = answer(before, &heard);
                 let mut response = Response::builder().status(answer.status);
                 for (name, value) in answer.headers {

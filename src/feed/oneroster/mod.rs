@@ -1,5 +1,6 @@
 //! `OneRoster` 1.1 and 1.2 over REST (protocols.md, 2 and 3).
 
+mod ahead;
 mod auth;
 pub(super) mod convert;
 mod envelope;
@@ -9,6 +10,7 @@ pub(super) mod rows;
 mod split;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod words;
 
 use std::sync::Mutex;
@@ -38,6 +40,8 @@ use crate::snapshot::{Builder, Recognized, Snapshot};
 pub(super) const KIND: &str = "oneroster";
 /// Rows asked for at once; servers that allow less give less, or say 413.
 const PAGE_SIZE: u32 = 5000;
+/// Pages asked for before their turn: a slow source is then waited for once, not at every page.
+const PREFETCH: u32 = 8;
 /// `ClassLink` slows down above this (protocols.md 3.2).
 pub(super) const PER_SECOND: u32 = 20;
 
@@ -71,18 +75,20 @@ struct Behind {
     tenant: String,
     transport: Transport,
     page_size: u32,
+    prefetch: u32,
 }
 
 impl OneRoster {
     pub(super) fn open(settings: &OneRosterSettings, context: Context) -> Result<Self, FeedError> {
         let page_size = settings.page_size.unwrap_or(PAGE_SIZE);
+        let prefetch = settings.prefetch.unwrap_or(PREFETCH);
         let (url, auth) = match settings.found()? {
             Found::At { url, auth } => (url, auth),
             Found::Through { app, tenant } => {
                 let app = named(&context.apps, ("classlink_app", app), App::classlink)?.clone();
                 let mut transport = settings.transport();
                 transport.ca_file = transport.ca_file.or_else(|| app.ca_file.clone());
-                let behind = Box::new(Behind { app, tenant: tenant.to_owned(), transport, page_size });
+                let behind = Box::new(Behind { app, tenant: tenant.to_owned(), transport, page_size, prefetch });
                 return Ok(Self { way: Way::Listed(behind, OnceCell::new()), context });
             }
         };
@@ -92,7 +98,8 @@ impl OneRoster {
         let tls = base.scheme() == "https"
             || matches!(auth, crate::feed::Auth::Oauth2 { token_url, .. } if token_url.starts_with("https"));
         let http = Http::new(&settings.transport(), PER_SECOND, tls)?;
-        Ok(Self { way: Way::Known(Server { http, base, credential, page_size }), context })
+        let http = if classlink::is_proxy(&base) { http.together(&base) } else { http };
+        Ok(Self { way: Way::Known(Server { http, base, credential, page_size, prefetch }), context })
     }
 
     /// The kind and the base URL, of which a query is no part, or the tenant: its address behind the proxy may change.
@@ -115,8 +122,8 @@ impl OneRoster {
     }
 
     async fn look_up(&self, behind: &Behind) -> Result<Server, FeedError> {
-        let Behind { app, tenant, transport, page_size } = behind;
-        let http = Http::new(transport, PER_SECOND, app.url.starts_with("https"))?;
+        let Behind { app, tenant, transport, page_size, prefetch } = behind;
+        let http = classlink::http(app, transport)?;
         let listed = Listed {
             app: app.clone(),
             tenant: tenant.clone(),
@@ -125,7 +132,7 @@ impl OneRoster {
         };
         let Share { base, bearer, .. } = listed.share(&http).await?;
         let credential = Credential::Listed(Box::new(FromList { listed, bearer: Mutex::new(bearer) }));
-        Ok(Server { http, base, credential, page_size: *page_size })
+        Ok(Server { http, base, credential, page_size: *page_size, prefetch: *prefetch })
     }
 
     /// Pulls everything, and again where the source moved meanwhile.

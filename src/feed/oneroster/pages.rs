@@ -1,15 +1,15 @@
 //! Walking a collection by offset: never stopping at a short page, never following a link (protocols.md, "Safe rules for our
 //! client").
 
-use std::collections::BTreeSet;
-
 use serde_json::value::RawValue;
 use url::Url;
 
 use crate::feed::error::{FeedError, Place, Stop};
-use crate::feed::http::{Ask, Http, Reply};
+use crate::feed::http::{Ask, Http, Packed, Reply};
+use crate::feed::oneroster::ahead::{Ahead, Last, Turn};
 use crate::feed::oneroster::auth::Credential;
 use crate::feed::oneroster::rows::Remains;
+use crate::feed::oneroster::walk::Walk;
 use crate::feed::oneroster::{envelope, split};
 use crate::feed::recognize::{Look, Recognizer};
 use crate::model::Kind;
@@ -18,9 +18,7 @@ use crate::model::Kind;
 const PAGES: u32 = 100_000;
 /// A page of so many rows is followed by one that begins with its last row: where it does not, rows came or went before it,
 /// and others were passed over (F40). Smaller pages would cost too many requests.
-const OVERLAP_FROM: usize = 10;
-/// So many pages in a row without a new id are a circle.
-const STALE_PAGES: u32 = 3;
+pub(super) const OVERLAP_FROM: usize = 10;
 
 /// One `OneRoster` server, as far as paging needs it.
 pub(crate) struct Server {
@@ -28,6 +26,8 @@ pub(crate) struct Server {
     pub base: Url,
     pub credential: Credential,
     pub page_size: u32,
+    /// How many pages may be on their way beside the one that is read.
+    pub prefetch: u32,
 }
 
 /// What a pull has learned of the server on its way.
@@ -72,22 +72,30 @@ impl Server {
         take: &mut (dyn FnMut(Page<'_>, Option<&mut Recognizer<'_>>) + Send),
     ) -> Result<Walked, Stop> {
         let mut walk = Walk::default();
+        let mut ahead = Ahead::new(self, collection, place);
         for _ in 0..PAGES {
             let edge = walk.edge.take();
-            let from = walk.offset.saturating_sub(u64::from(edge.is_some()));
-            let here = place.clone().at(format!("offset {from}"));
-            let reply = self.page(collection, &here, manners, from, manners.limit).await?;
+            let turn = walk.turn(edge.is_some(), manners);
+            let here = place.clone().at(format!("offset {}", turn.from));
+            let reply = match ahead.take(turn).await {
+                Some(reply) => reply,
+                None => self.page(collection, &here, manners, turn.from, manners.limit).await?,
+            };
             manners.check(&reply, &here)?;
             let body: &[u8] = if reply.status == 204 { b"{}" } else { &reply.body };
             let mut rows = Rows::read(body, (kind, collection), &here, recognizer.as_deref_mut(), edge.as_deref())?;
             if rows.shifted {
                 // A server that keeps no order shifts its rows always; all that can be done there is to count them.
                 walk.shifted |= manners.sort;
-                walk.offset = from;
+                walk.offset = turn.from;
             }
             walk.edge = rows.edge.take();
             let ended = walk.advance(&rows, reply.total, &here)?;
             walk.note_ids(&rows, &here)?;
+            if !ended {
+                let last = Last { rows: rows.len, bytes: reply.packed, total: walk.total };
+                ahead.ask(walk.turn(walk.edge.is_some(), manners), last).await;
+            }
             take(Page { rows: &rows.read, count: rows.count, total: walk.total }, recognizer.as_deref_mut());
             self.http.reuse(reply.body);
             if ended {
@@ -101,6 +109,19 @@ impl Server {
             }
         }
         Err(FeedError::Loop { place: place.clone(), problem: "too many pages" }.into())
+    }
+
+    /// One page before its turn; none where anything is in its way.
+    pub(super) async fn early(&self, collection: &str, place: &Place, turn: Turn) -> Option<Packed> {
+        let url = self.url(collection, turn.from, turn.limit, turn.sort);
+        let make = || Ok(Ask { authorization: self.credential.authorization(&url), url: url.clone(), post: None });
+        self.http.once(place, &make).await
+    }
+
+    /// The page that came early; none where it is not one.
+    pub(super) fn opened(&self, place: &Place, packed: Packed) -> Option<Reply> {
+        let reply = self.http.unpacked(place, packed).ok()?;
+        (matches!(reply.status, 200..=299) && !reply.html).then_some(reply)
     }
 
     /// Asks once more how many there are; moved, where that is not what the walk saw.
@@ -217,20 +238,22 @@ impl<'a> Row<'a> {
 }
 
 /// The rows of a page.
-struct Rows<'a> {
-    count: usize,
-    read: Vec<Row<'a>>,
+pub(super) struct Rows<'a> {
+    /// With the one it had to begin with.
+    pub len: usize,
+    pub count: usize,
+    pub read: Vec<Row<'a>>,
     /// Known rows that came for the first time, and those that came again.
-    known: usize,
-    again: u64,
+    pub known: usize,
+    pub again: u64,
     /// What it begins with.
-    first: Option<First>,
+    pub first: Option<First>,
     /// Whether the page does not begin with the row that it was to begin with.
-    shifted: bool,
+    pub shifted: bool,
     /// Nothing came, not even that row.
-    empty: bool,
+    pub empty: bool,
     /// The last row, where the next page is to begin with it.
-    edge: Option<Vec<u8>>,
+    pub edge: Option<Vec<u8>>,
 }
 
 /// The rows of a page after the one that it was to begin with; whether it did not, and the row that the next one is to begin with.
@@ -247,7 +270,7 @@ fn after_edge<'r, T>(
 
 /// What a page begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum First {
+pub(super) enum First {
     Known(u128),
     Read(Option<String>),
 }
@@ -266,7 +289,17 @@ impl<'a> Rows<'a> {
         {
             let (fresh, shifted, next) = after_edge(&all, |(row, _)| row, edge);
             let (count, empty) = (fresh.len(), all.is_empty());
-            let mut it = Self { count, read: Vec::new(), known: 0, again: 0, first: None, shifted, empty, edge: next };
+            let mut it = Self {
+                len: all.len(),
+                count,
+                read: Vec::new(),
+                known: 0,
+                again: 0,
+                first: None,
+                shifted,
+                empty,
+                edge: next,
+            };
             for &(row, found) in fresh {
                 let found = found.unwrap_or_else(|| recognizer.find(kind, row));
                 match recognizer.look(kind, found) {
@@ -305,67 +338,6 @@ impl<'a> Rows<'a> {
         let read: Vec<Row<'a>> = rows.iter().map(|&raw| Row::new(raw, 0)).collect();
         let first = read.first().map(|row| First::Read(row.id.clone()));
         let (count, empty) = (read.len(), all.is_empty());
-        Ok(Self { count, read, known: 0, again: 0, first, shifted, empty, edge: next })
-    }
-}
-
-#[derive(Default)]
-struct Walk {
-    offset: u64,
-    total: Option<u64>,
-    seen: BTreeSet<String>,
-    repeated: u64,
-    first: Option<First>,
-    stale: u32,
-    edge: Option<Vec<u8>>,
-    shifted: bool,
-}
-
-impl Walk {
-    /// Takes note of a page; says whether it was the last.
-    fn advance(&mut self, rows: &Rows<'_>, total: Option<u64>, place: &Place) -> Result<bool, Stop> {
-        if let (Some(before), Some(after)) = (self.total, total)
-            && before != after
-        {
-            let problem = format!("the total went from {before} to {after} while it was read");
-            return Err(Stop::Moved(Box::new(place.clone()), problem));
-        }
-        self.total = self.total.or(total);
-        self.offset += u64::try_from(rows.count).unwrap_or(u64::MAX);
-        match self.total {
-            Some(total) if rows.count == 0 && self.offset < total => {
-                let problem = format!("{} rows came and the total is {total}", self.offset);
-                Err(Stop::Moved(Box::new(place.clone()), problem))
-            }
-            Some(total) if self.offset > total => {
-                let problem = format!("{} rows came and the total is {total}", self.offset);
-                Err(Stop::Moved(Box::new(place.clone()), problem))
-            }
-            Some(total) => Ok(self.offset == total),
-            // After a page of nothing but the row that it was to begin with, what follows is asked for by itself.
-            None => Ok(rows.empty),
-        }
-    }
-
-    fn note_ids(&mut self, rows: &Rows<'_>, place: &Place) -> Result<(), Stop> {
-        let looping = |problem| Stop::from(FeedError::Loop { place: place.clone(), problem });
-        let nameless = rows.first == Some(First::Read(None));
-        if rows.first.is_some() && !nameless && rows.first == self.first {
-            return Err(looping("a page begins like the one before"));
-        }
-        if rows.first.is_some() {
-            self.first.clone_from(&rows.first);
-        }
-        let mut fresh = rows.count == 0 || rows.known > 0;
-        self.repeated += rows.again;
-        for row in &rows.read {
-            match &row.id {
-                Some(id) if self.seen.contains(id) => self.repeated += 1,
-                Some(id) => fresh = self.seen.insert(id.clone()) || fresh,
-                None => fresh = true,
-            }
-        }
-        self.stale = if fresh { 0 } else { self.stale + 1 };
-        if self.stale >= STALE_PAGES { Err(looping("pages bring nothing new")) } else { Ok(()) }
+        Ok(Self { len: all.len(), count, read, known: 0, again: 0, first, shifted, empty, edge: next })
     }
 }

@@ -13,17 +13,23 @@ use crate::model::Kind;
 use crate::secret::Secret;
 use crate::snapshot::{Presence, Snapshot};
 
-fn bearer() -> Auth {
+pub(super) fn bearer() -> Auth {
     Auth::Bearer { token: Secret::plain("canary-token") }
 }
 
+/// One page after another, so that the order of requests is known.
 fn feed(server: &Server, auth: Auth, page_size: u32) -> OneRoster {
+    feed_ahead(server, auth, page_size, 0)
+}
+
+pub(super) fn feed_ahead(server: &Server, auth: Auth, page_size: u32, prefetch: u32) -> OneRoster {
     let settings = OneRosterSettings {
         url: Some(format!("{}/ims/oneroster/v1p1", server.url)),
         auth: Some(auth),
         page_size: Some(page_size),
         timeout_seconds: Some(10),
         max_requests_per_second: Some(100_000),
+        prefetch: Some(prefetch),
         ..OneRosterSettings::default()
     };
     let mut feed = OneRoster::open(&settings, context(Vec::new())).unwrap();
@@ -56,7 +62,7 @@ fn reference(id: &str) -> Value {
 }
 
 /// One row of each collection but users, of whom there are seven.
-fn rows(collection: &str) -> Vec<Value> {
+pub(super) fn rows(collection: &str) -> Vec<Value> {
     let user = |n: u32| {
         json!({ "sourcedId": format!("u{n}"), "status": "active", "dateLastModified": "2026-01-01T00:00:00.000Z",
             "enabledUser": "true", "username": "x", "givenName": "A", "familyName": "B", "password": "secret",
@@ -86,7 +92,7 @@ fn rows(collection: &str) -> Vec<Value> {
 }
 
 /// A page of `rows`, of at most `most` rows whatever was asked for.
-fn page(heard: &Heard, rows: &[Value], most: usize) -> Answer {
+pub(super) fn page(heard: &Heard, rows: &[Value], most: usize) -> Answer {
     let limit = heard.number("limit").min(most);
     let rows: Vec<&Value> = rows.iter().skip(heard.number("offset")).take(limit).collect();
     Answer::json(&json!({ heard.collection(): rows }))
@@ -96,7 +102,7 @@ fn plain(heard: &Heard) -> Answer {
     page(heard, &rows(heard.collection()), 100)
 }
 
-fn with_total(heard: &Heard) -> Answer {
+pub(super) fn with_total(heard: &Heard) -> Answer {
     plain(heard).header("X-Total-Count", rows(heard.collection()).len())
 }
 

@@ -190,7 +190,7 @@ async fn the_levers_work_over_http_and_are_not_counted() {
 #[tokio::test]
 async fn answers_are_gzipped_for_who_accepts_it() {
     let server = serve("").await;
-    let plain = builder().gzip(false).build().unwrap();
+    let plain = builder().build().unwrap();
     let url = format!("{}/users", server.oneroster_url("mulberry-springs", Version::V1p1));
     let request = plain.get(url).bearer_auth("mulberry-springs-bearer").header("accept-encoding", "gzip");
     assert_eq!(request.send().await.unwrap().headers()["content-encoding"], "gzip");
