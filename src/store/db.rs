@@ -37,6 +37,21 @@ impl Sql {
     }
 }
 
+#[cfg(test)]
+impl Db {
+    /// How `SQLite` goes about a statement, step by step, as `NAME: STEP`.
+    pub(crate) async fn steps(&self, sql: Sql) -> Result<Vec<String>, StoreError> {
+        let text: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {}", sql.sqlite).into_boxed_str());
+        let mut tx = self.read().await?;
+        let mut query = tx.query(Sql { sqlite: text, ..sql });
+        for _ in 0..sql.arity {
+            query = query.bind(None::<String>);
+        }
+        let steps: Vec<(i64, i64, i64, String)> = query.fetch_all().await?;
+        Ok(steps.into_iter().map(|(.., step)| format!("{}: {step}", sql.name)).collect())
+    }
+}
+
 const fn highest_placeholder(text: &str) -> usize {
     let bytes = text.as_bytes();
     let (mut highest, mut at) = (0, 0);

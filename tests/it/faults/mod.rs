@@ -10,6 +10,7 @@ mod image;
 mod killed;
 mod nights;
 mod power;
+mod several;
 mod stopped;
 mod story;
 mod truncated;
