@@ -10,7 +10,7 @@ use crate::audit::{Category, Checkpoint, Entry, Verifier};
 use crate::command::{CommandError, Session};
 use crate::model::{DistrictId, RunId, SourceId, Timestamp};
 use crate::report;
-use crate::store::AuditFilter;
+use crate::store::{AuditFilter, AuditStream};
 
 /// The audit log
 #[derive(Debug, Subcommand)]
@@ -73,8 +73,13 @@ pub(super) struct Export {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
+    /// One JSON object a line
     Jsonl,
+    /// With a header, cells that a spreadsheet would run escaped
     Csv,
+    /// Apache Parquet, to be redirected into a file
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 /// A check of the chains
@@ -154,21 +159,44 @@ fn value(value: Option<&serde_json::Value>) -> String {
 
 impl Export {
     async fn run(&self, session: &Session) -> Result<u8, CommandError> {
-        let mut stream = session.store().audit_stream(self.filter.of(session).await?).await?;
-        if self.format == Format::Csv {
-            session.output.line(&report::entry_header())?;
-        }
-        while let Some(page) = stream.next_page().await? {
-            for entry in &page {
-                let line = match self.format {
-                    Format::Jsonl => serde_json::to_string(entry)?,
-                    Format::Csv => report::entry_line(entry),
-                };
-                session.output.line(&line)?;
+        let stream = session.store().audit_stream(self.filter.of(session).await?).await?;
+        match self.format {
+            Format::Jsonl => lines(session, stream, |entry| Ok(serde_json::to_string(entry)?)).await?,
+            Format::Csv => {
+                session.output.line(&report::entry_header())?;
+                lines(session, stream, |entry| Ok(report::entry_line(entry))).await?;
             }
+            #[cfg(feature = "parquet")]
+            Format::Parquet => in_parquet(session, stream).await?,
         }
         Ok(0)
     }
+}
+
+async fn lines(
+    session: &Session,
+    mut stream: AuditStream<'_>,
+    line: impl Fn(&Entry) -> Result<String, CommandError>,
+) -> Result<(), CommandError> {
+    while let Some(page) = stream.next_page().await? {
+        for entry in &page {
+            session.output.line(&line(entry)?)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "parquet")]
+async fn in_parquet(session: &Session, mut stream: AuditStream<'_>) -> Result<(), CommandError> {
+    if session.output.terminal {
+        return Err(CommandError::Usage("Parquet is no text: redirect it into a file, `> audit.parquet`".to_owned()));
+    }
+    let failed = |error: parquet::errors::ParquetError| CommandError::Failed(format!("the export broke off: {error}"));
+    let mut file = report::AuditFile::new(std::io::stdout()).map_err(failed)?;
+    while let Some(page) = stream.next_page().await? {
+        file.add(page).map_err(failed)?;
+    }
+    file.finish().map_err(failed)
 }
 
 impl Check {

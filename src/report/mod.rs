@@ -4,10 +4,14 @@ mod affected;
 pub mod csv;
 mod entries;
 mod pairs;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod seats;
 
 use std::fmt::Write as _;
 
+#[cfg(feature = "parquet")]
+pub use self::parquet::AuditFile;
 pub use affected::{Affected, COLUMNS as AFFECTED_COLUMNS};
 pub use entries::{header as entry_header, line as entry_line};
 pub use pairs::{IfMerged, Pair, PairList, PairState};

@@ -136,3 +136,43 @@ async fn the_tail_of_the_audit_is_followed() {
     following.kill().unwrap();
     following.wait().unwrap();
 }
+
+/// What a warehouse reads is what the other formats say, entry by entry.
+#[cfg(feature = "parquet")]
+#[tokio::test]
+async fn the_audit_as_parquet_says_what_it_says_as_json() {
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
+    use parquet::record::Field;
+
+    let installation = Installation::new("apply", "");
+    assert!(installation.cli(DAY_1, &["sync", "mulberry-springs"]).status.success());
+    let export = |format: &str| installation.cli(DAY_1, &["audit", "export", "--format", format]).stdout;
+    let (json, file) = (String::from_utf8(export("jsonl")).unwrap(), export("parquet"));
+    assert!(file.len() * 2 < json.len(), "{} bytes for {}", file.len(), json.len());
+    let reader = SerializedFileReader::new(bytes::Bytes::from(file)).unwrap();
+    let told = |field: &Field| match field {
+        Field::Null => Value::Null,
+        Field::Long(it) => json!(it),
+        Field::Str(it) => json!(it),
+        Field::TimestampMillis(it) => {
+            json!(rosterd::model::Timestamp::from_millis(*it).unwrap().to_string())
+        }
+        other => panic!("{other}"),
+    };
+    let mut rows = 0;
+    for (row, line) in reader.get_row_iter(None).unwrap().zip(json.lines()) {
+        let row = row.unwrap();
+        let mut entry: Value = serde_json::from_str(line).unwrap();
+        for name in ["before", "after"] {
+            if !entry[name].is_null() {
+                entry[name] = json!(entry[name].to_string());
+            }
+        }
+        let read: serde_json::Map<String, Value> =
+            row.get_column_iter().map(|(name, field)| (name.clone(), told(field))).collect();
+        assert_eq!(Value::Object(read), entry);
+        rows += 1;
+    }
+    assert_eq!(rows, json.lines().count());
+    assert!(rows > 1_000 && reader.num_row_groups() == 1);
+}
