@@ -17,7 +17,8 @@ pub(super) fn over(base: &mut Table, top: Table) {
     }
 }
 
-fn id(value: &Value) -> Option<&str> {
+/// What a member of a list goes by.
+pub(super) fn id(value: &Value) -> Option<&str> {
     value.as_table()?.get("id")?.as_str()
 }
 

@@ -4,6 +4,9 @@
 //! place before anything starts.
 
 mod merge;
+mod origin;
+
+pub use self::origin::Origins;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -64,6 +67,9 @@ pub struct Settings {
     /// The files read, in order.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
+    /// Where each value comes from.
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 /// A mistake in the configuration; nothing was started.
@@ -107,12 +113,15 @@ pub fn read(named: &[PathBuf]) -> Result<Settings, ConfigError> {
     } else {
         named.to_vec()
     };
-    let mut merged = toml::Table::new();
+    let (mut merged, mut origins) = (toml::Table::new(), Origins::default());
     for path in &files {
-        merge::over(&mut merged, table(path)?);
+        let table = table(path)?;
+        origins.file(&table, path);
+        merge::over(&mut merged, table);
     }
+    origins.environment(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
     let environment = config::Environment::with_prefix("ROSTERD").prefix_separator("__").separator("__");
-    assemble(&merged, environment.try_parsing(true), files)
+    Ok(Settings { origins, ..assemble(&merged, environment.try_parsing(true), files)? })
 }
 
 /// Reads one text, as if it were a file of that name, without the environment.

@@ -188,7 +188,7 @@ pub(crate) async fn authenticate(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let for_people = matches!(needs, Needs::Page | Needs::Form(_) | Needs::Door);
+    let for_people = matches!(needs, Needs::Page | Needs::Form(_) | Needs::Door).then(|| request.headers().clone());
     let answer = match admit(&app, needs, request.headers()).await {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -201,7 +201,26 @@ pub(crate) async fn authenticate(
         }
         Err(problem) => problem.into_response(),
     };
-    if for_people { pages::for_people(answer).await } else { answer }
+    match for_people {
+        Some(headers) => as_a_page(&app, &headers, answer).await,
+        None => answer,
+    }
+}
+
+/// A problem as a page that shows who is signed in; anything else stays as it is.
+async fn as_a_page(app: &App, headers: &HeaderMap, answer: Response) -> Response {
+    if !pages::is_problem(&answer) {
+        return answer;
+    }
+    let caller = in_session(app, headers).await.ok().flatten();
+    pages::for_people(app, &caller.unwrap_or_else(|| Caller::nobody("", &[])), answer).await
+}
+
+/// What is answered where there is nothing: a page to who asks for one.
+pub(crate) async fn nothing(State(app): State<App>, headers: HeaderMap) -> Response {
+    let problem = Problem::not_found("there is nothing at this path; the API stands under /v1").into_response();
+    let accepts = headers.get(header::ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    if accepts.contains("text/html") { as_a_page(&app, &headers, problem).await } else { problem }
 }
 
 async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, Problem> {

@@ -180,7 +180,7 @@ pub(crate) fn router(app: App) -> Router {
         router = router.route(route.path, (route.handler)().route_layer(guard));
     }
     router
-        .fallback(|| async { Problem::not_found("there is nothing at this path; the API stands under /v1") })
+        .fallback(auth::nothing)
         .method_not_allowed_fallback(|| async {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,

@@ -12,6 +12,7 @@
 mod support;
 
 mod access;
+mod browser;
 mod canary;
 mod changes;
 mod coverage;

@@ -99,26 +99,19 @@ struct Trouble {
     detail: String,
 }
 
-/// A problem document as a page, for who looks at pages; anything else stays as it is.
-pub(super) async fn for_people(response: Response) -> Response {
+/// Whether an answer is a problem document.
+pub(super) fn is_problem(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|it| it == "application/problem+json")
+}
+
+/// A problem document as a page, for who looks at pages.
+pub(super) async fn for_people(app: &App, caller: &Caller, response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let is_problem = parts.headers.get(header::CONTENT_TYPE).is_some_and(|it| it == "application/problem+json");
-    if !is_problem {
-        return Response::from_parts(parts, body);
-    }
     const LONGEST: usize = 64 * 1024;
     let bytes = axum::body::to_bytes(body, LONGEST).await.unwrap_or_default();
     let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
-    let frame = Frame {
-        title: text("title"),
-        place: "",
-        who: String::new(),
-        signed_in: false,
-        key: String::new(),
-        as_of: when(crate::clock::real_now()),
-        support: Support::default(),
-    };
+    let frame = Frame::new(app, caller, "", text("title"));
     let Ok(html) = (Trouble { frame, title: text("title"), detail: text("detail") }).render() else {
         return Response::from_parts(parts, bytes.into());
     };

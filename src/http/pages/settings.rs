@@ -12,7 +12,13 @@ use crate::http::problem::Problem;
 
 struct Section {
     name: String,
-    values: Vec<(String, String)>,
+    values: Vec<Setting>,
+}
+
+struct Setting {
+    name: String,
+    value: String,
+    from: String,
 }
 
 #[derive(Template)]
@@ -26,28 +32,37 @@ struct Settings {
 /// The page.
 pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<String>, Problem> {
     let settings = app.desk.office().settings;
-    let text = |it: &str| it.to_owned();
+    let section = |name: String, path: &str, values: Vec<(String, String)>| {
+        let setting = |(name, value): (String, String)| {
+            let from = settings.origins.of(&format!("{path}.{name}")).to_owned();
+            Setting { name, value, from }
+        };
+        Section { name, values: values.into_iter().map(setting).collect() }
+    };
+    let of_process = |name: &str, values: &[(&str, String)]| {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        section(name.to_owned(), name, values)
+    };
+    let schedule = &settings.schedule;
     let mut sections = vec![
-        Section { name: text("store"), values: vec![(text("url"), settings.store.shown())] },
-        Section { name: text("http"), values: vec![(text("listen"), settings.http.listen.to_string())] },
-        Section {
-            name: text("schedule"),
-            values: vec![
-                (text("nightly"), settings.schedule.nightly.clone()),
-                (text("spread_minutes"), settings.schedule.spread_minutes.to_string()),
-                (text("concurrency"), settings.schedule.concurrency.to_string()),
-                (text("lease_seconds"), settings.schedule.lease_seconds.to_string()),
+        of_process("store", &[("url", settings.store.shown())]),
+        of_process("http", &[("listen", settings.http.listen.to_string())]),
+        of_process(
+            "schedule",
+            &[
+                ("nightly", schedule.nightly.clone()),
+                ("spread_minutes", schedule.spread_minutes.to_string()),
+                ("concurrency", schedule.concurrency.to_string()),
+                ("lease_seconds", schedule.lease_seconds.to_string()),
             ],
-        },
-        Section { name: text("guard"), values: flat(&serde_json::to_value(&settings.guard)?) },
+        ),
+        section("guard".to_owned(), "guard", flat(&serde_json::to_value(&settings.guard)?)),
     ];
     for it in settings.district.iter().filter(|it| caller.sees(&it.id())) {
-        let values = vec![
-            (text("name"), it.name().to_owned()),
-            (text("time_zone"), it.time_zone.name().to_owned()),
-            (text("feed"), it.feed.kind().to_owned()),
-        ];
-        sections.push(Section { name: format!("district {}", it.id()), values });
+        let id = it.id();
+        let values = [("name", it.name()), ("time_zone", it.time_zone.name()), ("feed", it.feed.kind())];
+        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        sections.push(section(format!("district {id}"), &format!("district.{id}"), values));
     }
     let files = settings.files.iter().map(|it| it.display().to_string()).collect();
     page(&Settings { frame: Frame::new(&app, &caller, "settings", "Settings"), files, sections })

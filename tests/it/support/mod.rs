@@ -2,6 +2,7 @@
 
 pub(crate) mod canary;
 pub(crate) mod chance;
+pub(crate) mod chromium;
 pub(crate) mod daemon;
 #[macro_use]
 pub(crate) mod db;
