@@ -24,7 +24,7 @@ const PAGE_BYTES: u64 = 64 << 20;
 /// All pages of one pull together; a million students are 5 GB.
 const PULL_BYTES: u64 = 16 << 30;
 /// So many pages' room is put by.
-const SPARE: usize = 12;
+const SPARE: usize = 2;
 
 /// Installs ring for TLS. Call it once before any feed is opened; a second call changes nothing.
 pub fn install_crypto() {
@@ -162,13 +162,8 @@ impl Http {
 
     /// Takes back a body that was read, for the next page to come into: new memory costs as much as reading it.
     pub(crate) fn reuse(&self, body: Bytes) {
-        if let Ok(room) = body.try_into_mut() {
-            self.put_by(room);
-        }
-    }
-
-    fn put_by(&self, room: BytesMut) {
-        if let Ok(mut spare) = self.spare.lock()
+        if let Ok(room) = body.try_into_mut()
+            && let Ok(mut spare) = self.spare.lock()
             && spare.len() < SPARE
         {
             spare.push(room);
@@ -266,7 +261,8 @@ impl Http {
         let etag = text("etag").filter(|it| !it.is_empty());
         let typed_html = text("content-type").is_some_and(|it| it.starts_with("text/html"));
         let packing = text(CONTENT_ENCODING.as_str()).filter(|it| !it.eq_ignore_ascii_case("identity"));
-        let mut body = self.room();
+        // The room of a page that was read is ten times what is packed.
+        let mut body = if packing.is_some() { BytesMut::new() } else { self.room() };
         body.clear();
         let mut chunks = answer.bytes_stream();
         while let Some(chunk) = chunks.next().await {
@@ -288,7 +284,6 @@ impl Http {
         if let Some(packing) = packing {
             let limit = usize::try_from(self.page_bytes).unwrap_or(usize::MAX);
             let whole = unpack::body(&packing, &body, self.room(), limit);
-            self.put_by(body);
             body = whole.map_err(|problem| match problem {
                 Unpacking::TooLarge => too_large(place, self.page_bytes),
                 Unpacking::Broken => broken(place, "the answer broke off"),

@@ -93,7 +93,12 @@ impl Desk {
         Ok(requested)
     }
 
-    /// Waits until this process files something.
+    /// Wakes the workers: another process filed something.
+    pub fn wake(&self) {
+        self.queued.notify_one();
+    }
+
+    /// Waits until this process files something, or hears that another one did.
     pub async fn filed(&self) {
         self.queued.notified().await;
     }

@@ -15,8 +15,11 @@ use crate::schedule::worker::Office;
 use crate::store::{Claimed, QueueError};
 use crate::systemd::{self, Watchdog};
 
-/// How often the queue is looked at for what other processes filed.
+/// How often the queue is looked at for what other processes filed, should nobody have heard of it.
 const POLL: Duration = Duration::from_secs(1);
+
+/// A database that does not answer is asked again after so long.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// A dispatcher that is silent for so long counts as dead, and the watchdog is no longer fed.
 const DISPATCHER_DEAD: Duration = Duration::from_mins(5);
@@ -28,6 +31,7 @@ const APPLYING: Duration = Duration::from_mins(1);
 pub async fn work(desk: Arc<Desk>) {
     let mut watchdog = Watchdog::of_environment();
     let mut running: JoinSet<()> = JoinSet::new();
+    let listening = tokio::spawn(listen(Arc::clone(&desk)));
     let mut told = 0;
     while !desk.stopping().is_cancelled() {
         if desk.silence() < DISPATCHER_DEAD {
@@ -59,6 +63,32 @@ pub async fn work(desk: Arc<Desk>) {
         }
     }
     while running.join_next().await.is_some() {}
+    // It ends with the daemon, and gives its connection back before the others are closed.
+    drop(listening.await);
+}
+
+/// Wakes the workers whenever another process files something, until the daemon stops.
+async fn listen(desk: Arc<Desk>) {
+    let hear = async {
+        loop {
+            match desk.office().queue.wakes().await {
+                Ok(None) => return,
+                Ok(Some(mut wakes)) => {
+                    while wakes.next().await.is_ok() {
+                        desk.wake();
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "nobody tells of new requests, the queue is looked at each second");
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
+    tokio::select! {
+        () = hear => {}
+        () = desk.stopping().cancelled() => {}
+    }
 }
 
 /// One run, with its line in the log.

@@ -3,7 +3,7 @@
 //! This is the only file that hands text to a driver. A statement is a constant; nothing is ever spliced into one.
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::postgres::{PgArguments, PgListener, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments, Column, Encode, Executor, FromRow, Postgres, Sqlite, Statement, Transaction, Type};
 
@@ -127,6 +127,18 @@ pub(crate) enum Db {
     Postgres(PgPool),
 }
 
+/// Notifications of other processes. Some may be lost, with their connection or behind a pooler that shares it between
+/// transactions: whoever waits for one looks by itself now and then, too.
+#[derive(Debug)]
+pub struct Wakes(PgListener);
+
+impl Wakes {
+    /// Waits for the next one; a connection that broke is made anew.
+    pub async fn next(&mut self) -> Result<(), StoreError> {
+        self.0.recv().await.map(drop).map_err(|error| StoreError::of("LISTEN", &error))
+    }
+}
+
 /// A transaction; dropped, it rolls back.
 #[derive(Debug)]
 pub(crate) enum Tx {
@@ -153,6 +165,15 @@ impl Db {
             }
         };
         begun.map_err(|error| StoreError::of("BEGIN", &error))
+    }
+
+    /// What is notified on a channel of PostgreSQL.
+    pub(crate) async fn listen(&self, channel: &'static str) -> Result<Option<Wakes>, StoreError> {
+        let Self::Postgres(pool) = self else { return Ok(None) };
+        let failed = |error| StoreError::of("LISTEN", &error);
+        let mut listener = PgListener::connect_with(pool).await.map_err(failed)?;
+        listener.listen(channel).await.map_err(failed)?;
+        Ok(Some(Wakes(listener)))
     }
 
     /// Closes every connection.

@@ -57,7 +57,7 @@ pub use activity::KnownUse;
 pub use audit::{AuditFilter, AuditStream, Checked};
 pub use catalog::{CatalogLook, InForce, Said};
 pub use change::{Change, Changes, Lost, Place, SEATS as SEAT_CHANGES, Told};
-pub use db::Described;
+pub use db::{Described, Wakes};
 pub use erase::{Counts, Expired};
 pub use error::{StoreError, WriteError};
 pub use fleet::FleetHold;

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::model::{DistrictId, RunId, RunStatus, Timestamp, Trigger};
 use crate::store::column::Table;
-use crate::store::db::{Db, Described, Sql, Tx, statements as declare};
+use crate::store::db::{Db, Described, Sql, Tx, Wakes, statements as declare};
 use crate::store::failpoint::failpoint;
 use crate::store::{Settings, StoreError, schema, statements};
 
@@ -52,6 +52,11 @@ declare! {
     CANCEL_QUEUED = Sql::portable(
         "UPDATE request SET status = 'cancelled', is_open = FALSE, payload = NULL
          WHERE run = $1 AND is_open AND status = 'queued'",
+    );
+    // Others hear of it when this is committed; on SQLite nobody else is at work.
+    WAKE = Sql::per_backend(
+        "SELECT TRUE AS woken",
+        "SELECT CAST(pg_notify('rosterd_queue', '') AS TEXT) IS NOT NULL AS woken",
     );
     ASK_CANCEL = Sql::portable("UPDATE request SET cancel_asked = TRUE WHERE run = $1 AND is_open");
 }
@@ -278,10 +283,18 @@ impl Queue {
             let query = tx_ref.query(PUT_NIGHT).bind(new.district.as_str());
             query.bind(night.as_str()).bind(run.as_str()).execute_exactly(1).await?;
         }
+        if filed == Filed::New {
+            let _woken: (bool,) = tx_ref.query(WAKE).fetch_one().await?;
+        }
         failpoint("queue.request.commit");
         tx.commit().await?;
         failpoint("queue.request.committed");
         Ok(Requested { run, joined: filed != Filed::New, filed })
+    }
+
+    /// Hears of what any process files; none where no other process can be at work.
+    pub async fn wakes(&self) -> Result<Option<Wakes>, StoreError> {
+        self.db.listen("rosterd_queue").await
     }
 
     /// A request, done or not.

@@ -246,6 +246,22 @@ async fn many_requests_at_once_become_one_run(fresh: &Fresh) {
     assert_eq!(runs.len(), 1);
 }
 
+/// On SQLite one process works, and hears of itself.
+#[tokio::test]
+async fn who_files_wakes_those_who_listen() {
+    assert!(Fresh::new(Backend::Sqlite).await.unwrap().queue().await.wakes().await.unwrap().is_none());
+    let Some(fresh) = Fresh::new(Backend::Postgres).await else { return };
+    let (one, other) = (fresh.queue().await, fresh.queue().await);
+    let mut wakes = other.wakes().await.unwrap().unwrap();
+    one.request(new("oak", "apply")).await.unwrap();
+    tokio::time::timeout(LEASE, wakes.next()).await.unwrap().unwrap();
+    let claimed = claim(&other, "other", monday()).await.unwrap();
+    assert_eq!(claimed.request.district, DistrictId::from("oak"), "what is told of is there");
+    drop(wakes);
+    one.close().await;
+    other.close().await;
+}
+
 async fn tokens_are_kept_found_by_hash_and_revoked(fresh: &Fresh) {
     let queue = fresh.queue().await;
     let scopes = ["read".to_owned(), "sync".to_owned()];
