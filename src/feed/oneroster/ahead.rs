@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(asked, [(0, 1), (0, 3), (3, 3), (6, 3)], "and none is asked for twice or in vain");
     }
 
+    /// Whatever the page size and the server's own limit, every row arrives.
     #[tokio::test]
     async fn what_comes_early_is_what_comes_one_after_another() {
         for most in [1, 2, 3, 6, 7, 8] {

@@ -120,24 +120,6 @@ async fn a_server_that_gives_less_than_asked_and_no_total_is_read_to_the_end() {
 }
 
 #[tokio::test]
-async fn whatever_the_page_size_and_the_server_s_own_limit_every_row_arrives() {
-    for most in [1, 2, 3, 6, 7, 8] {
-        for total in [false, true] {
-            let server = Server::start(move |_, heard| {
-                let answer = page(heard, &rows(heard.collection()), most);
-                let count = rows(heard.collection()).len();
-                if total { answer.header("x-total-count", count) } else { answer }
-            })
-            .await;
-            for page_size in [1, 2, 4, 7, 9] {
-                let snapshot = feed(&server, bearer(), page_size).pull().await.unwrap();
-                assert_eq!(counts(&snapshot), [2, 1, 1, 1, 7, 1], "{most} {total} {page_size}");
-            }
-        }
-    }
-}
-
-#[tokio::test]
 async fn a_total_spares_the_empty_page_and_is_asked_for_again_in_the_end() {
     let server = Server::start(|_, heard| with_total(heard)).await;
     pull(&server).await.unwrap();
