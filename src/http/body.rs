@@ -5,7 +5,8 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 
 use crate::catalog::with_nearest;
 use crate::http::App;
@@ -40,6 +41,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
         }
         Ok(Self(read))
     }
+}
+
+/// A number of seats. JSON knows one kind of number: `20.0` is as whole as `20`.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let text = number.to_string();
+    let text = text.strip_suffix(".0").unwrap_or(&text);
+    text.parse().map_err(|_| D::Error::custom("expected a whole number up to 4294967295"))
 }
 
 /// What serde says without the value it quotes.
@@ -113,5 +122,21 @@ impl FromRequest<App> for Fields {
             }
         }
         Ok(fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_seats_is_whole_however_it_is_written() {
+        let read = |text: &str| whole(&mut serde_json::Deserializer::from_str(text)).ok();
+        for (text, number) in [("0", 0), ("20", 20), ("20.0", 20), ("4294967295", u32::MAX)] {
+            assert_eq!(read(text), Some(number), "{text}");
+        }
+        for text in ["-1", "20.5", "4294967296", "1e99", "\"20\"", "null", "[20]"] {
+            assert_eq!(read(text), None, "{text}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::http::App;
 use crate::http::api::runs::{self, Accepted};
 use crate::http::auth::Caller;
-use crate::http::body::{Asked, Body};
+use crate::http::body::{Asked, Body, whole};
 use crate::http::problem::Problem;
 use crate::manual::{self, Outcome, Takeover, Verb, Whom};
 use crate::model::{DistrictId, ProductCode, SourceId, SubscriptionId, Trigger};
@@ -74,6 +74,7 @@ pub(crate) struct MoveSeats {
     subscription: SubscriptionId,
     from: String,
     to: String,
+    #[serde(deserialize_with = "whole")]
     seats: u32,
     reason: Option<String>,
 }
@@ -83,6 +84,7 @@ pub(crate) struct MoveSeats {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Threshold {
     subscription: SubscriptionId,
+    #[serde(deserialize_with = "whole")]
     remaining: u32,
     reason: String,
 }
