@@ -30,7 +30,7 @@ use crate::model::{
 };
 use crate::plan::{self, Cause};
 use crate::snapshot::{Snapshot, SourceState};
-use crate::store::{Said, Store, StoreError, WriteError};
+use crate::store::{QueueError, Said, Store, StoreError, WriteError};
 
 /// What is asked of a run.
 #[derive(Debug)]
@@ -60,6 +60,10 @@ pub async fn run(job: Job<'_>, world: &World<'_>) -> Result<RunRecord, RunError>
     let mut record = RunRecord { started_at: Some(world.clock.now()), ..job.run.clone() };
     let outcome = Box::pin(attempt(&job, world, &mut record)).await;
     let Err(error) = outcome else { return Ok(record) };
+    // Whoever took the run over may not have reached the store yet, which would then refuse nothing.
+    if let Err(lost @ QueueError::LeaseLost(_)) = world.queue.holds(&record.run, job.fence).await {
+        return Err(lost.into());
+    }
     record.status = RunStatus::Failed;
     record.error = Some(error.told());
     record.finished_at = Some(world.clock.now());

@@ -215,6 +215,8 @@ impl Office {
     }
 
     async fn failed(&self, claimed: &Claimed, record: RunRecord, message: String) -> Result<RunRecord, QueueError> {
+        // What went wrong may be just that: the run is another process's by now, which may not have reached the store yet.
+        self.queue.holds(&record.run, claimed.fence).await?;
         let finished_at = Some(self.clock.now());
         let record = RunRecord { status: RunStatus::Failed, error: Some(message), finished_at, ..record };
         match self.store.finish_run(&record, Some(claimed.fence)).await {

@@ -132,6 +132,15 @@ impl Queue {
         self.of_holder(run, fence, SET_STATUS, RunStatus::Queued, true).await
     }
 
+    /// Whether the run is still this holder's: an error of one that lost it says nothing of the run.
+    pub async fn holds(&self, run: &RunId, fence: i64) -> Result<(), QueueError> {
+        let mut tx = self.db.write().await?;
+        if tx.query(HOLDS).bind(run.as_str()).bind(fence).execute().await? != 1 {
+            return Err(QueueError::LeaseLost(run.clone()));
+        }
+        Ok(tx.commit().await?)
+    }
+
     async fn of_holder(
         &self,
         run: &RunId,

@@ -60,13 +60,29 @@ fn configure(it: &Installation, url: &str, districts: usize) {
 }
 
 async fn nights(store: &Store) -> Vec<RunRecord> {
-    let mut runs = store.runs(&RunFilter::default()).await.unwrap();
+    let all = RunFilter { limit: Some(u32::MAX), ..RunFilter::default() };
+    let mut runs = store.runs(&all).await.unwrap();
     runs.retain(|run| run.trigger == Trigger::Schedule);
     runs
 }
 
 async fn ended(store: &Store, districts: usize) {
     until("the nights", async || (nights(store).await.len() >= districts).then_some(())).await;
+}
+
+/// So many nights have ended, or somebody waits for a transaction that stands still.
+async fn ended_or_waited_for(url: &str, store: &Store, districts: usize) {
+    const WAITED_FOR: &str = "SELECT count(*) FROM pg_stat_activity AS waits
+         JOIN LATERAL unnest(pg_blocking_pids(waits.pid)) AS it (pid) ON true
+         JOIN pg_stat_activity AS holds ON holds.pid = it.pid
+         WHERE waits.datname = current_database() AND holds.state = 'idle in transaction'";
+    let mut conn = PgConnection::connect(url).await.unwrap();
+    until("the nights, or a lock", async || {
+        let (waited_for,): (i64,) = sqlx::query_as(WAITED_FOR).fetch_one(&mut conn).await.unwrap();
+        (waited_for > 0 || nights(store).await.len() >= districts).then_some(())
+    })
+    .await;
+    conn.close().await.unwrap();
 }
 
 /// Both hold leases: what they are at is under way.
@@ -121,8 +137,9 @@ async fn a_night(districts: usize, processes: usize) {
     leases_run_out(&url, [&killed, &stopped]).await;
     killed.end().await;
     let store = installation.store().await;
-    // What the stopped one was writing waits for it, a district for each run that it had under way.
-    ended(&store, districts - AT_ONCE).await;
+    // What the stopped one was writing waits for it, a district for each run that it had under way; where it was about to file
+    // a request or to commit, the others wait for it, too, until the server ends its transaction or it goes on.
+    ended_or_waited_for(&url, &store, districts - AT_ONCE).await;
     stopped.signal("CONT");
     ended(&store, districts).await;
     eprintln!("{districts} districts, {processes} processes: {:?}", begun.elapsed());
@@ -136,7 +153,7 @@ async fn a_night(districts: usize, processes: usize) {
     let once: BTreeSet<&DistrictId> = nights.iter().map(|run| &run.district).collect();
     assert_eq!((once.len(), nights.len()), (districts, districts), "each district has one night");
     let other = nights.iter().find(|run| run.status != RunStatus::Applied);
-    assert!(other.is_none(), "{other:?}");
+    assert!(other.is_none(), "{:?} {:?}", other.map(|it| &it.error), other.map(|it| it.as_of));
     let mut sizes: BTreeMap<i64, usize> = BTreeMap::new();
     for id in names(districts) {
         *sizes.entry(store.audit_head(&id.as_str().into()).await.unwrap().size).or_default() += 1;
