@@ -195,7 +195,7 @@ pub(crate) fn router(app: App) -> Router {
         .with_state(app)
 }
 
-async fn described() -> axum::Json<serde_json::Value> {
+async fn described() -> axum::Json<&'static serde_json::Value> {
     axum::Json(crate::http::openapi::document())
 }
 

@@ -16,8 +16,8 @@ pub(super) struct Walk {
     pub total: Option<u64>,
     pub seen: BTreeSet<String>,
     pub repeated: u64,
-    pub first: Option<First>,
-    pub stale: u32,
+    first: Option<First>,
+    stale: u32,
     pub edge: Option<Vec<u8>>,
     pub shifted: bool,
 }
@@ -53,6 +53,7 @@ impl Walk {
         }
     }
 
+    /// Takes note of what a page told of: ids that came before, and whether it goes round in circles.
     pub(super) fn note_ids(&mut self, rows: &Rows<'_>, place: &Place) -> Result<(), Stop> {
         let looping = |problem| Stop::from(FeedError::Loop { place: place.clone(), problem });
         let nameless = rows.first == Some(First::Read(None));

@@ -4,6 +4,8 @@
 mod operations;
 mod schema;
 
+use std::sync::LazyLock;
+
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
@@ -98,8 +100,13 @@ fn described(route: &Route, it: &Operation, generator: &mut schemars::SchemaGene
     operation
 }
 
-/// The document.
-pub fn document() -> Value {
+/// The document, made once: nobody needs a token to ask for it.
+pub fn document() -> &'static Value {
+    static DOCUMENT: LazyLock<Value> = LazyLock::new(made);
+    &DOCUMENT
+}
+
+fn made() -> Value {
     let mut generator = of_answers();
     let mut paths: Map<String, Value> = Map::new();
     for route in of_programs() {
