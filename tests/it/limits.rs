@@ -84,7 +84,7 @@ async fn the_openapi_document_says_what_the_handlers_take() {
     let token = installation.token("ci", &["--scope", "admin"]);
     let daemon = installation.start(DAY_1).await;
     let (status, served) = ask(&daemon, Method::GET, "/openapi.json", &token, None).await;
-    assert_eq!((status, &served), (StatusCode::OK, &openapi::document()));
+    assert_eq!((status, &served), (StatusCode::OK, openapi::document()));
     let out = installation.cli(DAY_1, &["openapi"]);
     assert_eq!(serde_json::from_slice::<Value>(&out.stdout).unwrap(), served);
     // Two types of one name would be told apart by a number.

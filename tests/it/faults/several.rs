@@ -104,11 +104,15 @@ fn is_of(owner: &str, daemon: &Daemon) -> bool {
     owner.split(|it: char| !it.is_ascii_digit()).any(|it| it == daemon.pid().to_string())
 }
 
-/// Time passes for those who hold a lease and do not renew it.
+/// Time passes for those who hold a lease and do not renew it. A lease that one was just about to write stays: nobody can pass it.
 async fn leases_run_out(url: &str, of: [&Daemon; 2]) {
     let mut conn = PgConnection::connect(url).await.unwrap();
     for daemon in of {
-        let void = format!("UPDATE lease SET expires_at = 0 WHERE owner ~ '\\y{}\\y'", daemon.pid());
+        let void = format!(
+            "UPDATE lease SET expires_at = 0 WHERE district IN
+                 (SELECT district FROM lease WHERE owner ~ '\\y{}\\y' FOR UPDATE SKIP LOCKED)",
+            daemon.pid()
+        );
         raw_sql(AssertSqlSafe(void)).execute(&mut conn).await.unwrap();
     }
     conn.close().await.unwrap();
@@ -125,6 +129,10 @@ async fn a_night(districts: usize, processes: usize) {
     let changed = std::fs::read_to_string(&users).unwrap().replace(",Opal,", ",Ophelia,");
     std::fs::write(users, changed).unwrap();
 
+    // Nobody gets further than to its first entry until all are at work, so that it is mid-night for everyone.
+    let mut midnight = PgConnection::connect(&url).await.unwrap();
+    raw_sql("BEGIN; LOCK TABLE audit IN SHARE MODE").execute(&mut midnight).await.unwrap();
+    let store = installation.store().await;
     let begun = std::time::Instant::now();
     let mut daemons = Vec::new();
     for _ in 0..processes {
@@ -136,7 +144,7 @@ async fn a_night(districts: usize, processes: usize) {
     killed.signal("KILL");
     leases_run_out(&url, [&killed, &stopped]).await;
     killed.end().await;
-    let store = installation.store().await;
+    midnight.close().await.unwrap();
     // What the stopped one was writing waits for it, a district for each run that it had under way; where it was about to file
     // a request or to commit, the others wait for it, too, until the server ends its transaction or it goes on.
     ended_or_waited_for(&url, &store, districts - AT_ONCE).await;

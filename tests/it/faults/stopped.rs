@@ -7,7 +7,7 @@
 use std::process::Stdio;
 
 use rosterd::model::{DistrictId, RunRecord, RunStatus};
-use rosterd::store::{Queue, Settings, Store};
+use rosterd::store::{Queue, QueueError, Settings, Store};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, raw_sql};
 use tokio::process::{Child, Command};
 
@@ -243,4 +243,29 @@ async fn the_server_ends_a_transaction_that_stands_still() {
     first.goes_on().await;
     first.said().await;
     scene.once().await;
+}
+
+/// The run of a lost lease is not failed: its holder says nothing of it, even while nobody else has reached the store.
+async fn who_lost_a_run_does_not_end_it(backend: Backend) {
+    let school = School::new(1);
+    let Some(mut desk) = Desk::new(backend).await else { return };
+    desk.buy(&school.catalog, at(0, 1)).await;
+    desk.upload(&school.nights[0], at(0, 5));
+    desk.file(at(0, 8)).await;
+    let [lost, heir] = desk.contested(at(0, 8)).await;
+    let heir = heir.unwrap();
+    assert_eq!(lost, Err(QueueError::LeaseLost(heir.run.clone())));
+    assert_eq!((heir.status, heir.error), (RunStatus::Applied, None));
+    assert_eq!(children(&desk).await, listed(&school.nights[0]));
+    desk.discard().await;
+}
+
+#[tokio::test]
+async fn who_lost_a_run_does_not_end_it_on_sqlite() {
+    who_lost_a_run_does_not_end_it(Backend::Sqlite).await;
+}
+
+#[tokio::test]
+async fn who_lost_a_run_does_not_end_it_on_postgres() {
+    who_lost_a_run_does_not_end_it(Backend::Postgres).await;
 }

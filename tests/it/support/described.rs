@@ -5,10 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use jsonschema::Validator;
 use reqwest::Method;
-use rosterd::http::openapi;
+use rosterd::http::openapi::document;
 use serde_json::{Value, json};
-
-static DOCUMENT: LazyLock<Value> = LazyLock::new(openapi::document);
 
 static MADE: LazyLock<Mutex<BTreeMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
 
@@ -20,14 +18,14 @@ fn template(path: &str) -> Option<&'static str> {
         parts.len() == asked.len()
             && parts.iter().zip(&asked).all(|(part, asked)| part.starts_with('{') || part == asked)
     };
-    let paths = DOCUMENT["paths"].as_object().unwrap();
+    let paths = document()["paths"].as_object().unwrap();
     paths.keys().filter(fits).min_by_key(|it| it.matches('{').count()).map(String::as_str)
 }
 
 fn validator(schema: &Value) -> Arc<Validator> {
     let mut made = MADE.lock().unwrap();
     let make = || {
-        let whole = json!({ "allOf": [schema], "components": DOCUMENT["components"] });
+        let whole = json!({ "allOf": [schema], "components": document()["components"] });
         Arc::new(jsonschema::options().should_validate_formats(true).build(&whole).unwrap())
     };
     Arc::clone(made.entry(schema.to_string()).or_insert_with(make))
@@ -44,7 +42,7 @@ pub(crate) async fn body(method: &Method, path: &str, answer: reqwest::Response)
 
 /// Nothing is said of pages, of files, and of what is not there.
 fn is_as_described(method: &Method, path: &str, status: u16, kind: &str, body: &Value) {
-    let operation = template(path).map(|it| &DOCUMENT["paths"][it][method.as_str().to_ascii_lowercase()]);
+    let operation = template(path).map(|it| &document()["paths"][it][method.as_str().to_ascii_lowercase()]);
     let Some(operation) = operation.filter(|it| it.is_object()) else { return };
     let kind = kind.split(';').next().unwrap_or_default();
     let response = if status < 400 {
@@ -52,7 +50,7 @@ fn is_as_described(method: &Method, path: &str, status: u16, kind: &str, body: &
             .get(status.to_string())
             .unwrap_or_else(|| panic!("{method} {path}: {status} is not told"))
     } else {
-        &DOCUMENT["components"]["responses"]["problem"]
+        &document()["components"]["responses"]["problem"]
     };
     let content =
         response["content"].get(kind).unwrap_or_else(|| panic!("{method} {path}: {status} as {kind} is not told"));

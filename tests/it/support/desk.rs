@@ -185,6 +185,20 @@ impl Desk {
         self.office.carry_out(claimed, Arc::new(Progress::default())).await.map(Some)
     }
 
+    /// Two at one run: what becomes of the first, whose lease is the second's before either has reached the store, and what the
+    /// second makes of the run.
+    pub(crate) async fn contested(&mut self, at: Timestamp) -> [Result<RunRecord, QueueError>; 2] {
+        self.office.clock = Clock::Fixed(at);
+        self.known.take();
+        let lost = self.office.claim(None).await.unwrap().unwrap();
+        self.office.queue.void_all_leases().await.unwrap();
+        let heir = self.office.claim(None).await.unwrap().unwrap();
+        [
+            self.office.carry_out(lost, Arc::new(Progress::default())).await,
+            self.office.carry_out(heir, Arc::new(Progress::default())).await,
+        ]
+    }
+
     /// What a worker does first: every holder of a lease is dead, and what they had begun is done.
     pub(crate) async fn take_over(&mut self, at: Timestamp) -> Result<Vec<RunRecord>, QueueError> {
         self.office.queue.void_all_leases().await?;
