@@ -52,6 +52,11 @@ impl Installation {
         self.folder.path().join(name)
     }
 
+    /// Leaves the folder behind; where it is.
+    pub(crate) fn kept(self) -> PathBuf {
+        self.folder.keep()
+    }
+
     pub(crate) fn rosterd(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rosterd"));
         command.current_dir(self.folder.path()).stderr(Stdio::inherit()).stdout(Stdio::null());

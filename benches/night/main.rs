@@ -1,5 +1,6 @@
 //! What a night costs beside downloading it: `cargo bench --bench night` (`-- 10000 100000` for other sizes, `-- 100000
-//! --postgres URL` for a store there, `--rounds N`, `--delay MILLISECONDS` for a slow source).
+//! --postgres URL` for a store there, `--rounds N`, `--delay MILLISECONDS` for a slow source, `--keep` to leave the
+//! installation for looking at its pages).
 //!
 //! Processor seconds of whole processes, medians, rosterd and the baselines in turn on the same pages from a server on
 //! loopback. rosterd works with its checks, plan, guard, allocation of three products, transaction and audit; curl reads the
@@ -35,10 +36,12 @@ struct Asked {
     delay: Duration,
     postgres: Option<String>,
     scripts: bool,
+    keep: bool,
 }
 
 fn asked() -> Asked {
-    let mut it = Asked { sizes: Vec::new(), rounds: 5, delay: Duration::ZERO, postgres: None, scripts: true };
+    let mut it =
+        Asked { sizes: Vec::new(), rounds: 5, delay: Duration::ZERO, postgres: None, scripts: true, keep: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
@@ -46,6 +49,7 @@ fn asked() -> Asked {
             "--delay" => it.delay = Duration::from_millis(words.next().and_then(|it| it.parse().ok()).unwrap()),
             "--postgres" => it.postgres = words.next(),
             "--no-scripts" => it.scripts = false,
+            "--keep" => it.keep = true,
             "--bench" => {}
             _ => it.sizes.push(word.parse().unwrap_or_else(|_| panic!("`{word}` is no number of students"))),
         }
@@ -220,6 +224,9 @@ fn measure(students: usize, asked: &Asked) {
     }
     if let Some(it) = imported {
         line("sqlite3 .import", it, &[]);
+    }
+    if asked.keep {
+        println!("\nthe installation is left in {}", it.kept().display());
     }
 }
 

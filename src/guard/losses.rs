@@ -23,8 +23,6 @@ pub(super) struct Losses {
     /// Seats that end or begin to leave because of this plan's changes (a release counts on the night its cause is applied,
     /// even if the leaving grace delays it).
     pub(super) released: BTreeMap<SeatKey, Loss>,
-    /// Classes that everybody leaves, with the removals of their enrollments.
-    pub(super) emptied: BTreeMap<SourceId, BTreeSet<usize>>,
 }
 
 /// Which schools a user, class or enrollment belongs to: all of them, since it counts in each.
@@ -78,7 +76,6 @@ impl Losses {
         Self {
             unenrolled: unenrolled(plan, baseline, lasting),
             released: released(seats, baseline, &causes),
-            emptied: emptied(plan, baseline, lasting),
         }
     }
 }
@@ -241,7 +238,8 @@ fn released(seats: &Allocation, baseline: &Baseline, causes: &Causes<'_>) -> BTr
     released
 }
 
-fn emptied(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> BTreeMap<SourceId, BTreeSet<usize>> {
+/// Classes that everybody leaves, with the removals of their enrollments.
+pub(super) fn emptied(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> BTreeMap<SourceId, BTreeSet<usize>> {
     let mut classes: BTreeMap<&SourceId, BTreeSet<usize>> = BTreeMap::new();
     let mut gone = BTreeSet::new();
     for (index, change) in plan.changes.iter().enumerate() {

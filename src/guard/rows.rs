@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::guard::groups::{Group, Tally, UNSHARED, Watch, encoded, number, school_scope};
-use crate::guard::losses::Loss;
+use crate::guard::losses::{Loss, emptied};
 use crate::guard::window;
 use crate::guard::{FLEET, Fleet, Limit, season};
 use crate::model::{Class, Kind, ProductCode, Record, SourceId, User, Verb};
@@ -196,7 +196,7 @@ impl Watch<'_> {
                 filled.insert(it.class.clone());
             }
         }
-        for (class, members) in std::mem::take(&mut self.losses.emptied) {
+        for (class, members) in emptied(self.plan, self.baseline, &self.lasting) {
             if members.is_disjoint(&self.aside) && !removed.contains(&class) && !filled.contains(&class) {
                 let (scope, count) = (format!("class:{}", encoded(class.as_str())), number(members.len()));
                 let never = Limit { percent: 100, floor: u32::MAX };

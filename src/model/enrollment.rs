@@ -44,16 +44,17 @@ impl EnrollmentKey {
     }
 }
 
-/// An enrollment.
+/// An enrollment. Read to be one of a roster, it names by mere text what the roster has ids for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Enrollment {
+#[serde(bound(deserialize = "Id: Deserialize<'de>"))]
+pub struct Enrollment<Id = SourceId> {
     /// The user.
-    pub user: SourceId,
+    pub user: Id,
     /// The class.
-    pub class: SourceId,
+    pub class: Id,
     /// The school the source names, which may differ from the class's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub school: Option<SourceId>,
+    pub school: Option<Id>,
     /// In which role.
     pub role: RoleName,
     /// Whether the source calls it primary.

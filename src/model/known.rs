@@ -37,7 +37,12 @@ pub struct KnownRows {
 impl KnownRows {
     /// Marks as bytes, 24 each.
     pub fn to_bytes(marks: &[RowMark]) -> Vec<u8> {
-        marks.iter().flat_map(|it| it.row.to_le_bytes().into_iter().chain(it.id.to_le_bytes())).collect()
+        let mut bytes = Vec::with_capacity(marks.len() * BYTES);
+        for mark in marks {
+            bytes.extend_from_slice(&mark.row.to_le_bytes());
+            bytes.extend_from_slice(&mark.id.to_le_bytes());
+        }
+        bytes
     }
 
     /// Reads [`KnownRows::to_bytes`]; none of a number of bytes that cannot be.

@@ -50,6 +50,7 @@ pub use mode::{Disconnection, DistrictMode, ModeEntry, Modes, Proposal};
 pub use notice::{About, Message, Notice, NoticeKind, ToldAlert};
 pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
+pub(crate) use roster::Known;
 pub use roster::Roster;
 pub use run::{
     AlertCounts, AuditSpan, Changed, Counts, HoldDecision, HoldRecord, LeftAlone, Need, PlanView, Reverted, RunRecord,

@@ -6,6 +6,43 @@ use crate::model::{
     Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId, User,
 };
 
+/// The ids of a roster by their texts.
+#[derive(Debug)]
+pub(crate) struct Known<'a> {
+    schools: Ids<'a>,
+    classes: Ids<'a>,
+    users: Ids<'a>,
+}
+
+#[expect(clippy::disallowed_types, reason = "looked up and never walked, so no order can come of it")]
+type Ids<'a> = std::collections::HashMap<&'a str, &'a SourceId>;
+
+impl<'a> Known<'a> {
+    /// Those of orgs, classes and users.
+    pub(crate) fn of(roster: &'a Roster) -> Self {
+        fn ids<T>(of: &BTreeMap<SourceId, T>) -> Ids<'_> {
+            of.keys().map(|id| (id.as_str(), id)).collect()
+        }
+        Self { schools: ids(&roster.schools), classes: ids(&roster.classes), users: ids(&roster.users) }
+    }
+
+    /// An enrollment that names what there is by the ids there are.
+    pub(crate) fn named<Id: AsRef<str>>(&self, it: Enrollment<Id>) -> Enrollment {
+        let shared = |ids: &Ids<'_>, id: &Id| {
+            let text = id.as_ref();
+            ids.get(text).map_or_else(|| SourceId::from(text), |id| (*id).clone())
+        };
+        Enrollment {
+            user: shared(&self.users, &it.user),
+            class: shared(&self.classes, &it.class),
+            school: it.school.map(|school| shared(&self.schools, &school)),
+            role: it.role,
+            primary: it.primary,
+            periods: it.periods,
+        }
+    }
+}
+
 /// Records by kind and key. The store's active rows of a district, or what a plan would leave.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Roster {
@@ -57,36 +94,25 @@ impl Roster {
     /// Has every enrollment name its user and class, and every role its org, by the id of the record it means, so that a
     /// million texts are kept once and two that are equal need not be compared. Changes no value.
     pub fn share_ids(&mut self) {
-        let Self { users, schools, enrollments, .. } = self;
-        let mut orgs: BTreeSet<SourceId> = schools.keys().cloned().collect();
-        for role in users.values_mut().flat_map(|user| &mut user.roles) {
+        let mut orgs: BTreeSet<SourceId> = self.schools.keys().cloned().collect();
+        for role in self.users.values_mut().flat_map(|user| &mut user.roles) {
             role.org.share(&mut orgs);
         }
-        let all = std::mem::take(enrollments).into_values().collect();
+        let all = std::mem::take(&mut self.enrollments);
+        let known = Known::of(self);
+        let all: Vec<Enrollment> = all.into_values().map(|it| known.named(it)).collect();
         self.enroll(all);
     }
 
-    /// Takes in `all` enrollments that there are, in any order, and has them name users and classes by the ids of these.
+    /// Takes in `all` enrollments that there are, in any order.
     pub(crate) fn enroll(&mut self, mut all: Vec<Enrollment>) {
-        let Self { users, classes, enrollments, .. } = self;
         let order = |one: &Enrollment, other: &Enrollment| {
             (&one.user, &one.class, one.role).cmp(&(&other.user, &other.class, other.role))
         };
         if !all.is_sorted_by(|one, other| order(one, other).is_lt()) {
             all.sort_by(order);
         }
-        let mut users = users.keys().peekable();
-        let shared = |id: SourceId, known: Option<&SourceId>| known.filter(|it| **it == id).cloned().unwrap_or(id);
-        let all = all.into_iter().map(|mut it| {
-            while users.next_if(|id| **id < it.user).is_some() {}
-            it.user = shared(it.user, users.peek().copied());
-            it.class = match classes.get_key_value(&it.class) {
-                Some((id, _)) => id.clone(),
-                None => it.class,
-            };
-            (it.key(), it)
-        });
-        *enrollments = all.collect();
+        self.enrollments = all.into_iter().map(|it| (it.key(), it)).collect();
     }
 
     /// The enrollments of a user, by class.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{
-    Baseline, Class, Course, DistrictId, Enrollment, Fingerprint, Kind, Org, Record, Roster, RosterRecord, RunId,
-    Session, SourceId, User, Verb,
+    Baseline, Class, Course, DistrictId, Enrollment, Fingerprint, Kind, Known, Org, Record, Roster, RosterRecord,
+    RunId, Session, SourceId, User, Verb,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -158,7 +158,17 @@ pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Ro
         enrollments: BTreeMap::new(),
     };
     roster.share_ids();
-    roster.enroll(read_kind(tx, district).await?);
+    let known = Known::of(&roster);
+    let enrollments = read_pages(tx, district, Kind::Enrollments, |bodies| {
+        // Millions of texts need not be kept to be looked up. One that is written with a backslash cannot be looked at in place.
+        match serde_json::from_str::<Vec<Enrollment<&str>>>(bodies) {
+            Ok(page) => Ok(page.into_iter().map(|it| known.named(it)).collect()),
+            Err(_) => serde_json::from_str::<Vec<Enrollment>>(bodies)
+                .map(|page| page.into_iter().map(|it| known.named(it)).collect()),
+        }
+    });
+    let enrollments = enrollments.await?;
+    roster.enroll(enrollments);
     Ok(roster)
 }
 
@@ -168,14 +178,23 @@ pub(super) fn by_key<T: RosterRecord>(all: Vec<T>) -> BTreeMap<T::Key, T> {
 
 /// Active records of a kind in the order of their text ids.
 pub(super) async fn read_kind<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<T>, StoreError> {
+    read_pages(tx, district, T::KIND, |bodies| serde_json::from_str(bodies)).await
+}
+
+/// The same, with `read` making records of a list of bodies.
+async fn read_pages<T>(
+    tx: &mut Tx,
+    district: &DistrictId,
+    kind: Kind,
+    mut read: impl FnMut(&str) -> Result<Vec<T>, serde_json::Error>,
+) -> Result<Vec<T>, StoreError> {
     let mut all: Vec<T> = Vec::new();
     let mut last = String::new();
     loop {
-        let query = tx.query(ACTIVE_PAGE).bind(district.as_str()).bind(T::KIND.plural()).bind(last.as_str());
+        let query = tx.query(ACTIVE_PAGE).bind(district.as_str()).bind(kind.plural()).bind(last.as_str());
         let page: (Option<String>, Option<String>) = query.fetch_one().await?;
         let (Some(next), Some(bodies)) = page else { return Ok(all) };
-        let page: Vec<T> = serde_json::from_str(&bodies).map_err(|_| TABLE.corrupt("body"))?;
-        all.extend(page);
+        all.extend(read(&bodies).map_err(|_| TABLE.corrupt("body"))?);
         last = next;
     }
 }

@@ -61,6 +61,7 @@ const STEPS: &[Step] = &[
     step!(Store, 24, "0024_settled"),
     step!(Store, 25, "0025_uses"),
     step!(Store, 26, "0026_audit_subject"),
+    step!(Store, 27, "0027_by_run"),
 ];
 
 /// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.

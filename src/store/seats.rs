@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::allocate::SeatKey;
 use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, SourceId, Timestamp, User, Waiting};
@@ -32,9 +33,13 @@ statements! {
              bridged, state
          FROM seat WHERE district = $1 AND product = $2 ORDER BY user_id",
     );
-    WAITING_ALL = Sql::portable(
-        "SELECT product, user_id, since, position, short_of FROM waiting WHERE district = $1
-         ORDER BY product, position, user_id",
+    WAITING_ALL = Sql::per_backend(
+        "SELECT json_group_array(json_array(product, user_id, since, position, short_of)) AS places
+         FROM (SELECT * FROM waiting WHERE district = $1 AND (product, user_id) > ($2, $3)
+               ORDER BY product, user_id LIMIT 500)",
+        "SELECT COALESCE(CAST(json_agg(json_build_array(product, user_id, since, position, short_of)) AS TEXT), '[]') AS places
+         FROM (SELECT * FROM waiting WHERE district = $1 AND (product, user_id) > ($2, $3)
+               ORDER BY product, user_id LIMIT 500) AS page",
     );
     WAITING_OF_PRODUCT = Sql::portable(
         "SELECT product, user_id, since, position, short_of FROM waiting
@@ -263,20 +268,12 @@ pub(super) async fn read_seats(
     users: &BTreeMap<SourceId, User>,
 ) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
     let mut known = Known::new(users);
-    let mut all: Vec<(SeatKey, Seat)> = Vec::new();
-    let mut last = (String::new(), String::new());
-    loop {
-        let query = tx.query(SEATS).bind(district.as_str()).bind(last.0.as_str()).bind(last.1.as_str());
-        let (page,): (String,) = query.fetch_one().await?;
-        let page: Vec<SeatColumns> = serde_json::from_str(&page).map_err(|_| SEAT.corrupt("row"))?;
-        let Some((product, user, ..)) = page.last() else { return Ok(all.into_iter().collect()) };
-        last = (product.clone(), user.clone());
-        for row in page {
-            let mut it = seat(row)?;
-            known.share(&mut it.product, &mut it.user, &mut it.pool);
-            all.push(((it.product.clone(), it.user.clone()), it));
-        }
-    }
+    let keyed = |columns: SeatColumns| {
+        let mut it = seat(columns)?;
+        known.share(&mut it.product, &mut it.user, &mut it.pool);
+        Ok(((it.product.clone(), it.user.clone()), it))
+    };
+    read_pages(tx, SEATS, SEAT, district, keyed).await
 }
 
 /// All places in line, which name users as [`read_seats`] does.
@@ -285,14 +282,38 @@ pub(super) async fn read_waiting(
     district: &DistrictId,
     users: &BTreeMap<SourceId, User>,
 ) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
-    let rows: Vec<WaitingColumns> = tx.query(WAITING_ALL).bind(district.as_str()).fetch_all().await?;
     let mut known = Known::new(users);
-    let keyed = |row| {
-        let mut it = waiting(row)?;
+    let keyed = |columns: WaitingColumns| {
+        let mut it = waiting(columns)?;
         known.share(&mut it.product, &mut it.user, &mut it.short_of);
         Ok(((it.product.clone(), it.user.clone()), it))
     };
-    rows.into_iter().map(keyed).collect()
+    read_pages(tx, WAITING_ALL, WAITING, district, keyed).await
+}
+
+/// What `keyed` makes of the rows of a table, which `sql` reads a page at a time in the order of its keys.
+async fn read_pages<C: DeserializeOwned, T>(
+    tx: &mut Tx,
+    sql: Sql,
+    table: Table,
+    district: &DistrictId,
+    mut keyed: impl FnMut(C) -> Result<(SeatKey, T), StoreError>,
+) -> Result<BTreeMap<SeatKey, T>, StoreError> {
+    let mut all: Vec<(SeatKey, T)> = Vec::new();
+    let mut last = (String::new(), String::new());
+    loop {
+        let query = tx.query(sql).bind(district.as_str()).bind(last.0.as_str()).bind(last.1.as_str());
+        let (page,): (String,) = query.fetch_one().await?;
+        let page: Vec<C> = serde_json::from_str(&page).map_err(|_| table.corrupt("row"))?;
+        let before = all.len();
+        for row in page {
+            all.push(keyed(row)?);
+        }
+        match all.last() {
+            Some(((product, user), _)) if all.len() > before => last = (product.to_string(), user.to_string()),
+            Some(_) | None => return Ok(all.into_iter().collect()),
+        }
+    }
 }
 
 pub(super) async fn read_ended(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Ended>, StoreError> {

@@ -1,0 +1,5 @@
+-- Versions of records are read by their run; tables as in sqlite/0027_by_run.sql.
+
+ALTER TABLE record_version DROP CONSTRAINT record_version_pkey;
+ALTER TABLE record_version ADD PRIMARY KEY (district, run, kind, id);
+DROP INDEX record_version_run;
