@@ -6,6 +6,7 @@ mod auth;
 mod body;
 mod counted;
 mod doorbell;
+mod grants;
 mod kept;
 mod live;
 pub mod openapi;
