@@ -124,6 +124,8 @@ fn unauthorized(detail: &str) -> Problem {
 pub(crate) struct Caller {
     name: String,
     actor: String,
+    /// Whether it is a person whom a provider sent, not a token.
+    is_member: bool,
     grants: Grants,
     /// Where the caller has the scope that the route asks for; nowhere until that was looked up.
     reach: Reach,
@@ -140,12 +142,17 @@ impl Caller {
 
     fn of_token(name: String, grants: Grants, form_key: Option<String>) -> Self {
         let actor = format!("token:{name}");
-        Self { name, actor, grants, reach: Reach::NOWHERE, form_key }
+        Self { name, actor, is_member: false, grants, reach: Reach::NOWHERE, form_key }
     }
 
-    /// The token's name.
+    /// The token's name, or the person's, which is for their own eyes.
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What stands for the person in runs and audit; none for a token.
+    pub(crate) fn pseudonym(&self) -> Option<&str> {
+        self.is_member.then_some(self.actor.as_str())
     }
 
     /// Whether the caller has a scope in a district, whatever the route asks for.
@@ -181,7 +188,12 @@ impl Caller {
         if self.sees(district) {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "this token is not for that district"))
+        let detail = if self.is_member {
+            "your groups do not let you do this in that district"
+        } else {
+            "this token is not for that district"
+        };
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 
     /// The caller in the districts where a scope is theirs; a problem if that is nowhere.
@@ -189,7 +201,13 @@ impl Caller {
         if let Some(reach) = self.grants.reach(scope) {
             return Ok(Self { reach, ..self });
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, format!("this token has not the scope `{}`", scope.as_str())))
+        let word = scope.as_str();
+        let detail = if self.is_member {
+            format!("none of your groups gives you the scope `{word}` here; ask who runs this dashboard")
+        } else {
+            format!("this token has not the scope `{word}`")
+        };
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 }
 
@@ -274,15 +292,24 @@ async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, P
     Caller::of_token(name, Grants::one(scopes, districts), None).admitted(scope)
 }
 
-/// Who is signed in: a cookie of ours that holds, of a token that is in force.
+/// Who is signed in: a cookie of ours that holds, of a token that is in force or of somebody in a group of the settings.
 async fn in_session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
     let Some(cookie) = session::of(headers) else { return Ok(None) };
     let office = app.desk.office();
     let signer = session::Signer(office.store.pseudonym_key());
-    let Some(hash) = signer.token(cookie, clock::real_now()) else { return Ok(None) };
-    let token = office.queue.token_by_hash(hash).await?;
-    let form_key = Some(signer.form_key(cookie));
-    Ok(token.map(|it| Caller::of_token(it.name, Grants::one(it.scopes, it.districts), form_key)))
+    let (now, form_key) = (clock::real_now(), Some(signer.form_key(cookie)));
+    if let Some(hash) = signer.token(cookie, now) {
+        let token = office.queue.token_by_hash(hash).await?;
+        let caller = |it: Token| Caller::of_token(it.name, Grants::one(it.scopes, it.districts), form_key);
+        return Ok(token.map(caller));
+    }
+    let Some(settings) = &office.settings.http.oidc else { return Ok(None) };
+    let Some(session::Member { subject, name, groups }) = signer.member(settings, cookie, now) else { return Ok(None) };
+    let (actor, grants) = (signer.pseudonym(settings, &subject), Grants::of_groups(settings, &groups));
+    if grants.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Caller { name, actor, is_member: true, grants, reach: Reach::NOWHERE, form_key }))
 }
 
 /// A form that another site made the browser send is refused, where the browser says so.
