@@ -48,6 +48,7 @@ pub mod run;
 pub mod config;
 pub mod directory;
 pub mod http;
+pub mod openid;
 pub mod schedule;
 pub mod shutdown;
 pub mod systemd;

@@ -2,6 +2,7 @@
 
 mod notices;
 mod place;
+mod sign_in;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,10 +23,10 @@ use crate::schedule::catalog::Look;
 use crate::store::{Queue, Store};
 use crate::suggest;
 
-/// Checks an installation: configuration, store, clock, catalog, recipients, feeds
+/// Checks an installation: configuration, store, clock, catalog, recipients, sign-in, feeds
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
-    /// Leave the feeds, the mail server and webhooks alone
+    /// Leave the feeds, the mail server, webhooks and the sign-in provider alone
     #[arg(long)]
     offline: bool,
 }
@@ -113,6 +114,7 @@ impl Doctor {
             retention(store, settings, findings).await;
         }
         notices::examine(settings, store.as_ref(), self.offline, findings).await;
+        sign_in::examine(settings, store.as_ref(), self.offline, findings).await;
         if !self.offline {
             feeds(settings, findings).await;
         }
@@ -184,7 +186,8 @@ fn secrets(settings: &Settings, findings: &mut Findings) {
     let of_notify = settings.notify.secrets();
     let of_changes = settings.changes.secret().map(|it| ("changes: webhook_secret".to_owned(), it));
     let of_access = settings.access.snapshot_key.iter().map(|it| ("access: snapshot_key".to_owned(), it));
-    let all = of_districts.chain(of_apps).chain(of_catalog).chain(of_notify).chain(of_changes).chain(of_access);
+    let of_others = of_changes.into_iter().chain(of_access).chain(settings.http.secret());
+    let all = of_districts.chain(of_apps).chain(of_catalog).chain(of_notify).chain(of_others);
     for (subject, secret) in all {
         place::secret(&subject, secret, findings);
         if let Err(error) = secret.reveal(crate::secret::process_environment) {

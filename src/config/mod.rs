@@ -255,6 +255,13 @@ impl Settings {
         self.notify.check()?;
         self.support.check()?;
         self.http.check()?;
+        // Districts that an app finds are not known before it is asked; `doctor` looks at those.
+        let mut named = self.http.oidc.iter().flat_map(crate::openid::Settings::districts);
+        if let Some((group, district)) = named.find(|(_, it)| apps.is_empty() && !seen.contains(it)) {
+            return Err(format!(
+                "http.oidc.group `{group}`: there is no [[district]] with the id `{district}`; check the spelling"
+            ));
+        }
         self.catalog.check()?;
         if let Some(catalog::Source::Service { url, token }) = self.catalog.source() {
             let (ca_file, timeout_seconds) = (self.catalog.ca_file.as_deref(), self.catalog.timeout_seconds);
@@ -319,6 +326,26 @@ mod tests {
         }
         let example = concat!(env!("CARGO_MANIFEST_DIR"), "/config/catalog.example.toml");
         assert_eq!(catalog::read(Path::new(example)).unwrap().products.len(), 1);
+    }
+
+    #[test]
+    fn a_group_that_names_what_there_is_not_is_refused() {
+        let of = |scopes: &str, more: &str| {
+            format!(
+                "[http.oidc]\nissuer = \"https://id.example.com\"\nclient_id = \"rosterd\"\n\
+                 public_url = \"https://rosterd.example.com\"\n[[http.oidc.group]]\nid = \"ops\"\nscopes = [{scopes}]\n\
+                 districts = [\"oak\"]\n{more}"
+            )
+        };
+        let oak = "[[district]]\nid = \"oak\"\ntime_zone = \"UTC\"\nfeed = { kind = \"manual\" }\n";
+        let app = "[[clever_app]]\nid = \"main\"\nclient_id = \"a\"\nclient_secret = \"b\"\ntime_zone = \"UTC\"\n";
+        for more in [oak, app] {
+            read_text(&of("\"read\"", more), &[]).unwrap();
+        }
+        let error = read_text(&of("\"read\"", ""), &[]).unwrap_err().to_string();
+        assert!(error.contains("`ops`: there is no [[district]] with the id `oak`"), "{error}");
+        let error = read_text(&of("\"read\", \"aprove\"", oak), &[]).unwrap_err().to_string();
+        assert!(error.contains("`ops`: there is no scope `aprove`; they are read,"), "{error}");
     }
 
     #[test]

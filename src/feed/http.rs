@@ -1,6 +1,7 @@
 //! The one HTTP client of the feeds: bounded, never redirected, patient where the server asks for it (reliability.md 0.6,
 //! T1 to T7, F30 to F37).
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -106,27 +107,9 @@ pub(crate) struct Http {
 impl Http {
     /// `tls` says whether any of the feed's addresses is https; without one no certificates are loaded.
     pub(crate) fn new(transport: &Transport, per_second: u32, tls: bool) -> Result<Self, FeedError> {
-        install_crypto();
         let wait = Duration::from_secs(u64::from(transport.timeout_seconds.unwrap_or(60)));
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(wait.min(Duration::from_secs(10)))
-            .read_timeout(wait)
-            .timeout(wait.saturating_mul(5));
-        if let Some(path) = &transport.ca_file {
-            builder = builder.tls_certs_merge(authorities(path)?);
-        } else if !tls {
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().map_err(|_| FeedError::Setting {
-            key: "ca_file",
-            problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file"
-                .to_owned(),
-        })?;
         Ok(Self {
-            client,
+            client: client(transport.ca_file.as_deref(), tls, wait)?,
             pace: Arc::new(Pace::new(transport.max_requests_per_second.unwrap_or(per_second))),
             policy: Policy::default(),
             received: AtomicU64::new(0),
@@ -302,7 +285,29 @@ impl Http {
     }
 }
 
-fn authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, FeedError> {
+/// A client that is never redirected, `tls` as above. An answer must begin and go on within `wait`, and may take five times that.
+pub(super) fn client(ca_file: Option<&Path>, tls: bool, wait: Duration) -> Result<reqwest::Client, FeedError> {
+    install_crypto();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("rosterd/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(wait.min(Duration::from_secs(10)))
+        .read_timeout(wait)
+        .timeout(wait.saturating_mul(5));
+    if let Some(path) = ca_file {
+        builder = builder.tls_certs_merge(authorities(path)?);
+    } else if !tls {
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(|_| FeedError::Setting {
+        key: "ca_file",
+        problem: "no TLS client can be made of this machine's certificates; install them, or name a PEM file"
+            .to_owned(),
+    })
+}
+
+fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, FeedError> {
     let problem =
         |problem: &str| FeedError::Setting { key: "ca_file", problem: format!("{} {problem}", path.display()) };
     let pem = std::fs::read(path).map_err(|_| problem("cannot be read"))?;
@@ -312,20 +317,25 @@ fn authorities(path: &std::path::Path) -> Result<Vec<reqwest::Certificate>, Feed
 }
 
 /// The transport's own message may quote the URL, so it is put into our words.
-fn unreachable_server(place: &Place, error: &reqwest::Error) -> Failure<FeedError> {
-    let problem = if error.is_timeout() {
+pub(super) fn in_words(error: &reqwest::Error) -> &'static str {
+    if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {
         "no connection could be made (name, port, TLS certificate?)"
     } else if error.is_builder() {
-        let place = place.clone();
-        let problem = "the request cannot be made".to_owned();
-        return Failure::Final(FeedError::Shape { place, problem });
+        "the request cannot be made"
     } else if error.is_body() || error.is_decode() {
         "the answer broke off"
     } else {
         "the connection broke"
-    };
+    }
+}
+
+fn unreachable_server(place: &Place, error: &reqwest::Error) -> Failure<FeedError> {
+    let problem = in_words(error);
+    if error.is_builder() {
+        return Failure::Final(FeedError::Shape { place: place.clone(), problem: problem.to_owned() });
+    }
     broken(place, problem)
 }
 

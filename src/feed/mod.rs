@@ -4,6 +4,7 @@
 mod apps;
 pub mod classlink;
 pub mod clever;
+pub(crate) mod courier;
 mod csv;
 mod date;
 mod document;
@@ -33,6 +34,7 @@ pub use doorbell::Doorbell;
 pub use error::{FeedError, Place};
 pub use progress::Progress;
 pub use recognize::Recall;
+pub(crate) use settings::is_private;
 pub use settings::{Auth, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod};
 pub use webhook::Webhook;
 

@@ -366,6 +366,24 @@ pub(super) fn setting(key: &'static str, problem: &str) -> FeedError {
     FeedError::Setting { key, problem: problem.to_owned() }
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether nobody reads along on the way there: `https`, or `http` to this machine.
+pub(crate) fn is_private(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
 /// The URL, if credentials may be sent there: `https`, or `http` to this machine, or `http` where that was asked for.
 pub(crate) fn checked_url(key: &'static str, text: &str, allow_insecure: bool) -> Result<Url, FeedError> {
     let url = Url::parse(text).map_err(|_| setting(key, "is not a URL; write it whole, with https://"))?;
@@ -375,12 +393,10 @@ pub(crate) fn checked_url(key: &'static str, text: &str, allow_insecure: bool) -
     if url.fragment().is_some() {
         return Err(setting(key, "holds a `#`; leave the fragment out"));
     }
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(setting(key, "has no host; write it whole, with https://")),
-    };
+    if !url.has_host() {
+        return Err(setting(key, "has no host; write it whole, with https://"));
+    }
+    let loopback = is_loopback(&url);
     match url.scheme() {
         "https" => Ok(url),
         "http" if loopback || allow_insecure => Ok(url),

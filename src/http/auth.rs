@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use crate::clock;
 use crate::http::App;
+use crate::http::grants::{Grants, Reach};
 use crate::http::problem::Problem;
 use crate::http::routes::Needs;
 use crate::http::tokens::{self, Scope};
@@ -122,8 +123,12 @@ fn unauthorized(detail: &str) -> Problem {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     name: String,
-    districts: Vec<DistrictId>,
-    scopes: Vec<String>,
+    actor: String,
+    /// Whether it is a person whom a provider sent, not a token.
+    is_member: bool,
+    grants: Grants,
+    /// Where the caller has the scope that the route asks for; nowhere until that was looked up.
+    reach: Reach,
     /// What forms of the caller's session carry; none without a session.
     form_key: Option<String>,
 }
@@ -131,17 +136,28 @@ pub(crate) struct Caller {
 impl Caller {
     fn nobody(name: &str, scopes: &[Scope]) -> Self {
         let scopes = scopes.iter().map(|it| it.as_str().to_owned()).collect();
-        Self { name: name.to_owned(), districts: Vec::new(), scopes, form_key: None }
+        let it = Self::of_token(name.to_owned(), Grants::one(scopes, Vec::new()), None);
+        Self { reach: Reach::Everywhere, ..it }
     }
 
-    /// The token's name.
+    fn of_token(name: String, grants: Grants, form_key: Option<String>) -> Self {
+        let actor = format!("token:{name}");
+        Self { name, actor, is_member: false, grants, reach: Reach::NOWHERE, form_key }
+    }
+
+    /// The token's name, or the person's, which is for their own eyes.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Whether the token has a scope.
-    pub(crate) fn has(&self, scope: Scope) -> bool {
-        self.scopes.iter().any(|it| it == scope.as_str() || it == Scope::Admin.as_str())
+    /// What stands for the person in runs and audit; none for a token.
+    pub(crate) fn pseudonym(&self) -> Option<&str> {
+        self.is_member.then_some(self.actor.as_str())
+    }
+
+    /// Whether the caller has a scope in a district, whatever the route asks for.
+    pub(crate) fn may(&self, scope: Scope, district: &DistrictId) -> bool {
+        self.grants.give(scope, district)
     }
 
     /// What forms of the caller's session carry.
@@ -151,17 +167,20 @@ impl Caller {
 
     /// For a run's `requested_by`.
     pub(crate) fn actor(&self) -> String {
-        format!("token:{}", self.name)
+        self.actor.clone()
     }
 
-    /// The districts this caller is limited to; none: all.
+    /// The districts this caller is limited to in what the route is for; none: all.
     pub(crate) fn only(&self) -> Option<&[DistrictId]> {
-        (!self.districts.is_empty()).then_some(self.districts.as_slice())
+        match &self.reach {
+            Reach::Everywhere => None,
+            Reach::Within(districts) => Some(districts),
+        }
     }
 
-    /// Whether this caller may ask about a district.
+    /// Whether this caller may ask the route about a district.
     pub(crate) fn sees(&self, district: &DistrictId) -> bool {
-        self.only().is_none_or(|only| only.contains(district))
+        self.reach.has(district)
     }
 
     /// The same answer for a district that does not exist and one that this caller may not see.
@@ -169,7 +188,26 @@ impl Caller {
         if self.sees(district) {
             return Ok(());
         }
-        Err(Problem::new(StatusCode::FORBIDDEN, "this token is not for that district"))
+        let detail = if self.is_member {
+            "your groups do not let you do this in that district"
+        } else {
+            "this token is not for that district"
+        };
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    }
+
+    /// The caller in the districts where a scope is theirs; a problem if that is nowhere.
+    fn admitted(self, scope: Scope) -> Result<Self, Problem> {
+        if let Some(reach) = self.grants.reach(scope) {
+            return Ok(Self { reach, ..self });
+        }
+        let word = scope.as_str();
+        let detail = if self.is_member {
+            format!("none of your groups gives you the scope `{word}` here; ask who runs this dashboard")
+        } else {
+            format!("this token has not the scope `{word}`")
+        };
+        Err(Problem::new(StatusCode::FORBIDDEN, detail))
     }
 }
 
@@ -228,8 +266,8 @@ async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, P
         && !matches!(needs, Needs::Scope(_) | Needs::ReadUnlessOpen)
     {
         return match needs {
-            Needs::Form(scope) => may(caller, scope),
-            Needs::Page => may(caller, Scope::Read),
+            Needs::Form(scope) => caller.admitted(scope),
+            Needs::Page => caller.admitted(Scope::Read),
             Needs::Nothing | Needs::Door | Needs::Scope(_) | Needs::ReadUnlessOpen => Ok(caller),
         };
     }
@@ -251,25 +289,27 @@ async fn admit(app: &App, needs: Needs, headers: &HeaderMap) -> Result<Caller, P
     };
     let Token { name, districts, scopes, hash, .. } = app.gate.token_of(app, secret).await?;
     app.gate.spend(&hash, app.desk.office().settings.http.requests_per_second)?;
-    may(Caller { name, districts, scopes, form_key: None }, scope)
+    Caller::of_token(name, Grants::one(scopes, districts), None).admitted(scope)
 }
 
-fn may(caller: Caller, scope: Scope) -> Result<Caller, Problem> {
-    if caller.has(scope) {
-        return Ok(caller);
-    }
-    Err(Problem::new(StatusCode::FORBIDDEN, format!("this token has not the scope `{}`", scope.as_str())))
-}
-
-/// Who is signed in: a cookie of ours that holds, of a token that is in force.
+/// Who is signed in: a cookie of ours that holds, of a token that is in force or of somebody in a group of the settings.
 async fn in_session(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
     let Some(cookie) = session::of(headers) else { return Ok(None) };
     let office = app.desk.office();
     let signer = session::Signer(office.store.pseudonym_key());
-    let Some(hash) = signer.token(cookie, clock::real_now()) else { return Ok(None) };
-    let token = office.queue.token_by_hash(hash).await?;
-    let form_key = Some(signer.form_key(cookie));
-    Ok(token.map(|Token { name, districts, scopes, .. }| Caller { name, districts, scopes, form_key }))
+    let (now, form_key) = (clock::real_now(), Some(signer.form_key(cookie)));
+    if let Some(hash) = signer.token(cookie, now) {
+        let token = office.queue.token_by_hash(hash).await?;
+        let caller = |it: Token| Caller::of_token(it.name, Grants::one(it.scopes, it.districts), form_key);
+        return Ok(token.map(caller));
+    }
+    let Some(settings) = &office.settings.http.oidc else { return Ok(None) };
+    let Some(session::Member { subject, name, groups }) = signer.member(settings, cookie, now) else { return Ok(None) };
+    let (actor, grants) = (signer.pseudonym(settings, &subject), Grants::of_groups(settings, &groups));
+    if grants.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Caller { name, actor, is_member: true, grants, reach: Reach::NOWHERE, form_key }))
 }
 
 /// A form that another site made the browser send is refused, where the browser says so.

@@ -2,10 +2,12 @@
 
 mod accept;
 mod api;
+mod attempt;
 mod auth;
 mod body;
 mod counted;
 mod doorbell;
+mod grants;
 mod kept;
 mod live;
 pub mod openapi;
@@ -25,10 +27,12 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+use crate::openid;
 use crate::schedule::desk::Desk;
+use crate::secret::Secret;
 
 /// `[http]` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Address and port; with port 0 the system chooses one, and the log says which.
@@ -39,6 +43,8 @@ pub struct Settings {
     pub open_metrics: bool,
     /// Requests a second of one token; more are refused.
     pub requests_per_second: u32,
+    /// Where people sign in with their organization.
+    pub oidc: Option<openid::Settings>,
 }
 
 /// Certificate and key, both PEM.
@@ -67,7 +73,22 @@ impl Settings {
         if self.requests_per_second == 0 {
             return Err("`http.requests_per_second` is 0; nobody could ask anything".to_owned());
         }
-        Ok(())
+        let Some(oidc) = &self.oidc else { return Ok(()) };
+        oidc.check()?;
+        grants::check(oidc)
+    }
+
+    /// Whether only a restart would put these in force in the place of the others. Who may sign in, and to what, is looked up for
+    /// each request.
+    pub fn needs_restart(&self, others: &Self) -> bool {
+        let of = |it: &Self| (it.listen, it.tls.clone(), it.open_metrics, it.requests_per_second);
+        of(self) != of(others)
+    }
+
+    /// The secret, with its key.
+    pub fn secret(&self) -> Option<(String, &Secret)> {
+        let secret = self.oidc.as_ref()?.client_secret.as_ref()?;
+        Some(("http.oidc: client_secret".to_owned(), secret))
     }
 
     /// Reads certificate and key; none where there is no TLS.
@@ -84,6 +105,7 @@ impl Default for Settings {
             tls: None,
             open_metrics: false,
             requests_per_second: 10_000,
+            oidc: None,
         }
     }
 }
@@ -98,6 +120,7 @@ pub(crate) struct App {
     openings: Arc<openings::Openings>,
     readings: Arc<readings::Readings>,
     recent: Arc<recent::Recent>,
+    provider: Arc<openid::Discovered>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
 }
@@ -123,6 +146,7 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
         openings: Arc::default(),
         readings: Arc::clone(&readings),
         recent,
+        provider: Arc::default(),
         on_loopback,
     };
     let served = accept::serve(listener, routes::router(app), tls.map(|it| it.0), stopping).await;

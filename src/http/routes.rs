@@ -31,7 +31,7 @@ pub enum Needs {
     Page,
     /// A form of a page: a session with this scope.
     Form(Scope),
-    /// A form that ends a session, or begins one.
+    /// What ends a session, or begins one.
     Door,
 }
 
@@ -154,6 +154,8 @@ pub const ROUTES: &[Route] = &[
     reads("/settings", Needs::Page, || get(pages::settings::show)),
     reads("/sign-in", Needs::Nothing, || get(pages::sign_in::show)),
     form("/sign-in", Needs::Door, || post(pages::sign_in::enter)),
+    reads("/sign-in/oidc", Needs::Door, || get(pages::oidc::begin)),
+    reads("/sign-in/oidc/back", Needs::Door, || get(pages::oidc::finish)),
     form("/sign-out", Needs::Door, || post(pages::sign_in::leave)),
     reads("/style.css", Needs::Nothing, || get(pages::style)),
     reads("/live.js", Needs::Nothing, || get(pages::script)),

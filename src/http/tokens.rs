@@ -62,6 +62,12 @@ pub(crate) fn request_id() -> String {
     hex::encode(bytes)
 }
 
+/// What nobody can guess and nobody gets twice.
+pub(crate) fn seed() -> String {
+    let bytes: [u8; 16] = rand::random();
+    hex::encode(bytes)
+}
+
 /// What is stored of a secret: SHA-256 in hex. The secrets are random, so no salt and no slow hash is needed.
 pub fn hash(secret: &str) -> String {
     hex::encode(Sha256::digest(secret.as_bytes()))

@@ -13,9 +13,11 @@ pub fn settings(desk: &Desk, files: &[PathBuf]) -> Result<(), ConfigError> {
         tracing::warn!("`store.url` has changed: restart rosterd to use the other store");
         new.store = old.store.clone();
     }
-    if new.http != old.http {
+    if new.http.needs_restart(&old.http) {
         tracing::warn!("`[http]` has changed: restart rosterd to listen elsewhere");
+        let oidc = new.http.oidc.take();
         new.http = old.http.clone();
+        new.http.oidc = oidc;
     }
     desk.adopt_settings(new);
     Ok(())

@@ -27,6 +27,7 @@ mod http;
 mod layers;
 mod limits;
 mod migrations;
+mod oidc;
 mod queue;
 mod retention;
 mod store;

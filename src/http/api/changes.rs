@@ -85,13 +85,16 @@ pub(crate) async fn list(
         Err(Lost::Restored) => return Err(gone(&store.end_epoch(&epoch).await?, Lost::Restored)),
         Err(Lost::TooOld) => return Err(gone(&epoch, Lost::TooOld)),
     };
-    let people = caller.has(Scope::People);
-    if people {
-        for (district, people) in users(&page.items) {
+    for (district, people) in users(&page.items) {
+        if caller.may(Scope::People, district) {
             app.readings.note(district, caller.actor(), people);
         }
     }
-    let items = page.items.into_iter().map(|it| item(it, people)).collect::<Result<_, _>>()?;
+    let told = |it: Change| {
+        let people = caller.may(Scope::People, &it.district);
+        item(it, people)
+    };
+    let items = page.items.into_iter().map(told).collect::<Result<_, _>>()?;
     let Place { number, mark, within, start } = page.place;
     let cursor = seal(key, &Cursor(page.epoch.clone(), number, mark, within, start))?;
     Ok(Json(Page { epoch: page.epoch, items, cursor, more: page.more }))

@@ -16,6 +16,7 @@ use crate::http::api::{self, Page};
 use crate::http::auth::Caller;
 use crate::http::body::{Asked, Body};
 use crate::http::problem::Problem;
+use crate::http::tokens::Scope;
 use crate::model::{DistrictId, RunId, RunRecord, RunStatus, Trigger};
 use crate::revert;
 use crate::schedule::worker::queued_record;
@@ -122,10 +123,14 @@ async fn find(app: &App, run: &RunId) -> Result<Option<RunRecord>, Problem> {
     Ok(ended.or_else(|| open.as_ref().map(queued_record)))
 }
 
-/// The same answer for a run that does not exist and one of a district that this caller may not see.
+/// The same answer for a run that does not exist and one of a district that this caller may not see. Of one that may be read it is
+/// said where what the route does is not the caller's.
 pub(crate) async fn seen(app: &App, caller: &Caller, id: &str) -> Result<RunRecord, Problem> {
-    let run = find(app, &RunId::new(id)).await?.filter(|run| caller.sees(&run.district));
-    run.ok_or_else(|| Problem::not_found("there is no such run; `GET /v1/runs` lists them"))
+    let known = |it: &RunRecord| caller.sees(&it.district) || caller.may(Scope::Read, &it.district);
+    let run = find(app, &RunId::new(id)).await?.filter(known);
+    let run = run.ok_or_else(|| Problem::not_found("there is no such run; `GET /v1/runs` lists them"))?;
+    caller.check(&run.district)?;
+    Ok(run)
 }
 
 /// A person's decision.

@@ -139,7 +139,7 @@ pub(crate) async fn show(
         next_night: it.next_night.map_or_else(|| "none planned".to_owned(), when),
         licensed_to: buyers.join(", "),
         may_sync: caller.form_key().is_some()
-            && caller.has(Scope::Sync)
+            && caller.may(Scope::Sync, &id)
             && it.feed.is_some_and(|kind| kind != "manual"),
         rows: sums.iter().map(|row| SeatRow::new(row, name(row), schools)).collect(),
         plots: sums.iter().filter_map(|row| plot(baseline, row, name(row))).collect(),

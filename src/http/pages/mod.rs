@@ -2,6 +2,7 @@
 
 pub(super) mod audit;
 pub(super) mod district;
+pub(super) mod oidc;
 pub(super) mod overview;
 mod parts;
 pub(super) mod report;
@@ -25,6 +26,8 @@ pub(super) struct Frame {
     /// The page that is shown as the present one.
     place: &'static str,
     who: String,
+    /// What stands for a person in runs and audit, so that they can tell support; empty for a token, which goes by its name.
+    pseudonym: String,
     signed_in: bool,
     /// What forms carry.
     key: String,
@@ -40,6 +43,7 @@ impl Frame {
             title: title.into(),
             place,
             who: caller.name().to_owned(),
+            pseudonym: caller.pseudonym().unwrap_or_default().to_owned(),
             signed_in: caller.form_key().is_some(),
             key: caller.form_key().unwrap_or_default().to_owned(),
             as_of: when(office.clock.now()),

@@ -95,7 +95,7 @@ pub(crate) async fn show(
     let store = app.desk.office().store;
     let affected = inquiry::affected(&store, &run).await?;
     let undecided = run.status == RunStatus::Held && run.holds.iter().any(|it| it.decision.is_none());
-    let may_decide = caller.form_key().is_some() && caller.has(Scope::Approve);
+    let may_decide = caller.form_key().is_some() && caller.may(Scope::Approve, &run.district);
     let applied = matches!(run.status, RunStatus::Applied | RunStatus::Held) && run.audit.is_some();
     let (lines_title, lines, all) = if let Some(plan) = &run.plan {
         let lines = plan.lines.iter().take(SHOWN).map(|it| line(it.clone())).collect();

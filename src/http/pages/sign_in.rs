@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -10,7 +10,7 @@ use crate::clock;
 use crate::http::App;
 use crate::http::auth::{Caller, own_site};
 use crate::http::body::{Asked, Fields};
-use crate::http::pages::{Frame, page};
+use crate::http::pages::{Frame, in_query, page};
 use crate::http::problem::Problem;
 use crate::http::session;
 
@@ -19,7 +19,20 @@ use crate::http::session;
 struct SignIn {
     frame: Frame,
     to: String,
+    /// The same, to stand in a query.
+    to_query: String,
+    /// What stands on the button of the organization; empty without one.
+    organization: String,
     problem: String,
+}
+
+impl SignIn {
+    fn new(app: &App, caller: &Caller, to: &str, problem: String) -> Self {
+        let (frame, to) = (Frame::new(app, caller, "", "Sign in"), within(to).to_owned());
+        let settings = app.desk.office().settings;
+        let organization = settings.http.oidc.as_ref().map(|it| it.label.clone()).unwrap_or_default();
+        Self { frame, to_query: in_query(&to), to, organization, problem }
+    }
 }
 
 /// Where to go then.
@@ -27,12 +40,13 @@ struct SignIn {
 #[serde(deny_unknown_fields)]
 pub(crate) struct To {
     #[serde(default)]
-    to: String,
+    pub(super) to: String,
 }
 
-/// A page of ours, whatever was asked for.
-fn within(to: &str) -> &str {
-    let ours = to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']);
+/// A page of ours, whatever was asked for. Browsers leave line ends and tabs out of an address before they read it.
+pub(super) fn within(to: &str) -> &str {
+    let odd = |it: char| it == '\\' || it.is_ascii_control();
+    let ours = to.starts_with('/') && !to.starts_with("//") && !to.contains(odd);
     if ours { to } else { "/" }
 }
 
@@ -42,8 +56,7 @@ pub(crate) async fn show(
     caller: Caller,
     Asked(To { to }): Asked<To>,
 ) -> Result<Response, Problem> {
-    let frame = Frame::new(&app, &caller, "", "Sign in");
-    Ok(page(&SignIn { frame, to: within(&to).to_owned(), problem: String::new() })?.into_response())
+    Ok(page(&SignIn::new(&app, &caller, &to, String::new()))?.into_response())
 }
 
 /// `POST /sign-in`.
@@ -65,25 +78,39 @@ pub(crate) async fn enter(
             } else {
                 "Too many failed attempts; wait a moment.".to_owned()
             };
-            let frame = Frame::new(&app, &caller, "", "Sign in");
-            let again = page(&SignIn { frame, to: within(&to).to_owned(), problem })?;
-            return Ok((status, again).into_response());
+            return Ok((status, page(&SignIn::new(&app, &caller, &to, problem))?).into_response());
         }
     };
     let office = app.desk.office();
     let cookie = session::Signer(office.store.pseudonym_key()).issue(&token.hash, clock::real_now());
-    Ok(went(within(&to), &cookie, !app.on_loopback))
+    Ok(went(within(&to), session::set(&cookie, session::LASTS, !app.on_loopback)))
 }
 
 /// `POST /sign-out`.
 pub(crate) async fn leave(State(app): State<App>) -> Response {
-    went("/sign-in", "", !app.on_loopback)
+    went("/sign-in", session::set("", session::LASTS, !app.on_loopback))
 }
 
-fn went(to: &str, cookie: &str, secure: bool) -> Response {
+/// On to another page, with a cookie.
+pub(super) fn went(to: &str, cookie: Option<HeaderValue>) -> Response {
     let mut response = Redirect::to(to).into_response();
-    if let Some(value) = session::set(cookie, secure) {
-        response.headers_mut().insert(header::SET_COOKIE, value);
-    }
+    response.headers_mut().extend(cookie.map(|it| (header::SET_COOKIE, it)));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_elsewhere_after_signing_in() {
+        for ours in ["/", "/runs/1?a=b#c", "/audit?district=oak"] {
+            assert_eq!(within(ours), ours);
+        }
+        for elsewhere in
+            ["", "audit", "//evil.example", "/\\evil.example", "/\t/evil.example", "/\n/x", "https://evil.example"]
+        {
+            assert_eq!(within(elsewhere), "/", "{elsewhere}");
+        }
+    }
 }

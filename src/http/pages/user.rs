@@ -59,7 +59,7 @@ pub(crate) async fn find(
     caller.check(&id)?;
     let office = app.desk.office();
     office.store.district(&id).await?;
-    let may_see = caller.has(Scope::People);
+    let may_see = caller.may(Scope::People, &id);
     let mut found = Vec::new();
     if may_see && !q.trim().is_empty() {
         found = inquiry::find(&office.store, &id, &q).await?;
@@ -139,7 +139,7 @@ pub(crate) async fn show(
     let asked = WhoAndWhat { district: &district, user: &user, product: None, as_of: office.clock.now() };
     let answers = explained(&app, asked).await?;
     let mut name = String::new();
-    if caller.has(Scope::People) {
+    if caller.may(Scope::People, &district) {
         let of = office.store.user(&district, &user).await?;
         app.readings.note(&district, caller.actor(), usize::from(of.is_some()));
         name = of.as_ref().map(inquiry::full_name).unwrap_or_default();

@@ -12,6 +12,7 @@ pub(crate) mod disk;
 pub(crate) mod letterbox;
 pub(crate) mod place;
 pub(crate) mod postgres;
+pub(crate) mod provider;
 pub(crate) mod truth;
 pub(crate) mod upload;
 pub(crate) mod vendor;
