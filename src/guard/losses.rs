@@ -73,10 +73,7 @@ impl Losses {
     /// `seats`: those of the plan, or of what of it applies.
     pub(super) fn of(plan: &Plan, seats: &Allocation, baseline: &Baseline, lasting: &Lasting<'_>) -> Self {
         let causes = Causes::of(&plan.changes, baseline);
-        Self {
-            unenrolled: unenrolled(plan, baseline, lasting),
-            released: released(seats, baseline, &causes),
-        }
+        Self { unenrolled: unenrolled(plan, baseline, lasting), released: released(seats, baseline, &causes) }
     }
 }
 

@@ -125,8 +125,8 @@ mod tests {
         Grants::of_groups(&settings, &groups.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>())
     }
 
-    fn within(districts: &[&str]) -> Option<Reach> {
-        Some(Reach::Within(districts.iter().map(|it| DistrictId::new(*it)).collect()))
+    fn within(districts: &[&str]) -> Reach {
+        Reach::Within(districts.iter().map(|it| DistrictId::new(*it)).collect())
     }
 
     /// Least privilege: a scope of one group does not reach into the districts of another.
@@ -134,14 +134,18 @@ mod tests {
     fn groups_add_up_and_each_scope_stays_in_the_districts_of_its_own_group() {
         let both = granted(&["readers", "oak", "unknown"]);
         assert_eq!(both.reach(Scope::Read), Some(Reach::Everywhere));
-        assert_eq!(both.reach(Scope::Approve), within(&["oak"]));
+        assert_eq!(both.reach(Scope::Approve), Some(within(&["oak"])));
         assert_eq!(both.reach(Scope::Sync), None);
         let (oak, elm) = (DistrictId::new("oak"), DistrictId::new("elm"));
         assert!(both.give(Scope::Approve, &oak) && !both.give(Scope::Approve, &elm) && both.give(Scope::Read, &elm));
         let three = granted(&["elm", "oak", "head"]);
-        assert_eq!(three.reach(Scope::Approve), within(&["elm", "oak"]));
-        assert_eq!(three.reach(Scope::People), within(&["elm", "oak"]), "`admin` is every scope, in its districts");
-        assert_eq!(three.reach(Scope::Sync), within(&["elm"]));
+        assert_eq!(three.reach(Scope::Approve), Some(within(&["elm", "oak"])));
+        assert_eq!(
+            three.reach(Scope::People),
+            Some(within(&["elm", "oak"])),
+            "`admin` is every scope, in its districts"
+        );
+        assert_eq!(three.reach(Scope::Sync), Some(within(&["elm"])));
     }
 
     #[test]
@@ -155,7 +159,7 @@ mod tests {
     #[test]
     fn a_token_has_its_scopes_in_its_districts_and_without_districts_everywhere() {
         let some = Grants::one(vec!["read".to_owned()], vec![DistrictId::new("oak")]);
-        assert_eq!((some.reach(Scope::Read), some.reach(Scope::People)), (within(&["oak"]), None));
+        assert_eq!((some.reach(Scope::Read), some.reach(Scope::People)), (Some(within(&["oak"])), None));
         let all = Grants::one(vec!["admin".to_owned()], Vec::new());
         assert!(Scope::ALL.into_iter().all(|it| all.reach(it) == Some(Reach::Everywhere)));
     }

@@ -512,7 +512,8 @@ async fn doctor_asks_the_provider_and_says_what_to_mend() {
         let all: Value = serde_json::from_slice(&out.stdout).unwrap();
         let all = all.as_array().unwrap().iter();
         let of = all.filter(|it| matches!(it["check"].as_str(), Some("sign-in" | "secret" | "configuration")));
-        of.map(|it| format!("{} {} {} {}", it["check"], it["subject"], it["state"], it["message"])).collect::<String>()
+        let line = |it: &Value| format!("{} {} {} {}\n", it["check"], it["subject"], it["state"], it["message"]);
+        of.map(line).collect::<Vec<_>>().concat()
     };
     let well = found("nothing", "nothing");
     assert!(well.contains(&format!("\"sign-in\" \"{}\" \"ok\"", provider.issuer())), "{well}");
