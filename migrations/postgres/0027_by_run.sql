@@ -3,3 +3,6 @@
 ALTER TABLE record_version DROP CONSTRAINT record_version_pkey;
 ALTER TABLE record_version ADD PRIMARY KEY (district, run, kind, id);
 DROP INDEX record_version_run;
+
+CREATE INDEX record_teacher ON record (district, (CAST(id AS JSON) ->> 1))
+    WHERE kind = 'enrollments' AND right(id, 10) = '"teacher"]';

@@ -191,7 +191,7 @@ fn of_user<'a>(roster: View<'a>, user: &SourceId) -> impl Iterator<Item = &'a En
 }
 
 /// Whether classes of a product count by who teaches them (S2.6).
-pub(super) fn by_educators(product: &Product) -> bool {
+pub(crate) fn by_educators(product: &Product) -> bool {
     product.educator_access && product.basis == Basis::Enrolled
 }
 

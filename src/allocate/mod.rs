@@ -54,6 +54,7 @@ pub use dates::Lasting;
 pub use demand::{Demand, counts_for};
 pub use difference::{Difference, Keyed};
 pub use district::District;
+pub(crate) use district::by_educators;
 pub use examine::{Ahead, ClassSeen, Condition, Examined, Rule, Standing, examine};
 pub use gives::{Gives, Ground, gives, totals};
 pub use licenses::{
@@ -61,6 +62,7 @@ pub use licenses::{
 };
 pub use outcome::state_of;
 pub use outlook::{Coming, Outlook, Term, outlook};
+pub(crate) use person::with_other_accounts;
 pub use steady::steady_until;
 pub use tallies::Tallies;
 
@@ -290,7 +292,7 @@ impl<'a> District<'a> {
         for product in bundles.chain(others) {
             let mut holders = Cow::Borrowed(bundled.get(&product.code).unwrap_or(&nobody));
             if person::by_person(product) && !holders.is_empty() {
-                person::with_other_accounts(holders.to_mut(), input.persons);
+                with_other_accounts(holders.to_mut(), input.persons);
             }
             let mut desk = Desk::new(input, self, product, &holders, &mut sheets);
             desk.sort_people();

@@ -34,7 +34,7 @@ impl<'a> Account<'a> {
 }
 
 /// Adds the other accounts of everyone in `users`.
-pub(super) fn with_other_accounts(users: &mut BTreeSet<SourceId>, persons: &BTreeMap<SourceId, SourceId>) {
+pub(crate) fn with_other_accounts(users: &mut BTreeSet<SourceId>, persons: &BTreeMap<SourceId, SourceId>) {
     let whole: BTreeSet<&SourceId> = users.iter().filter_map(|id| persons.get(id)).collect();
     let others: Vec<SourceId> =
         persons.iter().filter(|(_, person)| whole.contains(person)).map(|(id, _)| id.clone()).collect();

@@ -234,22 +234,15 @@ pub fn explain(question: Question<'_>, product: &Product) -> Explanation {
         last_used_at: it.last_used_at,
         state: it.state,
     });
+    let total = question.totals.iter().find(|it| it.product == product.code);
     let line = baseline.waiting.get(&key).map(|it| Line {
         position: it.position,
-        of: baseline.waiting.keys().filter(|(code, _)| *code == product.code).count(),
+        of: total.and_then(|it| usize::try_from(it.waiting).ok()).unwrap_or_default(),
         since: it.since,
         short_of: it.short_of.clone(),
         ahead: examined.ahead.clone(),
     });
-    let case = Case {
-        total: question.totals.iter().find(|it| it.product == product.code),
-        held: chain::held(baseline, user),
-        question,
-        product,
-        examined,
-        seat,
-        line,
-    };
+    let case = Case { total, held: chain::held(baseline, user), question, product, examined, seat, line };
     let chain = case.chain();
     let broken = chain.iter().find(|it| it.ok == Some(false)).map(|it| it.link);
     let (who, todo) = case.remedy(broken);

@@ -75,6 +75,9 @@ impl Recent {
 pub(crate) async fn explained(app: &App, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
     let store = app.desk.office().store;
     let totals = app.counted.of(&store, asked.district, asked.as_of).await?.licenses(asked.as_of, false);
-    let baseline = app.recent.of(&store, asked.district).await?;
+    let baseline = match store.about(asked.district, asked.user).await? {
+        Some(part) => Arc::new(part),
+        None => app.recent.of(&store, asked.district).await?,
+    };
     Ok(inquiry::explain_of(&store, (&baseline, &totals), asked).await?)
 }

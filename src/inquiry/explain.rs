@@ -1,6 +1,6 @@
 //! Everything an explanation stands on.
 
-use crate::allocate::{self, License};
+use crate::allocate::License;
 use crate::apply::Shown;
 use crate::audit::Entry;
 use crate::explain::{self, Explanation, Question};
@@ -25,12 +25,16 @@ pub struct WhoAndWhat<'a> {
 
 /// An explanation for each product asked for, by code; none for a product that the catalog does not know.
 pub async fn explain(store: &Store, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, StoreError> {
-    let baseline = store.baseline(asked.district).await?;
-    let totals = allocate::licenses(&baseline, asked.as_of, false);
+    let counted = store.tallied(asked.district, 0).await?;
+    let totals = counted.licenses(&counted.at.state, asked.as_of, false);
+    let baseline = match store.about(asked.district, asked.user).await? {
+        Some(part) => part,
+        None => store.baseline(asked.district).await?,
+    };
     explain_of(store, (&baseline, &totals), asked).await
 }
 
-/// The same of a district that is at hand, with what `rosterd licenses` says of it.
+/// The same of a district that is at hand, or of the part that is about this user, with what `rosterd licenses` says of it.
 pub async fn explain_of(
     store: &Store,
     (baseline, totals): (&Baseline, &[License]),

@@ -42,6 +42,11 @@ impl EnrollmentKey {
     pub fn first_of(user: &SourceId) -> Self {
         Self { user: user.clone(), class: SourceId::new(""), role: RoleName::Administrator }
     }
+
+    /// What the text ids of a user's enrollments begin with, and nobody else's.
+    pub fn text_of(user: &SourceId) -> String {
+        format!("[{},", serde_json::json!(user))
+    }
 }
 
 /// An enrollment. Read to be one of a roster, it names by mere text what the roster has ids for.

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::allocate::SeatKey;
 use crate::model::{DistrictId, Kind, ProductCode, Record, Seat, SourceId, Timestamp};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -63,12 +64,6 @@ statements! {
          WHERE k.district = $1 AND k.revision = $2 AND (k.kind > $3 OR (k.kind = $3 AND k.id > $4))
          ORDER BY k.kind, k.id LIMIT $5",
     );
-    SEATS_OF = bulk!(
-        "SELECT s.product, s.user_id, s.pool, s.since, s.claimed_at, s.last_used_at, s.leaving_since,
-             s.leaving_upload, s.bridged, s.state",
-        (product TEXT, user_id TEXT),
-        "JOIN seat AS s ON s.district = $1 AND s.product = r.product AND s.user_id = r.user_id"
-    );
     // What is gone and was told long ago is forgotten; whoever has not asked since then starts over. The two databases cut a
     // text at its first slash in ways of their own.
     OLD_KEYS = Sql::per_backend(
@@ -90,12 +85,6 @@ statements! {
 struct KeyRow<'a> {
     kind: &'a str,
     id: Cow<'a, str>,
-}
-
-#[derive(Serialize)]
-struct SeatRow<'a> {
-    product: &'a str,
-    user_id: &'a str,
 }
 
 /// Notes the seats that a run changes, before the number of its commit is known; whether there is any.
@@ -328,15 +317,10 @@ async fn told(
     rows: Vec<(String, String, Option<String>)>,
 ) -> Result<Vec<Keyed>, StoreError> {
     let keys = rows.iter().filter(|(kind, ..)| kind == SEATS).filter_map(|(_, id, _)| id.split_once('/'));
-    let keys: Vec<SeatRow<'_>> = keys.map(|(product, user_id)| SeatRow { product, user_id }).collect();
-    let mut found: BTreeMap<String, Seat> = BTreeMap::new();
-    for batch in keys.chunks(BATCH) {
-        let query = tx.query(SEATS_OF).bind(district.as_str()).bind(KEY.to_json(batch)?);
-        for columns in query.fetch_all().await? {
-            let it = seats::seat(columns)?;
-            found.insert(format!("{}/{}", it.product, it.user), it);
-        }
-    }
+    let keys: Vec<SeatKey> = keys.map(|(product, user)| (product.into(), user.into())).collect();
+    let seats = seats::read_some(tx, district, &keys).await?;
+    let mut found: BTreeMap<String, Seat> =
+        seats.into_iter().map(|it| (format!("{}/{}", it.product, it.user), it)).collect();
     let told = rows.into_iter().map(|(kind, id, body)| {
         let now = match (kind == SEATS, body) {
             (true, _) => found.remove(&id).map(|it| Told::Seat(Box::new(it))),

@@ -7,14 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::audit::{Draft, pseudonym};
-use crate::model::{DistrictId, HoldDecision, SourceId, Timestamp};
+use crate::model::{DistrictId, EnrollmentKey, HoldDecision, SourceId, Timestamp};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
 use crate::store::failpoint::failpoint;
 use crate::store::manual::{self, Act};
 use crate::store::{Store, StoreError, WriteError, change, district, runs};
 
-const ERASED: Table = Table("erased");
 const UPKEEP: Table = Table("upkeep");
 
 /// The task of [`Store::expire`].
@@ -254,7 +253,7 @@ pub(super) async fn person(
     user: &SourceId,
     at: Timestamp,
 ) -> Result<Counts, StoreError> {
-    let enrollments = format!("[{},", ERASED.to_json(user.as_str())?);
+    let enrollments = EnrollmentKey::text_of(user);
     let mut counts = Counts::new();
     for (table, sql) in OF_USER_AND_ENROLLMENTS {
         let query = tx.query(sql).bind(district.as_str()).bind(user.as_str()).bind(enrollments.as_str());

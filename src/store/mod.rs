@@ -6,6 +6,7 @@
 //! Whoever writes to a district locks its row first; reads that must agree share one transaction. Nothing here decides
 //! anything: plans come in as [`Writes`], and either all of one is there afterwards or nothing of it.
 
+mod about;
 mod access;
 mod activity;
 mod alerts;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::allocate::SeatKey;
 use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, SourceId, Timestamp, User, Waiting};
 use crate::store::column::Table;
-use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::db::{Row, Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
 use crate::store::{Store, StoreError};
 
@@ -32,6 +32,12 @@ statements! {
         "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,
              bridged, state
          FROM seat WHERE district = $1 AND product = $2 ORDER BY user_id",
+    );
+    SEATS_BY_KEY = bulk!(
+        "SELECT s.product, s.user_id, s.pool, s.since, s.claimed_at, s.last_used_at, s.leaving_since,
+             s.leaving_upload, s.bridged, s.state",
+        (product TEXT, user_id TEXT),
+        "JOIN seat AS s ON s.district = $1 AND s.product = r.product AND s.user_id = r.user_id"
     );
     WAITING_ALL = Sql::per_backend(
         "SELECT json_group_array(json_array(product, user_id, since, position, short_of)) AS places
@@ -108,9 +114,9 @@ pub(super) fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
     })
 }
 
-type WaitingColumns = (String, String, i64, i64, String);
+pub(super) type WaitingColumns = (String, String, i64, i64, String);
 
-fn waiting(columns: WaitingColumns) -> Result<Waiting, StoreError> {
+pub(super) fn waiting(columns: WaitingColumns) -> Result<Waiting, StoreError> {
     let (product, user, since, position, short_of) = columns;
     Ok(Waiting {
         product: product.into(),
@@ -276,6 +282,26 @@ pub(super) async fn read_seats(
     read_pages(tx, SEATS, SEAT, district, keyed).await
 }
 
+/// The seats of these keys, as far as there are any.
+pub(super) async fn read_some(tx: &mut Tx, district: &DistrictId, keys: &[SeatKey]) -> Result<Vec<Seat>, StoreError> {
+    by_key(tx, SEATS_BY_KEY, district, keys).await?.into_iter().map(seat).collect()
+}
+
+/// What `sql` has of these keys.
+pub(super) async fn by_key<R: Row>(
+    tx: &mut Tx,
+    sql: Sql,
+    district: &DistrictId,
+    keys: &[SeatKey],
+) -> Result<Vec<R>, StoreError> {
+    let mut all = Vec::new();
+    for batch in keys.chunks(BATCH) {
+        let rows: Vec<_> = batch.iter().map(key_row).collect();
+        all.extend(tx.query(sql).bind(district.as_str()).bind(SEAT.to_json(&rows)?).fetch_all::<R>().await?);
+    }
+    Ok(all)
+}
+
 /// All places in line, which name users as [`read_seats`] does.
 pub(super) async fn read_waiting(
     tx: &mut Tx,
@@ -317,12 +343,15 @@ async fn read_pages<C: DeserializeOwned, T>(
 }
 
 pub(super) async fn read_ended(tx: &mut Tx, district: &DistrictId) -> Result<BTreeMap<SeatKey, Ended>, StoreError> {
-    let rows: Vec<(String, String, i64, String)> = tx.query(ENDED_ALL).bind(district.as_str()).fetch_all().await?;
-    let read = |(product, user, at, reason): (String, String, i64, String)| {
-        let ended = Ended { at: ENDED.instant("ended_at", at)?, reason: ENDED.word("reason", &reason)? };
-        Ok(((product.into(), user.into()), ended))
-    };
-    rows.into_iter().map(read).collect()
+    let rows: Vec<EndedColumns> = tx.query(ENDED_ALL).bind(district.as_str()).fetch_all().await?;
+    rows.into_iter().map(ended).collect()
+}
+
+pub(super) type EndedColumns = (String, String, i64, String);
+
+pub(super) fn ended((product, user, at, reason): EndedColumns) -> Result<(SeatKey, Ended), StoreError> {
+    let ended = Ended { at: ENDED.instant("ended_at", at)?, reason: ENDED.word("reason", &reason)? };
+    Ok(((product.into(), user.into()), ended))
 }
 
 impl Store {

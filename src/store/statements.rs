@@ -2,14 +2,15 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, access, activity, alerts, audit, catalog, change, compare, district, erase, fleet, hand, history,
-    identity, known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats, settled,
-    tallied, threshold, token,
+    StoreError, about, access, activity, alerts, audit, catalog, change, compare, district, erase, fleet, hand,
+    history, identity, known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats,
+    settled, tallied, threshold, token,
 };
 
 /// Those over the store's tables.
 pub(super) const OF_STORE: &[&[Sql]] = &[
     super::STATEMENTS,
+    about::STATEMENTS,
     access::STATEMENTS,
     activity::STATEMENTS,
     alerts::STATEMENTS,

@@ -1,7 +1,7 @@
 //! One installation over the years: the real feed, queue, run and store in this process, at instants that the test names.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use rosterd::config;
 use rosterd::decide::Ask;
 use rosterd::directory::Directory;
 use rosterd::feed::Progress;
-use rosterd::inquiry;
+use rosterd::inquiry::{self, WhoAndWhat};
 use rosterd::manual::{self, Asked, Verb};
-use rosterd::model::{Baseline, DistrictId, Leaving, RunId, RunRecord, Seat, Timestamp, Trigger, Waiting};
+use rosterd::model::{Baseline, DistrictId, Leaving, RunId, RunRecord, Seat, SourceId, Timestamp, Trigger, Waiting};
 use rosterd::revert;
 use rosterd::schedule::catalog;
 use rosterd::schedule::worker::Office;
@@ -301,6 +301,24 @@ impl Desk {
     pub(crate) async fn assert_audited(&self, when: Timestamp) {
         let checked = self.office.store.check(&DistrictId::new(DISTRICT), None).await.unwrap();
         assert!(checked.faults.is_empty(), "{when}: {:#?}", checked.faults);
+    }
+
+    /// Everybody is explained from the part of the district that is about them as from the whole of it; how many were.
+    pub(crate) async fn assert_explained_alike(&self, now: Timestamp) -> usize {
+        let (store, baseline, district) = (&self.office.store, self.baseline().await, DistrictId::new(DISTRICT));
+        let totals = allocate::licenses(&baseline, now, false);
+        let seated = baseline.seats.keys().chain(baseline.waiting.keys()).map(|(_, user)| user.clone());
+        let known = baseline.roster.users.keys().cloned().chain(seated);
+        let mut all: BTreeSet<SourceId> = known.collect();
+        all.insert("nobody".into());
+        for user in &all {
+            let asked = WhoAndWhat { district: &district, user, product: None, as_of: now };
+            let part = store.about(&district, user).await.unwrap().unwrap();
+            let of_part = inquiry::explain_of(store, (&part, &totals), asked).await.unwrap();
+            let of_whole = inquiry::explain_of(store, (&baseline, &totals), asked).await.unwrap();
+            assert_eq!(of_part, of_whole, "{user} on {now}");
+        }
+        all.len()
     }
 
     /// What is said of licenses, seats and places at an instant.

@@ -32,6 +32,7 @@ struct Tally {
     refused: usize,
     granted: u64,
     released: u64,
+    explained: usize,
 }
 
 struct Years {
@@ -92,6 +93,7 @@ impl Years {
             for desk in &self.desks {
                 desk.expire(self.at(20)).await;
                 desk.assert_audited(self.at(21)).await;
+                self.tally.explained += desk.assert_explained_alike(self.at(21)).await;
             }
         }
     }
@@ -241,6 +243,7 @@ async fn a_term_with_a_rollover_is_lawful_and_the_same_on_both_databases() {
     }
     let tally = years.finish().await;
     assert!(tally.faults > 3 && tally.granted > 80 && tally.released > 10 && tally.by_hand > 1, "{tally:?}");
+    assert!(tally.explained > 200, "{tally:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,252 @@
+//! A district as far as it is about one user: what an explanation looks at, read by its keys and without everybody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::allocate::{SeatKey, by_educators, with_other_accounts};
+use crate::model::{Baseline, DistrictId, EnrollmentKey, Kind, ProductCode, Record, Roster, SourceId, Target, Waiting};
+use crate::store::baseline::outline;
+use crate::store::catalog::Said;
+use crate::store::column::Table;
+use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::write::BATCH;
+use crate::store::{Store, StoreError, hand, manual, mode, records, runs, seats};
+
+const RECORD: Table = Table("record");
+const ACTIVITY: Table = Table("activity");
+
+/// With more people in front of a user than this, reading everybody is no more work.
+const AHEAD: i64 = 300;
+
+/// Of no revision: a plan made on a part of a district is always stale.
+const PART: i64 = i64::MIN;
+
+statements! {
+    RECORDS_BY_ID = bulk!(
+        "SELECT f.kind, f.body FROM record AS f
+         WHERE f.district = $1 AND (f.active OR f.departed) AND f.active = $3 AND (f.kind, f.id) IN (SELECT r.kind, r.id",
+        (kind TEXT, id TEXT),
+        ")"
+    );
+    ENROLLMENTS_OF = Sql::portable(
+        "SELECT kind, body FROM record WHERE district = $1 AND kind = 'enrollments' AND id >= $2 AND id < $3
+             AND (active OR departed) AND active = $4",
+    );
+    // The expressions are those of the index.
+    TEACHERS_OF = Sql::per_backend(
+        "SELECT t.kind, t.body FROM json_each($2) AS j
+         JOIN record AS t ON t.district = $1 AND t.kind = 'enrollments' AND substr(t.id, -10) = '\"teacher\"]'
+             AND json_extract(t.id, '$[1]') = j.value
+         WHERE (t.active OR t.departed) AND t.active = $3",
+        "SELECT t.kind, t.body FROM json_array_elements_text(CAST($2 AS JSON)) AS c(id)
+         JOIN record AS t ON t.district = $1 AND t.kind = 'enrollments' AND right(t.id, 10) = '\"teacher\"]'
+             AND CAST(t.id AS JSON) ->> 1 = c.id
+         WHERE (t.active OR t.departed) AND t.active = $3",
+    );
+    PLACES_BY_KEY = bulk!(
+        "SELECT w.product, w.user_id, w.since, w.position, w.short_of",
+        (product TEXT, user_id TEXT),
+        "JOIN waiting AS w ON w.district = $1 AND w.product = r.product AND w.user_id = r.user_id"
+    );
+    PLACES_BEFORE = Sql::portable(
+        "SELECT product, user_id, since, position, short_of FROM waiting
+         WHERE district = $1 AND product = $2 AND position < $3 LIMIT $4",
+    );
+    ENDED_BY_KEY = bulk!(
+        "SELECT e.product, e.user_id, e.ended_at, e.reason",
+        (product TEXT, user_id TEXT),
+        "JOIN seat_ended AS e ON e.district = $1 AND e.product = r.product AND e.user_id = r.user_id"
+    );
+    OPENED_BY_KEY = bulk!(
+        "SELECT a.product, a.user_id, a.first_used",
+        (product TEXT, user_id TEXT),
+        "JOIN activity AS a ON a.district = $1 AND a.product = r.product AND a.user_id = r.user_id"
+    );
+}
+
+#[derive(Serialize)]
+struct IdRow<'a> {
+    kind: &'a str,
+    id: &'a str,
+}
+
+impl Store {
+    /// The district as far as an explanation of one user looks at it: of the roster this person, who waits in front of them, the
+    /// classes of all these and who teaches them; of seats and places theirs. No plan can be applied on it. None where the line
+    /// in front is long and everybody had better be read. [`StoreError::NoDistrict`] for an unknown one.
+    pub async fn about(&self, district: &DistrictId, user: &SourceId) -> Result<Option<Baseline>, StoreError> {
+        let mut tx = self.db.read().await?;
+        let tx = &mut tx;
+        let outline = Box::pin(outline(tx, district, Said::Stored)).await?;
+        let persons = hand::read_persons(tx, district).await?;
+        let mut people = BTreeSet::from([user.clone()]);
+        with_other_accounts(&mut people, &persons);
+        let products: Vec<&ProductCode> = outline.catalog.products.keys().collect();
+        let Some(waiting) = line(tx, district, user, &keys(&products, &people)).await? else { return Ok(None) };
+        people.extend(waiting.keys().map(|(_, user)| user.clone()));
+        let assignments = hand::read_assignments(tx, district).await?;
+        let of_classes = assignments.keys().filter_map(|(_, target)| match target {
+            Target::Class(class) => Some(class.clone()),
+            Target::User(_) => None,
+        });
+        let mut roster = around(tx, district, &people, of_classes.collect(), Presence::Here).await?;
+        let mut leaving = leaving(tx, district, &keys(&products, &people)).await?;
+        let mut departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
+        if outline.catalog.products.values().any(by_educators) {
+            let classes = roster.enrollments.keys().chain(departed.enrollments.keys());
+            let classes: BTreeSet<SourceId> = classes.map(|it| it.class.clone()).collect();
+            teachers(tx, district, &classes, Presence::Here, &mut roster).await?;
+            let mut absent = Roster::default();
+            teachers(tx, district, &classes, Presence::Absent, &mut absent).await?;
+            let absent: BTreeSet<SourceId> = absent.enrollments.into_keys().map(|it| it.user).collect();
+            put(tx, district, Kind::Users, absent.iter(), Presence::Here, &mut roster).await?;
+            leaving.extend(self::leaving(tx, district, &keys(&products, &absent)).await?);
+            departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
+        }
+        roster.schools = records::by_key(records::read_kind(tx, district).await?);
+        roster.sessions.clone_from(&outline.roster.sessions);
+        let keys = keys(&products, &people);
+        let seats = seats::read_some(tx, district, &keys).await?;
+        let ended = seats::by_key(tx, ENDED_BY_KEY, district, &keys).await?;
+        let opened = seats::by_key(tx, OPENED_BY_KEY, district, &keys).await?;
+        let opened = opened.into_iter().map(|(product, user, first): (String, String, i64)| {
+            Ok(((product.into(), user.into()), ACTIVITY.instant("first_used", first)?))
+        });
+        let kept_back = mode::read_kept(tx, district, &roster).await?;
+        let mut it = Baseline {
+            roster,
+            departed,
+            seats: seats.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect(),
+            waiting,
+            ended: ended.into_iter().map(seats::ended).collect::<Result<_, _>>()?,
+            overrides: manual::read_overrides(tx, district).await?,
+            educator_access: manual::read_access(tx, district).await?,
+            assignments,
+            opened: opened.collect::<Result<_, StoreError>>()?,
+            persons,
+            review: runs::read_review(tx, district).await?,
+            kept_back,
+            ..outline
+        };
+        it.state.revision = PART;
+        Ok(Some(it))
+    }
+}
+
+/// Whether records are looked for that are there, or that left by mere absence.
+#[derive(Clone, Copy, Debug)]
+enum Presence {
+    Here,
+    Absent,
+}
+
+impl Presence {
+    fn active(self) -> bool {
+        matches!(self, Self::Here)
+    }
+}
+
+/// The places of these keys, and those in front of the user's own; none where they are too many.
+async fn line(
+    tx: &mut Tx,
+    district: &DistrictId,
+    user: &SourceId,
+    keys: &[SeatKey],
+) -> Result<Option<BTreeMap<SeatKey, Waiting>>, StoreError> {
+    let mut all: Vec<Waiting> = Vec::new();
+    for columns in seats::by_key(tx, PLACES_BY_KEY, district, keys).await? {
+        let own = seats::waiting(columns)?;
+        if own.user == *user {
+            let query = tx.query(PLACES_BEFORE).bind(district.as_str()).bind(own.product.as_str());
+            let query = query.bind(i64::from(own.position)).bind(AHEAD + 1);
+            let before: Vec<seats::WaitingColumns> = query.fetch_all().await?;
+            if i64::try_from(before.len()).unwrap_or(i64::MAX) > AHEAD {
+                return Ok(None);
+            }
+            for columns in before {
+                all.push(seats::waiting(columns)?);
+            }
+        }
+        all.push(own);
+    }
+    Ok(Some(all.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect()))
+}
+
+/// Users of these keys with a seat that is leaving: what they left by mere absence still counts.
+async fn leaving(tx: &mut Tx, district: &DistrictId, keys: &[SeatKey]) -> Result<BTreeSet<SourceId>, StoreError> {
+    let seats = seats::read_some(tx, district, keys).await?;
+    Ok(seats.into_iter().filter(|it| it.leaving.is_some()).map(|it| it.user).collect())
+}
+
+fn keys(products: &[&ProductCode], people: &BTreeSet<SourceId>) -> Vec<SeatKey> {
+    products.iter().flat_map(|product| people.iter().map(|user| ((*product).clone(), user.clone()))).collect()
+}
+
+/// `people` with their enrollments, the classes of these and `classes`, and the courses of all.
+async fn around(
+    tx: &mut Tx,
+    district: &DistrictId,
+    people: &BTreeSet<SourceId>,
+    mut classes: Vec<SourceId>,
+    presence: Presence,
+) -> Result<Roster, StoreError> {
+    let mut roster = Roster::default();
+    put(tx, district, Kind::Users, people.iter(), presence, &mut roster).await?;
+    for user in people {
+        let first = EnrollmentKey::text_of(user);
+        // A hyphen is what comes after a comma.
+        let after = format!("{}-", first.strip_suffix(',').unwrap_or_default());
+        let query = tx.query(ENROLLMENTS_OF).bind(district.as_str()).bind(first).bind(after);
+        put_all(query.bind(presence.active()).fetch_all().await?, &mut roster)?;
+    }
+    classes.extend(roster.enrollments.keys().map(|it| it.class.clone()));
+    let classes: BTreeSet<SourceId> = classes.into_iter().collect();
+    put(tx, district, Kind::Classes, classes.iter(), presence, &mut roster).await?;
+    // A course that is gone takes nothing with it.
+    if presence.active() {
+        let courses: BTreeSet<SourceId> = roster.classes.values().filter_map(|it| it.course.clone()).collect();
+        put(tx, district, Kind::Courses, courses.iter(), presence, &mut roster).await?;
+    }
+    Ok(roster)
+}
+
+/// Who teaches these classes, each with that enrollment.
+async fn teachers(
+    tx: &mut Tx,
+    district: &DistrictId,
+    classes: &BTreeSet<SourceId>,
+    presence: Presence,
+    roster: &mut Roster,
+) -> Result<(), StoreError> {
+    let query = tx.query(TEACHERS_OF).bind(district.as_str()).bind(RECORD.to_json(classes)?).bind(presence.active());
+    let mut taught = Roster::default();
+    put_all(query.fetch_all().await?, &mut taught)?;
+    let users: BTreeSet<SourceId> = taught.enrollments.keys().map(|it| it.user.clone()).collect();
+    roster.enrollments.extend(taught.enrollments);
+    put(tx, district, Kind::Users, users.iter(), presence, roster).await
+}
+
+/// Puts in the records of these ids, as far as there are any.
+async fn put(
+    tx: &mut Tx,
+    district: &DistrictId,
+    kind: Kind,
+    ids: impl Iterator<Item = &SourceId>,
+    presence: Presence,
+    roster: &mut Roster,
+) -> Result<(), StoreError> {
+    let rows: Vec<IdRow<'_>> = ids.map(|id| IdRow { kind: kind.plural(), id: id.as_str() }).collect();
+    for batch in rows.chunks(BATCH) {
+        let query = tx.query(RECORDS_BY_ID).bind(district.as_str()).bind(RECORD.to_json(batch)?);
+        put_all(query.bind(presence.active()).fetch_all().await?, roster)?;
+    }
+    Ok(())
+}
+
+fn put_all(rows: Vec<(String, String)>, roster: &mut Roster) -> Result<(), StoreError> {
+    for (kind, body) in rows {
+        roster.put(Record::from_body(RECORD.kind(&kind)?, &body).map_err(|_| RECORD.corrupt("body"))?);
+    }
+    Ok(())
+}
