@@ -16,10 +16,7 @@ pub(super) fn held<'a>(baseline: &'a Baseline, user: &SourceId) -> Vec<&'a HeldC
 
 fn about<'a>(baseline: &Baseline, user: &SourceId, changes: &'a [HeldChange]) -> Vec<&'a HeldChange> {
     let about = |change: &&HeldChange| match change.kind {
-        Kind::Users => change.id == user.as_str(),
-        Kind::Enrollments => {
-            serde_json::from_str::<(String, String, String)>(&change.id).is_ok_and(|(id, _, _)| id == user.as_str())
-        }
+        Kind::Users | Kind::Enrollments => change.user().is_some_and(|it| it == *user),
         Kind::Classes => {
             baseline.roster.enrollments.keys().any(|it| it.user == *user && it.class.as_str() == change.id)
         }

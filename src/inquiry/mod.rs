@@ -7,7 +7,7 @@ mod explain;
 mod find;
 mod reports;
 
-pub use affected::affected;
+pub use affected::{affected, first_affected};
 pub use as_of::on_day;
 pub use explain::{WhoAndWhat, explain, explain_of};
 pub use find::{find, full_name, role_words};

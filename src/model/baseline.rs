@@ -66,6 +66,20 @@ pub struct HeldChange {
     pub tombstone: bool,
 }
 
+impl HeldChange {
+    /// The user whom it is about, or whose enrollment.
+    pub fn user(&self) -> Option<SourceId> {
+        match self.kind {
+            Kind::Users => Some(SourceId::new(self.id.as_str())),
+            Kind::Enrollments => {
+                let parts = serde_json::from_str::<(SourceId, SourceId, serde_json::Value)>(&self.id);
+                parts.ok().map(|(user, _, _)| user)
+            }
+            Kind::Schools | Kind::Sessions | Kind::Courses | Kind::Classes => None,
+        }
+    }
+}
+
 impl std::fmt::Debug for HeldChange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { groups, kind, id, before, after, tombstone } = self;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::allocate::SeatKey;
 use crate::identity;
-use crate::model::{Baseline, HeldChange, Kind, LinkKind, Record};
+use crate::model::{Baseline, HeldChange, Kind, LinkKind, Record, Seat};
 use crate::plan::Change;
 
 /// One held change as `runs show --affected` and the HTTP side list it.
@@ -41,16 +42,23 @@ impl Affected {
             .map(|it| (it.first.to_string(), it.second.to_string()))
             .flat_map(|(old, new)| [(old.clone(), new.clone()), (new, old)])
             .collect();
-        let mut seats = SeatsByUser::new();
-        for ((product, user), seat) in &baseline.seats {
-            seats.entry(user.as_str()).or_default().push((product.as_str(), seat.bridged));
+        let mut all = Self::rows(held, &baseline.seats)?;
+        for it in all.iter_mut().filter(|it| it.kind == Kind::Users) {
+            it.remap = remap.get(&it.id).cloned();
         }
-        let one = |(change, decision): (HeldChange, Option<String>)| {
-            let mut it = Self::of(&change, decision, &seats)?;
-            it.remap = remap.get(&it.id).filter(|_| it.kind == Kind::Users).cloned();
-            Ok(it)
-        };
-        held.into_iter().map(one).collect()
+        Ok(all)
+    }
+
+    /// The same of changes by themselves, with the `seats` of their users: no other id under which a person comes is looked for.
+    pub fn rows(
+        held: Vec<(HeldChange, Option<String>)>,
+        seats: &BTreeMap<SeatKey, Seat>,
+    ) -> Result<Vec<Self>, serde_json::Error> {
+        let mut by_user = SeatsByUser::new();
+        for ((product, user), seat) in seats {
+            by_user.entry(user.as_str()).or_default().push((product.as_str(), seat.bridged));
+        }
+        held.into_iter().map(|(change, decision)| Self::of(&change, decision, &by_user)).collect()
     }
 
     fn of(held: &HeldChange, decision: Option<String>, seats: &SeatsByUser<'_>) -> Result<Self, serde_json::Error> {

@@ -50,6 +50,11 @@ statements! {
         "SELECT kind, id, held_groups, before, after, tombstone, decision FROM held_change
          WHERE run = $1 ORDER BY kind, id",
     );
+    HELD_FIRST = Sql::portable(
+        "SELECT kind, id, held_groups, before, after, tombstone, decision FROM held_change
+         WHERE run = $1 AND kind = $2 ORDER BY id LIMIT $3",
+    );
+    HELD_COUNT = Sql::portable("SELECT COUNT(*) AS n FROM held_change WHERE run = $1");
     PUT_HELD = bulk!(
         "INSERT INTO held_change (district, run, kind, id, held_groups, before, after, tombstone)
          SELECT $1, $3, r.kind, r.id, r.held_groups, r.before, r.after, r.tombstone",
@@ -267,15 +272,18 @@ pub(super) async fn read_undecided(tx: &mut Tx, district: &DistrictId) -> Result
     rows.into_iter().map(read_run).collect()
 }
 
+type HeldColumns = (String, String, String, Option<String>, Option<String>, bool, Option<String>);
+
+fn held(columns: HeldColumns) -> Result<(HeldChange, Option<String>), StoreError> {
+    let (kind, id, groups, before, after, tombstone, decision) = columns;
+    let groups: BTreeSet<String> = HELD.json("held_groups", &groups)?;
+    let kind = HELD.kind(&kind)?;
+    Ok((HeldChange { groups, kind, id, before, after, tombstone }, decision))
+}
+
 async fn read_held(tx: &mut Tx, run: &RunId) -> Result<Vec<(HeldChange, Option<String>)>, StoreError> {
-    type Columns = (String, String, String, Option<String>, Option<String>, bool, Option<String>);
-    let rows: Vec<Columns> = tx.query(HELD_CHANGES).bind(run.as_str()).fetch_all().await?;
-    let read = |(kind, id, groups, before, after, tombstone, decision): Columns| {
-        let groups: BTreeSet<String> = HELD.json("held_groups", &groups)?;
-        let kind = HELD.kind(&kind)?;
-        Ok((HeldChange { groups, kind, id, before, after, tombstone }, decision))
-    };
-    let mut changes: Vec<_> = rows.into_iter().map(read).collect::<Result<_, StoreError>>()?;
+    let rows: Vec<HeldColumns> = tx.query(HELD_CHANGES).bind(run.as_str()).fetch_all().await?;
+    let mut changes: Vec<_> = rows.into_iter().map(held).collect::<Result<_, StoreError>>()?;
     changes.sort_by(|(a, _), (b, _)| (a.kind, &a.id).cmp(&(b.kind, &b.id)));
     Ok(changes)
 }
@@ -359,6 +367,25 @@ impl Store {
     /// What a run held, by kind and id, each with its decision: `approved`, `rejected`, `superseded`, or none yet.
     pub async fn held_changes(&self, run: &RunId) -> Result<Vec<(HeldChange, Option<String>)>, StoreError> {
         read_held(&mut self.db.read().await?, run).await
+    }
+
+    /// The first of them by kind and id, at most so many, and how many there are.
+    pub async fn first_held(
+        &self,
+        run: &RunId,
+        most: usize,
+    ) -> Result<(Vec<(HeldChange, Option<String>)>, usize), StoreError> {
+        let mut tx = self.db.read().await?;
+        let mut first = Vec::new();
+        for kind in Kind::ALL {
+            let room = i64::try_from(most.saturating_sub(first.len())).unwrap_or(i64::MAX);
+            let query = tx.query(HELD_FIRST).bind(run.as_str()).bind(kind.plural()).bind(room);
+            for columns in query.fetch_all().await? {
+                first.push(held(columns)?);
+            }
+        }
+        let (count,): (i64,) = tx.query(HELD_COUNT).bind(run.as_str()).fetch_one().await?;
+        Ok((first, usize::try_from(count).unwrap_or(usize::MAX)))
     }
 
     /// Runs of a district with a hold that nobody decided yet, newest first.

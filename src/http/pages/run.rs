@@ -93,7 +93,7 @@ pub(crate) async fn show(
 ) -> Result<Html<String>, Problem> {
     let run = runs::seen(&app, &caller, &id).await?;
     let store = app.desk.office().store;
-    let affected = inquiry::affected(&store, &run).await?;
+    let (affected, affected_total) = inquiry::first_affected(&store, &run, SHOWN).await?;
     let undecided = run.status == RunStatus::Held && run.holds.iter().any(|it| it.decision.is_none());
     let may_decide = caller.form_key().is_some() && caller.may(Scope::Approve, &run.district);
     let applied = matches!(run.status, RunStatus::Applied | RunStatus::Held) && run.audit.is_some();
@@ -132,8 +132,8 @@ pub(crate) async fn show(
         hash: run.plan_hash.clone().unwrap_or_default(),
         undecided,
         may_decide,
-        affected_total: number(u64::try_from(affected.len()).unwrap_or(u64::MAX)),
-        affected: affected.into_iter().take(SHOWN).map(row).collect(),
+        affected_total: number(u64::try_from(affected_total).unwrap_or(u64::MAX)),
+        affected: affected.into_iter().map(row).collect(),
         lines_title,
         lines,
         lines_more,
