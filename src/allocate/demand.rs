@@ -254,6 +254,11 @@ impl<'a, 'b> Rule<'a, 'b> {
         self.decisions.of_user(user)
     }
 
+    /// Whether a person may have pinned the user, as such or as one of a class.
+    pub(super) fn may_pin(&self, user: &SourceId) -> bool {
+        self.decided(user) == Some(OverrideKind::Pin) || self.decisions.of_classes()
+    }
+
     /// Whether an administrator assigned the user, or a class they are in.
     pub(super) fn assigned(&self, subject: Subject<'a, '_>) -> bool {
         self.decisions.assigns(&subject.user.id) || self.by_class(subject).is_some_and(Demand::keeps)

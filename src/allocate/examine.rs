@@ -272,11 +272,15 @@ fn ahead<'a>(
 ) -> Vec<Ahead> {
     let order = Order::new(&input.state.id, district, product, input.as_of);
     let tier = |id: &SourceId, place: &Waiting| -> Option<Tier> {
+        let (ended, since) = (input.ended.get(&(product.code.clone(), id.clone())), place.since);
+        // The line may be as long as the district: who somebody is counts for few of them.
+        if product.order.is_empty() && !conditions.may_pin(id) {
+            return Some(order.tier(Claim { accounts: &[], pinned: false, ended, since }));
+        }
         let (user, _) = district.user(id)?;
         let enrollments = district.enrollments_of(id);
         let demand = conditions.demand(Subject::new(user, &enrollments, View::Present));
-        let ended = input.ended.get(&(product.code.clone(), id.clone()));
-        Some(order.tier(Claim { accounts: &[user], pinned: demand == Demand::Pinned, ended, since: place.since }))
+        Some(order.tier(Claim { accounts: &[user], pinned: demand == Demand::Pinned, ended, since }))
     };
     let Some(own) = input.waiting.get(&(product.code.clone(), user.clone())) else { return Vec::new() };
     let mine = tier(user, own);

@@ -14,10 +14,11 @@ use crate::store::write::BATCH;
 use crate::store::{Store, StoreError, hand, manual, mode, records, runs, seats};
 
 const RECORD: Table = Table("record");
+const WAITING: Table = Table("waiting");
 const ACTIVITY: Table = Table("activity");
 
-/// With more people in front of a user than this, reading everybody is no more work.
-const AHEAD: i64 = 300;
+/// With more people than this to be looked at beside the user, reading everybody is no more work.
+const OTHERS: usize = 300;
 
 /// Of no revision: a plan made on a part of a district is always stale.
 const PART: i64 = i64::MIN;
@@ -49,9 +50,17 @@ statements! {
         (product TEXT, user_id TEXT),
         "JOIN waiting AS w ON w.district = $1 AND w.product = r.product AND w.user_id = r.user_id"
     );
-    PLACES_BEFORE = Sql::portable(
-        "SELECT product, user_id, since, position, short_of FROM waiting
-         WHERE district = $1 AND product = $2 AND position < $3 LIMIT $4",
+    // One row of one text, as of all places.
+    PLACES_BEFORE = Sql::per_backend(
+        "SELECT json_group_array(json_array(product, user_id, since, position, short_of)) AS places
+         FROM waiting WHERE district = $1 AND product = $2 AND position < $3",
+        "SELECT COALESCE(CAST(json_agg(json_build_array(product, user_id, since, position, short_of)) AS TEXT), '[]') AS places
+         FROM waiting WHERE district = $1 AND product = $2 AND position < $3",
+    );
+    ENDED_BEFORE = Sql::portable(
+        "SELECT e.product, e.user_id, e.ended_at, e.reason FROM seat_ended AS e JOIN waiting AS w
+             ON w.district = e.district AND w.product = e.product AND w.user_id = e.user_id
+         WHERE e.district = $1 AND e.product = $2 AND w.position < $3",
     );
     ENDED_BY_KEY = bulk!(
         "SELECT e.product, e.user_id, e.ended_at, e.reason",
@@ -72,24 +81,40 @@ struct IdRow<'a> {
 }
 
 impl Store {
-    /// The district as far as an explanation of one user looks at it: of the roster this person, who waits in front of them, the
-    /// classes of all these and who teaches them; of seats and places theirs. No plan can be applied on it. None where the line
-    /// in front is long and everybody had better be read. [`StoreError::NoDistrict`] for an unknown one.
+    /// The district as far as an explanation of one user looks at it: of the roster this person, their classes, who teaches these,
+    /// and who waits in front of them where more counts than since when; of seats and places theirs. No plan can be applied on
+    /// it. None where that is so many people that everybody had better be read. [`StoreError::NoDistrict`] for an unknown one.
     pub async fn about(&self, district: &DistrictId, user: &SourceId) -> Result<Option<Baseline>, StoreError> {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let outline = Box::pin(outline(tx, district, Said::Stored)).await?;
         let persons = hand::read_persons(tx, district).await?;
+        let overrides = manual::read_overrides(tx, district).await?;
+        let assignments = hand::read_assignments(tx, district).await?;
         let mut people = BTreeSet::from([user.clone()]);
         with_other_accounts(&mut people, &persons);
         let products: Vec<&ProductCode> = outline.catalog.products.keys().collect();
-        let Some(waiting) = line(tx, district, user, &keys(&products, &people)).await? else { return Ok(None) };
-        people.extend(waiting.keys().map(|(_, user)| user.clone()));
-        let assignments = hand::read_assignments(tx, district).await?;
-        let of_classes = assignments.keys().filter_map(|(_, target)| match target {
-            Target::Class(class) => Some(class.clone()),
-            Target::User(_) => None,
-        });
+        let (waiting, mut ended) = line(tx, district, user, &keys(&products, &people)).await?;
+        let of_classes = || {
+            assignments.keys().filter_map(|(product, target)| match target {
+                Target::Class(class) => Some((product, class)),
+                Target::User(_) => None,
+            })
+        };
+        let by_class: BTreeSet<&ProductCode> = of_classes().map(|(product, _)| product).collect();
+        // Of the others in line those of whom more counts than since when they wait.
+        let counts = |key: &&SeatKey| {
+            let (product, user) = key;
+            by_class.contains(product)
+                || outline.catalog.products.get(product).is_some_and(|it| !it.order.is_empty())
+                || overrides.contains_key(*key)
+                || assignments.contains_key(&(product.clone(), Target::User(user.clone())))
+        };
+        people.extend(waiting.keys().filter(counts).map(|(_, user)| user.clone()));
+        if people.len() > OTHERS {
+            return Ok(None);
+        }
+        let of_classes = of_classes().map(|(_, class)| class.clone());
         let mut roster = around(tx, district, &people, of_classes.collect(), Presence::Here).await?;
         let mut leaving = leaving(tx, district, &keys(&products, &people)).await?;
         let mut departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
@@ -108,7 +133,7 @@ impl Store {
         roster.sessions.clone_from(&outline.roster.sessions);
         let keys = keys(&products, &people);
         let seats = seats::read_some(tx, district, &keys).await?;
-        let ended = seats::by_key(tx, ENDED_BY_KEY, district, &keys).await?;
+        ended.extend(seats::by_key(tx, ENDED_BY_KEY, district, &keys).await?);
         let opened = seats::by_key(tx, OPENED_BY_KEY, district, &keys).await?;
         let opened = opened.into_iter().map(|(product, user, first): (String, String, i64)| {
             Ok(((product.into(), user.into()), ACTIVITY.instant("first_used", first)?))
@@ -120,7 +145,7 @@ impl Store {
             seats: seats.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect(),
             waiting,
             ended: ended.into_iter().map(seats::ended).collect::<Result<_, _>>()?,
-            overrides: manual::read_overrides(tx, district).await?,
+            overrides,
             educator_access: manual::read_access(tx, district).await?,
             assignments,
             opened: opened.collect::<Result<_, StoreError>>()?,
@@ -147,30 +172,29 @@ impl Presence {
     }
 }
 
-/// The places of these keys, and those in front of the user's own; none where they are too many.
+/// The places of these keys, and those in front of the user's own with the seats that those had before.
 async fn line(
     tx: &mut Tx,
     district: &DistrictId,
     user: &SourceId,
     keys: &[SeatKey],
-) -> Result<Option<BTreeMap<SeatKey, Waiting>>, StoreError> {
-    let mut all: Vec<Waiting> = Vec::new();
+) -> Result<(BTreeMap<SeatKey, Waiting>, Vec<seats::EndedColumns>), StoreError> {
+    let (mut all, mut ended) = (Vec::new(), Vec::new());
     for columns in seats::by_key(tx, PLACES_BY_KEY, district, keys).await? {
         let own = seats::waiting(columns)?;
         if own.user == *user {
             let query = tx.query(PLACES_BEFORE).bind(district.as_str()).bind(own.product.as_str());
-            let query = query.bind(i64::from(own.position)).bind(AHEAD + 1);
-            let before: Vec<seats::WaitingColumns> = query.fetch_all().await?;
-            if i64::try_from(before.len()).unwrap_or(i64::MAX) > AHEAD {
-                return Ok(None);
-            }
+            let (before,): (String,) = query.bind(i64::from(own.position)).fetch_one().await?;
+            let before: Vec<seats::WaitingColumns> = WAITING.json("row", &before)?;
+            let query = tx.query(ENDED_BEFORE).bind(district.as_str()).bind(own.product.as_str());
+            ended.extend(query.bind(i64::from(own.position)).fetch_all().await?);
             for columns in before {
                 all.push(seats::waiting(columns)?);
             }
         }
         all.push(own);
     }
-    Ok(Some(all.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect()))
+    Ok((all.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect(), ended))
 }
 
 /// Users of these keys with a seat that is leaving: what they left by mere absence still counts.
