@@ -12,6 +12,7 @@ use crate::allocate::License;
 use crate::http::App;
 use crate::http::kept::{Asked, Kept};
 use crate::http::problem::Problem;
+use crate::http::recent;
 use crate::model::{Date, DistrictId, DistrictState, Timestamp};
 use crate::schedule::desk::Desk;
 use crate::store::{Moment, Store, StoreError, Tallied};
@@ -137,7 +138,7 @@ impl Seen {
     pub(crate) async fn shortages(&self, app: &App, as_of: Timestamp) -> Result<&[Shortage], Problem> {
         let office = app.desk.office();
         let make = || async {
-            let baseline = app.recent.of(&office.store, &self.state.id).await?;
+            let baseline = recent::whole(app, &office.store, &self.state.id).await?;
             let by_hand = office.known.get(&self.state.id).is_some_and(crate::district::District::is_by_hand);
             let wanted = Wanted { by_hand, ..Wanted::default() };
             // It takes some allocations, and a worker of the server has others to answer.

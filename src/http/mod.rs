@@ -27,6 +27,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
+use crate::inquiry::Names;
+use crate::model::Baseline;
 use crate::openid;
 use crate::schedule::desk::Desk;
 use crate::secret::Secret;
@@ -119,7 +121,8 @@ pub(crate) struct App {
     counted: Arc<counted::Counted>,
     openings: Arc<openings::Openings>,
     readings: Arc<readings::Readings>,
-    recent: Arc<recent::Recent>,
+    recent: Arc<recent::Recent<Baseline>>,
+    names: Arc<recent::Recent<Names>>,
     provider: Arc<openid::Discovered>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
@@ -133,8 +136,10 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
     tokio::spawn(Arc::clone(&live).watch(Arc::clone(&desk)));
     let counted = Arc::<counted::Counted>::default();
     tokio::spawn(Arc::clone(&counted).watch(Arc::clone(&desk)));
-    let recent = Arc::<recent::Recent>::default();
+    let recent = Arc::new(recent::Recent::new(|one, other| one == other));
+    let names = Arc::new(recent::Recent::new(|one, other| one.state.revision == other.state.revision));
     tokio::spawn(Arc::clone(&recent).watch(Arc::clone(&desk)));
+    tokio::spawn(Arc::clone(&names).watch(Arc::clone(&desk)));
     let readings = Arc::<readings::Readings>::default();
     let watched = tokio::spawn(Arc::clone(&readings).watch(Arc::clone(&desk)));
     tokio::spawn(doorbell::watch(Arc::clone(&desk)));
@@ -146,6 +151,7 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
         openings: Arc::default(),
         readings: Arc::clone(&readings),
         recent,
+        names,
         provider: Arc::default(),
         on_loopback,
     };

@@ -1,5 +1,5 @@
-//! Whole districts for questions about single people: whoever asks about one user soon asks about the next of the same district.
-//! Each is kept for a minute after the last question, a few at a time, and read anew after each commit.
+//! What is read of whole districts for questions about single people: whoever asks about one user soon asks about the next of the
+//! same district. Each is kept for a minute after the last question, a few at a time, and read anew after each commit.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,52 +23,71 @@ const LOOK: Duration = Duration::from_secs(10);
 const MOST: usize = 4;
 
 #[derive(Debug)]
-struct Read {
+struct Read<T> {
     /// No later than the district was read.
     at: Moment,
-    baseline: Arc<Baseline>,
+    what: Arc<T>,
     asked: Asked,
 }
 
 /// The districts that were asked about lately.
-#[derive(Debug, Default)]
-pub(crate) struct Recent(Kept<Read>);
+#[derive(Debug)]
+pub(crate) struct Recent<T> {
+    kept: Kept<Read<T>>,
+    /// Whether what was read at one moment still is so at another.
+    holds: fn(&Moment, &Moment) -> bool,
+}
 
-impl Recent {
-    /// A district as it is now.
-    pub(crate) async fn of(&self, store: &Store, district: &DistrictId) -> Result<Arc<Baseline>, StoreError> {
+impl<T> Recent<T> {
+    /// Of what is so as long as `holds` says.
+    pub(crate) fn new(holds: fn(&Moment, &Moment) -> bool) -> Self {
+        Self { kept: Kept::default(), holds }
+    }
+
+    /// What `read` brings of a district, as it is now.
+    pub(crate) async fn of(
+        &self,
+        store: &Store,
+        district: &DistrictId,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<Arc<T>, StoreError> {
         let at = store.moment(district).await?;
         let read = async {
             self.make_room(district);
             let (at, asked) = (at.clone(), Asked::at(Instant::now()));
-            Ok(Read { at, baseline: Arc::new(store.baseline(district).await?), asked })
+            Ok(Read { at, what: Arc::new(read.await?), asked })
         };
-        let entry = self.0.get(district, |it| it.at == at, read).await?;
+        let entry = self.kept.get(district, |it| (self.holds)(&it.at, &at), read).await?;
         entry.asked.now();
-        Ok(Arc::clone(&entry.baseline))
+        Ok(Arc::clone(&entry.what))
     }
 
     /// Of the others those stay that were asked about last.
     fn make_room(&self, district: &DistrictId) {
-        let others = self.0.all().into_iter().filter(|(id, _)| id != district);
+        let others = self.kept.all().into_iter().filter(|(id, _)| id != district);
         let mut others: Vec<(Instant, DistrictId)> = others.map(|(id, it)| (it.asked.last(), id)).collect();
         others.sort_by(|one, other| other.cmp(one));
         let gone: Vec<DistrictId> = others.into_iter().skip(MOST - 1).map(|(_, id)| id).collect();
-        self.0.forget(|id| gone.contains(id));
+        self.kept.forget(|id| gone.contains(id));
     }
 
     /// Drops what nobody asks about any more, and what is not as it was, until the daemon stops: who was erased is soon gone
     /// from here, too.
     pub(crate) async fn watch(self: Arc<Self>, desk: Arc<Desk>) {
         while desk.stopping().run_until_cancelled(tokio::time::sleep(LOOK)).await.is_some() {
-            for (id, it) in self.0.all() {
+            for (id, it) in self.kept.all() {
                 let now = desk.office().store.moment(&id).await;
-                if it.asked.last().elapsed() > IDLE || now.is_ok_and(|now| now != it.at) {
-                    self.0.forget(|other| *other == id);
+                if it.asked.last().elapsed() > IDLE || now.is_ok_and(|now| !(self.holds)(&it.at, &now)) {
+                    self.kept.forget(|other| *other == id);
                 }
             }
         }
     }
+}
+
+/// Everything of a district.
+pub(crate) async fn whole(app: &App, store: &Store, district: &DistrictId) -> Result<Arc<Baseline>, StoreError> {
+    app.recent.of(store, district, store.baseline(district)).await
 }
 
 /// Why a user has a product or has it not, for all that are asked about.
@@ -77,7 +96,7 @@ pub(crate) async fn explained(app: &App, asked: WhoAndWhat<'_>) -> Result<Vec<Ex
     let totals = app.counted.of(&store, asked.district, asked.as_of).await?.licenses(asked.as_of, false);
     let baseline = match store.about(asked.district, asked.user).await? {
         Some(part) => Arc::new(part),
-        None => app.recent.of(&store, asked.district).await?,
+        None => whole(app, &store, asked.district).await?,
     };
     Ok(inquiry::explain_of(&store, (&baseline, &totals), asked).await?)
 }

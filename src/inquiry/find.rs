@@ -1,17 +1,77 @@
 //! Users by name, email, id or number. Names are for who asks and may see them, and nowhere else.
 
-use crate::model::{DistrictId, Kind, Personal, Record, User};
+use memchr::memmem::Finder;
+
+use crate::model::{DistrictId, Personal, SourceId, User};
 use crate::store::{Store, StoreError};
+
+/// Before each of a user's keys: no word that somebody looks for has it.
+const KEY: char = '\u{1}';
+
+/// What every active user of a district is found by.
+pub struct Names(Vec<(SourceId, Box<str>)>);
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Names").field(&self.0.len()).finish()
+    }
+}
+
+impl Names {
+    /// Those of a district.
+    pub async fn read(store: &Store, district: &DistrictId) -> Result<Self, StoreError> {
+        let mut all = store.users_as(district, |user| (user.id.clone(), found_by(&user).into_boxed_str())).await?;
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(Self(all))
+    }
+
+    /// Users in whom every word of `text` is found, by id; see [`find`].
+    pub fn find<'a>(&'a self, text: &str) -> impl Iterator<Item = &'a SourceId> {
+        let words = Words::of(text);
+        self.0.iter().filter(move |(_, by)| words.are_in(by)).map(|(id, _)| id)
+    }
+}
 
 /// Active records of users in whom every word of `text` is found: in the name, or as the begin of email, user name, id or a
 /// number; by id.
 pub async fn find(store: &Store, district: &DistrictId, text: &str) -> Result<Vec<User>, StoreError> {
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-    let users = store.roster(district, Kind::Users).await?.into_iter().filter_map(|record| match record {
-        Record::User(user) if matches(&user, &words) => Some(user),
-        _ => None,
-    });
-    Ok(users.collect())
+    let words = Words::of(text);
+    let found = store.users_as(district, |user| words.are_in(&found_by(&user)).then_some(user)).await?;
+    let mut found: Vec<User> = found.into_iter().flatten().collect();
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    Ok(found)
+}
+
+/// Names, then keys, all in small letters.
+fn found_by(user: &User) -> String {
+    let User { id, given_name, family_name, email, username, student_number, state_id, .. } = user;
+    let mut text = format!("{} {}", revealed(given_name.as_ref()), revealed(family_name.as_ref())).to_lowercase();
+    let keys = [email, username, student_number, state_id].map(|it| revealed(it.as_ref()));
+    for key in std::iter::once(id.as_str()).chain(keys) {
+        text.push(KEY);
+        text.push_str(&key.to_lowercase());
+    }
+    text
+}
+
+/// What is looked for: each word anywhere in a name, or where a key begins.
+struct Words(Vec<(Finder<'static>, Finder<'static>)>);
+
+impl Words {
+    fn of(text: &str) -> Self {
+        let word = |it: &str| {
+            let it = it.to_lowercase();
+            (Finder::new(&it).into_owned(), Finder::new(&format!("{KEY}{it}")).into_owned())
+        };
+        Self(text.split_whitespace().map(word).collect())
+    }
+
+    fn are_in(&self, by: &str) -> bool {
+        let (names, keys) = by.split_at(by.find(KEY).unwrap_or(by.len()));
+        self.0.iter().all(|(anywhere, at_begin)| {
+            anywhere.find(names.as_bytes()).is_some() || at_begin.find(keys.as_bytes()).is_some()
+        })
+    }
 }
 
 /// Given and family name.
@@ -36,14 +96,20 @@ fn revealed(it: Option<&Personal>) -> &str {
     it.map(Personal::reveal).unwrap_or_default()
 }
 
-fn matches(user: &User, words: &[String]) -> bool {
-    let User { id, given_name, family_name, email, username, student_number, state_id, .. } = user;
-    let names = [given_name, family_name].map(|it| revealed(it.as_ref()).to_lowercase());
-    let keys = [email, username, student_number, state_id].map(|it| revealed(it.as_ref()).to_lowercase());
-    let id = id.as_str().to_lowercase();
-    words.iter().all(|word| {
-        names.iter().any(|name| name.contains(word.as_str()))
-            || id.starts_with(word.as_str())
-            || keys.iter().any(|key| key.starts_with(word.as_str()))
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_by_any_part_of_it_and_a_key_by_its_begin() {
+        let user: User = serde_json::from_str(
+            r#"{"id":"U-1","active":true,"given_name":"Zoë","family_name":"van Dijk","email":"zoe@oak.example","student_number":"0042"}"#,
+        )
+        .unwrap();
+        let by = found_by(&user);
+        let found = |text: &str| Words::of(text).are_in(&by);
+        assert!(["zoë", "ZOË dijk", "dij", "u-1", "zoe@oak", "004", "van 0042", ""].into_iter().all(found));
+        // Neither within a key, nor across a name and a key, nor from one name to the next.
+        assert!(!["oak.example", "42", "-1", "dijku", "zoëvan", "zoe dirk"].into_iter().any(found));
+    }
 }

@@ -10,5 +10,5 @@ mod reports;
 pub use affected::{affected, first_affected};
 pub use as_of::on_day;
 pub use explain::{WhoAndWhat, explain, explain_of};
-pub use find::{find, full_name, role_words};
+pub use find::{Names, find, full_name, role_words};
 pub use reports::report;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::allocate::{SeatKey, by_educators, with_other_accounts};
-use crate::model::{Baseline, DistrictId, EnrollmentKey, Kind, ProductCode, Record, Roster, SourceId, Target, Waiting};
+use crate::model::{
+    Baseline, DistrictId, EnrollmentKey, Kind, ProductCode, Record, Roster, SourceId, Target, User, Waiting,
+};
 use crate::store::baseline::outline;
 use crate::store::catalog::Said;
 use crate::store::column::Table;
@@ -156,6 +158,19 @@ impl Store {
         };
         it.state.revision = PART;
         Ok(Some(it))
+    }
+}
+
+impl Store {
+    /// The active users of these ids, by id.
+    pub async fn users(
+        &self,
+        district: &DistrictId,
+        ids: impl Iterator<Item = &SourceId>,
+    ) -> Result<Vec<User>, StoreError> {
+        let mut roster = Roster::default();
+        put(&mut self.db.read().await?, district, Kind::Users, ids, Presence::Here, &mut roster).await?;
+        Ok(roster.users.into_values().collect())
     }
 }
 

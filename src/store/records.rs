@@ -280,6 +280,17 @@ impl Store {
         row.map(|(body,)| TABLE.json("body", &body)).transpose()
     }
 
+    /// What `make` makes of each active user.
+    pub async fn users_as<T>(
+        &self,
+        district: &DistrictId,
+        mut make: impl FnMut(User) -> T,
+    ) -> Result<Vec<T>, StoreError> {
+        let tx = &mut self.db.read().await?;
+        let read = |bodies: &str| Ok(serde_json::from_str::<Vec<User>>(bodies)?.into_iter().map(&mut make).collect());
+        read_pages(tx, district, Kind::Users, read).await
+    }
+
     /// Active records of a kind, sorted by key.
     pub async fn roster(&self, district: &DistrictId, kind: Kind) -> Result<Vec<Record>, StoreError> {
         async fn all<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<Record>, StoreError> {

@@ -1,5 +1,7 @@
 //! Finding a user, and why they have a product or have it not. Names are shown to who may see people.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Html;
@@ -13,8 +15,9 @@ use crate::http::pages::{Frame, in_query, page, when};
 use crate::http::problem::Problem;
 use crate::http::recent::explained;
 use crate::http::tokens::Scope;
-use crate::inquiry::{self, WhoAndWhat};
+use crate::inquiry::{self, Names, WhoAndWhat};
 use crate::model::{DistrictId, SourceId, User};
+use crate::store::StoreError;
 
 /// Users on a page.
 const SHOWN: usize = 50;
@@ -60,12 +63,17 @@ pub(crate) async fn find(
     let office = app.desk.office();
     office.store.district(&id).await?;
     let may_see = caller.may(Scope::People, &id);
-    let mut found = Vec::new();
-    if may_see && !q.trim().is_empty() {
-        found = inquiry::find(&office.store, &id, &q).await?;
+    let (mut found, mut more) = (Vec::new(), 0);
+    if may_see && q.trim().is_empty() {
+        // Whoever is about to look for somebody is not kept waiting then.
+        let (app, id) = (app.clone(), id.clone());
+        tokio::spawn(async move { Box::pin(names(&app, &id)).await.map(|_| ()) });
+    } else if may_see {
+        let names = Box::pin(names(&app, &id)).await?;
+        let ids: Vec<&SourceId> = names.find(&q).collect();
+        more = ids.len().saturating_sub(SHOWN);
+        found = office.store.users(&id, ids.into_iter().take(SHOWN)).await?;
     }
-    let more = found.len().saturating_sub(SHOWN);
-    found.truncate(SHOWN);
     app.readings.note(&id, caller.actor(), found.len());
     let name = office.known.get(&id).map_or_else(|| id.to_string(), |it| it.name().to_owned());
     page(&Users {
@@ -77,6 +85,12 @@ pub(crate) async fn find(
         found: found.iter().map(row).collect(),
         more,
     })
+}
+
+/// What the users of a district are found by.
+async fn names(app: &App, district: &DistrictId) -> Result<Arc<Names>, StoreError> {
+    let store = app.desk.office().store;
+    Box::pin(app.names.of(&store, district, Names::read(&store, district))).await
 }
 
 fn row(user: &User) -> Found {
