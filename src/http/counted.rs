@@ -30,6 +30,12 @@ const ASKED_WITHIN: Duration = Duration::from_hours(24);
 /// A page of a district with more students does not wait for suggestions.
 const AT_ONCE: u64 = 20_000;
 
+/// Counting a district whose audit is shorter takes no time that anybody minds.
+const LARGE: i64 = 150_000;
+
+/// Counting that took no longer is waited for.
+const SHORT: Duration = Duration::from_millis(100);
+
 /// Counting by itself takes no more than one part in so many of a core.
 const SHARE: u32 = 10;
 
@@ -63,6 +69,8 @@ impl Counts {
 pub(crate) struct Seen {
     counts: Arc<Counts>,
     state: DistrictState,
+    /// Whether something was decided since, so that the numbers are being counted anew.
+    pub(crate) is_old: bool,
 }
 
 /// The numbers of all districts that were asked about.
@@ -77,7 +85,49 @@ impl Counted {
         counts.asked.now();
         // What was read may be newer than what was looked at; the last pull stands with the state and is not counted.
         let state = if counts.tallied.at.holds(&at) { at.state } else { counts.tallied.at.state.clone() };
-        Ok(Seen { counts, state })
+        Ok(Seen { counts, state, is_old: false })
+    }
+
+    /// Whether a district was ever counted.
+    pub(crate) fn knows(&self, district: &DistrictId) -> bool {
+        self.0.known(district).is_some()
+    }
+
+    /// The numbers for a page, which does not wait where counting takes seconds: those that were counted last, while they are
+    /// counted anew; none before the first time, which has begun then.
+    pub(crate) async fn for_page(app: &App, district: &DistrictId, now: Timestamp) -> Result<Option<Seen>, StoreError> {
+        let store = app.desk.office().store;
+        let at = store.moment(district).await?;
+        let known = app.counted.0.known(district);
+        let takes_long = at.state.audit_seq > LARGE && known.as_ref().is_none_or(|it| it.counted.1 > SHORT);
+        let is_fresh = known.as_ref().is_some_and(|it| it.is_fresh(&at, now.date_in(at.state.time_zone)));
+        if !takes_long || is_fresh {
+            return app.counted.of(&store, district, now).await.map(Some);
+        }
+        let is_old = known.as_ref().is_none_or(|it| it.tallied.at.state.revision != at.state.revision);
+        // Uses come in all day, and each of them is counted in time.
+        if is_old || known.as_ref().is_some_and(|it| it.is_due()) {
+            Self::begin(app, vec![district.clone()], now);
+        }
+        Ok(known.map(|counts| {
+            counts.asked.now();
+            let state = counts.tallied.at.state.clone();
+            Seen { counts, state, is_old }
+        }))
+    }
+
+    /// Counts districts one after another, and nobody waits for it.
+    pub(crate) fn begin(app: &App, districts: Vec<DistrictId>, now: Timestamp) {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let store = app.desk.office().store;
+            for district in districts {
+                // What cannot be read is told to whoever waits for it.
+                if let Err(error) = app.counted.of(&store, &district, now).await {
+                    tracing::debug!(%error, "numbers are counted when they are asked for");
+                }
+            }
+        });
     }
 
     async fn at(&self, store: &Store, at: &Moment, now: Timestamp, asked: Instant) -> Result<Arc<Counts>, StoreError> {
@@ -155,7 +205,8 @@ impl Seen {
         }
         let known = self.counts.shortages.get().map(Vec::as_slice);
         if known.is_none() {
-            let (app, this) = (app.clone(), Self { counts: Arc::clone(&self.counts), state: self.state.clone() });
+            let (app, state) = (app.clone(), self.state.clone());
+            let this = Self { counts: Arc::clone(&self.counts), state, is_old: self.is_old };
             // Those that others have begun are waited for; what fails is begun again by the next page.
             tokio::spawn(async move { this.shortages(&app, as_of).await.map(|_| ()) });
         }

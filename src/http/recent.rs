@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::explain::Explanation;
 use crate::http::App;
+use crate::http::counted::Seen;
 use crate::http::kept::{Asked, Kept};
 use crate::http::problem::Problem;
 use crate::inquiry::{self, WhoAndWhat};
@@ -90,10 +91,10 @@ pub(crate) async fn whole(app: &App, store: &Store, district: &DistrictId) -> Re
     app.recent.of(store, district, store.baseline(district)).await
 }
 
-/// Why a user has a product or has it not, for all that are asked about.
-pub(crate) async fn explained(app: &App, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
+/// Why a user has a product or has it not, for all that are asked about, beside the district's numbers.
+pub(crate) async fn explained(app: &App, counts: &Seen, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
     let store = app.desk.office().store;
-    let totals = app.counted.of(&store, asked.district, asked.as_of).await?.licenses(asked.as_of, false);
+    let totals = counts.licenses(asked.as_of, false);
     let baseline = match store.about(asked.district, asked.user).await? {
         Some(part) => Arc::new(part),
         None => whole(app, &store, asked.district).await?,

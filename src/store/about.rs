@@ -59,10 +59,11 @@ statements! {
         "SELECT COALESCE(CAST(json_agg(json_build_array(product, user_id, since, position, short_of)) AS TEXT), '[]') AS places
          FROM waiting WHERE district = $1 AND product = $2 AND position < $3",
     );
+    // CROSS: most who wait never had a seat.
     ENDED_BEFORE = Sql::portable(
-        "SELECT e.product, e.user_id, e.ended_at, e.reason FROM seat_ended AS e JOIN waiting AS w
-             ON w.district = e.district AND w.product = e.product AND w.user_id = e.user_id
-         WHERE e.district = $1 AND e.product = $2 AND w.position < $3",
+        "SELECT e.product, e.user_id, e.ended_at, e.reason FROM seat_ended AS e CROSS JOIN waiting AS w
+         WHERE e.district = $1 AND e.product = $2
+             AND w.district = e.district AND w.product = e.product AND w.user_id = e.user_id AND w.position < $3",
     );
     ENDED_BY_KEY = bulk!(
         "SELECT e.product, e.user_id, e.ended_at, e.reason",

@@ -45,7 +45,8 @@ pub(crate) async fn show(
     let office = app.desk.office();
     let (user, product) = (SourceId::new(of.user), of.product.map(ProductCode::new));
     let asked = WhoAndWhat { district: &district, user: &user, product: product.as_ref(), as_of: office.clock.now() };
-    let mut answers = explained(&app, asked).await?;
+    let counts = app.counted.of(&office.store, &district, asked.as_of).await?;
+    let mut answers = explained(&app, &counts, asked).await?;
     if product.is_none() {
         return Ok(Json(Told::All(answers)));
     }

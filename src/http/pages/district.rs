@@ -2,14 +2,15 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::{Html, Redirect};
+use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::alert;
 use crate::allocate::{License, Scope as PoolScope};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Fields;
-use crate::http::pages::parts::{AlertRow, RunRow, SeatRow, school};
+use crate::http::counted::Counted;
+use crate::http::pages::parts::{AlertRow, RunRow, SeatRow, counting, school};
 use crate::http::pages::{Frame, in_query, page, when};
 use crate::http::problem::Problem;
 use crate::http::tokens::Scope;
@@ -54,6 +55,7 @@ struct Place {
 #[derive(Template)]
 #[template(path = "district.html")]
 struct District {
+    is_old: bool,
     frame: Frame,
     id: String,
     name: String,
@@ -79,18 +81,16 @@ struct District {
 }
 
 /// The page.
-pub(crate) async fn show(
-    State(app): State<App>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Html<String>, Problem> {
+pub(crate) async fn show(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Result<Response, Problem> {
     let id = DistrictId::new(id);
     caller.check(&id)?;
     let office = app.desk.office();
     let now = office.clock.now();
     let standing = standing::of(&office, &id).await?;
     let it = standing.ok_or_else(|| Problem::not_found("there is no such district; the overview lists them"))?;
-    let counts = app.counted.of(&office.store, &id, now).await?;
+    let Some(counts) = Counted::for_page(&app, &id, now).await? else {
+        return counting(&app, &caller, it.name);
+    };
     let baseline = &counts.outline;
     let all = counts.licenses(now, true);
     let schools = &baseline.roster.schools;
@@ -126,7 +126,8 @@ pub(crate) async fn show(
         }
     };
     let since = it.disconnected_since.map(|at| format!("since {}", when(at))).unwrap_or_default();
-    page(&District {
+    let shown = page(&District {
+        is_old: counts.is_old,
         frame: Frame::new(&app, &caller, "overview", it.name.clone()),
         id: id.to_string(),
         name: it.name.clone(),
@@ -155,7 +156,8 @@ pub(crate) async fn show(
         waiting_more: counts.in_line.saturating_sub(counts.line.len()),
         reports: Report::ALL.map(Report::as_str).to_vec(),
         runs: runs.iter().map(RunRow::new).collect(),
-    })
+    })?;
+    Ok(shown.into_response())
 }
 
 fn ideas(shortage: &Shortage) -> impl Iterator<Item = Idea> {

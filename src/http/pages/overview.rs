@@ -1,6 +1,8 @@
 //! `GET /`: every district with its last sync and its licenses, what needs a person first. Counts and ids, no names of
 //! people.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Html;
@@ -8,6 +10,7 @@ use axum::response::Html;
 use crate::alert;
 use crate::http::App;
 use crate::http::auth::Caller;
+use crate::http::counted::{Counted, Seen};
 use crate::http::pages::parts::{AlertRow, RunRow, SeatRow};
 use crate::http::pages::{Frame, number, page};
 use crate::http::problem::Problem;
@@ -20,6 +23,9 @@ const STALE_HOURS: i64 = 36;
 
 /// The most districts on the page; the rest is counted.
 const SHOWN: usize = 200;
+
+/// After a start the page waits until the numbers of so many districts are counted, and shows those of the others next time.
+const WAITED_FOR: usize = 20;
 
 /// How much a district needs a person, most first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,6 +79,8 @@ struct Card {
     open_alerts: usize,
     unseen: usize,
     rows: Vec<SeatRow>,
+    /// Said instead of numbers that are not there yet, or are not those of now.
+    numbers: &'static str,
 }
 
 #[derive(Template)]
@@ -97,9 +105,19 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<
     let rest = all.len().saturating_sub(SHOWN);
     all.truncate(SHOWN);
     let mut cards = Vec::new();
+    let (mut waited, mut later) = (0, Vec::new());
     for it in all {
-        cards.push(card(&app, it, &open, now).await?);
+        let known = app.counted.knows(&it.id);
+        let counts = if known || waited < WAITED_FOR {
+            waited += usize::from(!known);
+            Counted::for_page(&app, &it.id, now).await?
+        } else {
+            later.push(it.id.clone());
+            None
+        };
+        cards.push(card(&app, it, counts.as_ref(), &open, now).await?);
     }
+    Counted::begin(&app, later, now);
     let heading = match waiting {
         0 => "Districts".to_owned(),
         1 => "1 district waits for a person".to_owned(),
@@ -112,12 +130,19 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller) -> Result<Html<
     page(&Overview { frame: Frame::new(&app, &caller, "overview", title), heading, alerts, unseen, cards, rest })
 }
 
-async fn card(app: &App, it: Standing, open: &[Request], now: Timestamp) -> Result<Card, Problem> {
+async fn card(
+    app: &App,
+    it: Standing,
+    counts: Option<&Seen>,
+    open: &[Request],
+    now: Timestamp,
+) -> Result<Card, Problem> {
     let office = app.desk.office();
     let (tone, word) = Need::of(&it, now).words();
     let alerts = alert::in_order(office.store.alerts(&it.id, false).await?);
-    let counts = app.counted.of(&office.store, &it.id, now).await?;
-    let (rows, schools) = (counts.licenses(now, false), &counts.outline.roster.schools);
+    let rows = counts.map(|it| it.licenses(now, false)).unwrap_or_default();
+    let nowhere = BTreeMap::new();
+    let schools = counts.map_or(&nowhere, |it| &it.outline.roster.schools);
     let under_way = open.iter().filter(|request| request.district == it.id);
     let said = it.last_run.as_ref().and_then(|run| {
         let waits: u64 = run.changes.values().map(|it| it.held).sum();
@@ -136,6 +161,11 @@ async fn card(app: &App, it: Standing, open: &[Request], now: Timestamp) -> Resu
         alerts: listed.map(|it| AlertRow::new(it, schools)).collect(),
         open_alerts: alerts.len(),
         rows: rows.iter().map(|row| SeatRow::new(row, row.product.to_string(), schools)).collect(),
+        numbers: match counts {
+            None => "Its seats are being counted; they are here in a moment.",
+            Some(it) if it.is_old => "These numbers are being counted anew.",
+            Some(_) => "",
+        },
         last: it.last_run.as_ref().map(RunRow::new),
         id: it.id.to_string(),
         name: it.name,

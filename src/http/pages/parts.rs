@@ -2,8 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use askama::Template;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
 use crate::allocate::License;
-use crate::http::pages::{number, when};
+use crate::http::App;
+use crate::http::auth::Caller;
+use crate::http::pages::{Frame, number, page, when};
+use crate::http::problem::Problem;
 use crate::model::{Access, Alert, Level, Org, RunRecord, RunStatus, SourceId};
 use crate::report;
 
@@ -133,4 +140,18 @@ impl RunRow {
             said: report::headline(run),
         }
     }
+}
+
+/// A large district before it is counted for the first time.
+#[derive(Template)]
+#[template(path = "counting.html")]
+struct Counting {
+    frame: Frame,
+    name: String,
+}
+
+/// What is shown until there are numbers to show; it asks again by itself.
+pub(super) fn counting(app: &App, caller: &Caller, name: String) -> Result<Response, Problem> {
+    let frame = Frame::new(app, caller, "overview", name.clone());
+    Ok(([(header::REFRESH, "2")], page(&Counting { frame, name })?).into_response())
 }

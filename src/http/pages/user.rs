@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::response::Html;
+use axum::response::{Html, IntoResponse, Response};
 use serde::Deserialize;
 
 use crate::explain::{Explanation, Who};
 use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Asked;
+use crate::http::counted::Counted;
+use crate::http::pages::parts::counting;
 use crate::http::pages::{Frame, in_query, page, when};
 use crate::http::problem::Problem;
 use crate::http::recent::explained;
@@ -145,13 +147,16 @@ pub(crate) async fn show(
     caller: Caller,
     Path(district): Path<String>,
     Asked(Of { id }): Asked<Of>,
-) -> Result<Html<String>, Problem> {
+) -> Result<Response, Problem> {
     let district = DistrictId::new(district);
     caller.check(&district)?;
     let office = app.desk.office();
     let user = SourceId::new(id);
     let asked = WhoAndWhat { district: &district, user: &user, product: None, as_of: office.clock.now() };
-    let answers = explained(&app, asked).await?;
+    let Some(counts) = Counted::for_page(&app, &district, asked.as_of).await? else {
+        return counting(&app, &caller, district.to_string());
+    };
+    let answers = Box::pin(explained(&app, &counts, asked)).await?;
     let mut name = String::new();
     if caller.may(Scope::People, &district) {
         let of = office.store.user(&district, &user).await?;
@@ -159,13 +164,14 @@ pub(crate) async fn show(
         name = of.as_ref().map(inquiry::full_name).unwrap_or_default();
     }
     let name = if name.is_empty() { format!("User {user}") } else { name };
-    page(&One {
+    let shown = page(&One {
         frame: Frame::new(&app, &caller, "overview", name.clone()),
         district: district.to_string(),
         user: user.to_string(),
         name,
         answers: answers.iter().map(answer).collect(),
-    })
+    })?;
+    Ok(shown.into_response())
 }
 
 fn answer(it: &Explanation) -> Answer {
