@@ -39,6 +39,11 @@ const SHORT: Duration = Duration::from_millis(100);
 /// Counting by itself takes no more than one part in so many of a core.
 const SHARE: u32 = 10;
 
+/// Whether a page should not wait until a district is read.
+pub(crate) fn is_large(state: &DistrictState) -> bool {
+    state.audit_seq > LARGE
+}
+
 /// One district's numbers, and what was made of them.
 #[derive(Debug)]
 pub(crate) struct Counts {
@@ -99,7 +104,7 @@ impl Counted {
         let store = app.desk.office().store;
         let at = store.moment(district).await?;
         let known = app.counted.0.known(district);
-        let takes_long = at.state.audit_seq > LARGE && known.as_ref().is_none_or(|it| it.counted.1 > SHORT);
+        let takes_long = is_large(&at.state) && known.as_ref().is_none_or(|it| it.counted.1 > SHORT);
         let is_fresh = known.as_ref().is_some_and(|it| it.is_fresh(&at, now.date_in(at.state.time_zone)));
         if !takes_long || is_fresh {
             return app.counted.of(&store, district, now).await.map(Some);

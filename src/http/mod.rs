@@ -123,6 +123,7 @@ pub(crate) struct App {
     readings: Arc<readings::Readings>,
     recent: Arc<recent::Recent<Baseline>>,
     names: Arc<recent::Recent<Names>>,
+    sheets: Arc<recent::Recent<pages::report::Sheets>>,
     provider: Arc<openid::Discovered>,
     /// Whether only this machine can connect; then the overview page asks for no token.
     on_loopback: bool,
@@ -140,6 +141,8 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
     let names = Arc::new(recent::Recent::new(|one, other| one.state.revision == other.state.revision));
     tokio::spawn(Arc::clone(&recent).watch(Arc::clone(&desk)));
     tokio::spawn(Arc::clone(&names).watch(Arc::clone(&desk)));
+    let sheets = Arc::new(recent::Recent::new(pages::report::hold));
+    tokio::spawn(Arc::clone(&sheets).watch(Arc::clone(&desk)));
     let readings = Arc::<readings::Readings>::default();
     let watched = tokio::spawn(Arc::clone(&readings).watch(Arc::clone(&desk)));
     tokio::spawn(doorbell::watch(Arc::clone(&desk)));
@@ -152,6 +155,7 @@ pub async fn serve(listener: TcpListener, desk: Arc<Desk>, tls: Option<Tls>) -> 
         readings: Arc::clone(&readings),
         recent,
         names,
+        sheets,
         provider: Arc::default(),
         on_loopback,
     };

@@ -63,6 +63,16 @@ impl<T> Recent<T> {
         Ok(Arc::clone(&entry.what))
     }
 
+    /// What is kept of a district and still holds.
+    pub(crate) async fn at_hand(&self, store: &Store, district: &DistrictId) -> Result<Option<Arc<T>>, StoreError> {
+        let now = store.moment(district).await?;
+        let entry = self.kept.known(district).filter(|it| (self.holds)(&it.at, &now));
+        Ok(entry.map(|it| {
+            it.asked.now();
+            Arc::clone(&it.what)
+        }))
+    }
+
     /// Of the others those stay that were asked about last.
     fn make_room(&self, district: &DistrictId) {
         let others = self.kept.all().into_iter().filter(|(id, _)| id != district);

@@ -11,4 +11,4 @@ pub use affected::{affected, first_affected};
 pub use as_of::on_day;
 pub use explain::{WhoAndWhat, explain, explain_of};
 pub use find::{Names, find, full_name, role_words};
-pub use reports::report;
+pub use reports::{first_rows, newest_changes, report};

@@ -1,9 +1,12 @@
 //! Everything a report stands on.
 
 use crate::audit::Entry;
-use crate::model::{DistrictId, ProductCode, Timestamp};
+use crate::model::{Baseline, DistrictId, ProductCode, Timestamp};
 use crate::reports::{self, Facts, Report, Sheet};
 use crate::store::{AuditFilter, Store, StoreError};
+
+/// Entries looked at for the newest changes of seats.
+const LOOKED_AT: i64 = 20_000;
 
 /// A report of a district.
 pub async fn report(
@@ -13,14 +16,53 @@ pub async fn report(
     product: Option<&ProductCode>,
     as_of: Timestamp,
 ) -> Result<Sheet, StoreError> {
-    let baseline = store.baseline(district).await?;
+    let baseline = store.seated(district).await?;
     let mut history: Vec<Entry> = Vec::new();
     if report == Report::History {
         let filter = AuditFilter { district: Some(district.clone()), ..AuditFilter::default() };
         let mut stream = store.audit_stream(filter).await?;
         while let Some(page) = stream.next_page().await? {
-            history.extend(page.into_iter().filter(|it| it.entity == "seat"));
+            history.extend(page.into_iter().filter(is_of_seat));
         }
     }
-    Ok(reports::make(report, Facts { baseline: &baseline, as_of, product, history: &history }))
+    let facts = Facts { baseline: &baseline, as_of, product, history: &history, most: usize::MAX };
+    Ok(reports::make(report, facts))
+}
+
+/// The first rows of each report that stands on the district as it is.
+pub async fn first_rows(
+    store: &Store,
+    district: &DistrictId,
+    as_of: Timestamp,
+    most: usize,
+) -> Result<Vec<(Report, Sheet)>, StoreError> {
+    let baseline = store.seated(district).await?;
+    let facts = Facts { baseline: &baseline, as_of, product: None, history: &[], most };
+    let of_now = Report::ALL.into_iter().filter(|it| *it != Report::History);
+    Ok(of_now.map(|report| (report, reports::make(report, facts))).collect())
+}
+
+/// The newest changes of seats, newest first, among the newest entries of the district's audit.
+pub async fn newest_changes(
+    store: &Store,
+    district: &DistrictId,
+    as_of: Timestamp,
+    most: usize,
+) -> Result<Sheet, StoreError> {
+    let state = store.district(district).await?;
+    let mut history: Vec<Entry> = Vec::new();
+    let (oldest, mut end) = (state.audit_seq.saturating_sub(LOOKED_AT), state.audit_seq);
+    while end > oldest && history.len() < most {
+        let mut some = store.latest_entries(district, &AuditFilter::default(), end, most).await?;
+        end = some.first().map_or(0, |it| it.seq - 1);
+        some.retain(is_of_seat);
+        some.reverse();
+        history.extend(some);
+    }
+    let baseline = Baseline::new(state);
+    Ok(reports::make(Report::History, Facts { baseline: &baseline, as_of, product: None, history: &history, most }))
+}
+
+fn is_of_seat(entry: &Entry) -> bool {
+    entry.entity == "seat"
 }

@@ -13,7 +13,8 @@ const RENEW: i64 = 60;
 
 /// By product.
 pub(super) fn compliance(facts: Facts<'_>) -> Sheet {
-    let rows = licenses(facts.baseline, facts.as_of, false).into_iter().filter(|it| facts.wants(&it.product));
+    let mut rows = licenses(facts.baseline, facts.as_of, false);
+    rows.retain(|it| facts.wants(&it.product));
     let row = |it: License| {
         let seats = || facts.seats().filter(|((product, _), seat)| *product == it.product && !seat.bridged);
         let idle = seats().filter(|(_, seat)| usage(facts, seat) != Usage::Active).count();
@@ -54,7 +55,8 @@ pub(super) fn compliance(facts: Facts<'_>) -> Sheet {
             "expires_on",
             "recommendation",
         ],
-        rows: rows.map(row).collect(),
+        of: rows.len(),
+        rows: rows.into_iter().take(facts.most).map(row).collect(),
     }
 }
 

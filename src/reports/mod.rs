@@ -63,6 +63,8 @@ pub struct Facts<'a> {
     pub product: Option<&'a ProductCode>,
     /// Seat entries of the audit, oldest first; only [`Report::History`] looks at them.
     pub history: &'a [Entry],
+    /// Rows wanted at most, the first ones.
+    pub most: usize,
 }
 
 impl Facts<'_> {
@@ -82,6 +84,8 @@ pub struct Sheet {
     pub columns: &'static [&'static str],
     /// A value for each column.
     pub rows: Vec<Vec<Value>>,
+    /// How many rows there are, wanted or not.
+    pub of: usize,
 }
 
 impl Sheet {

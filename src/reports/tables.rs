@@ -62,33 +62,37 @@ pub(super) fn claims(facts: Facts<'_>) -> Sheet {
     };
     Sheet {
         columns: &["product", "user", "audience", "pool", "assigned_at", "claimed_at", "last_used_at", "state"],
-        rows: seats.into_iter().map(row).collect(),
+        of: seats.len(),
+        rows: seats.into_iter().take(facts.most).map(row).collect(),
     }
 }
 
 /// Oldest first. Ids stand as the audit shows them.
 pub(super) fn history(facts: Facts<'_>) -> Sheet {
-    let rows = facts.history.iter().filter_map(|entry| {
-        let (product, user) = entry.id.split_once('/')?;
-        let pool = |side: Option<&Value>| side.and_then(|it| it.get("pool")).cloned().unwrap_or_default();
-        facts.wants(&ProductCode::new(product)).then(|| {
-            vec![
-                json!(entry.seq),
-                json!(entry.at),
-                json!(product),
-                json!(user),
-                json!(entry.action),
-                pool(entry.before.as_ref()),
-                pool(entry.after.as_ref()),
-                json!(entry.reason),
-                json!(entry.actor),
-                json!(entry.run),
-            ]
+    let rows: Vec<Vec<Value>> = (facts.history.iter())
+        .filter_map(|entry| {
+            let (product, user) = entry.id.split_once('/')?;
+            let pool = |side: Option<&Value>| side.and_then(|it| it.get("pool")).cloned().unwrap_or_default();
+            facts.wants(&ProductCode::new(product)).then(|| {
+                vec![
+                    json!(entry.seq),
+                    json!(entry.at),
+                    json!(product),
+                    json!(user),
+                    json!(entry.action),
+                    pool(entry.before.as_ref()),
+                    pool(entry.after.as_ref()),
+                    json!(entry.reason),
+                    json!(entry.actor),
+                    json!(entry.run),
+                ]
+            })
         })
-    });
+        .collect();
     Sheet {
         columns: &["seq", "at", "product", "user", "action", "from_pool", "to_pool", "reason", "actor", "run"],
-        rows: rows.collect(),
+        of: rows.len(),
+        rows: rows.into_iter().take(facts.most).collect(),
     }
 }
 
@@ -120,7 +124,8 @@ pub(super) fn activity(facts: Facts<'_>) -> Sheet {
     };
     Sheet {
         columns: &["product", "user", "audience", "usage", "assigned_at", "claimed_at", "last_used_at", "idle_days"],
-        rows: seats.into_iter().map(row).collect(),
+        of: seats.len(),
+        rows: seats.into_iter().take(facts.most).map(row).collect(),
     }
 }
 
@@ -128,7 +133,7 @@ pub(super) fn activity(facts: Facts<'_>) -> Sheet {
 /// license has all parts; so has who has a seat of each part of its own (C20). With more parts a group is named by those it has.
 pub(super) fn combined(facts: Facts<'_>) -> Sheet {
     let bundles = facts.baseline.catalog.products.values().filter(|it| !it.bundle.is_empty() && facts.wants(&it.code));
-    let mut rows = Vec::new();
+    let (mut rows, mut of) = (Vec::new(), 0);
     for bundle in bundles {
         let mut has: BTreeMap<&SourceId, BTreeSet<&ProductCode>> = BTreeMap::new();
         for (product, user) in facts.baseline.seats.keys() {
@@ -149,10 +154,12 @@ pub(super) fn combined(facts: Facts<'_>) -> Sheet {
         };
         let mut members: Vec<(String, &SourceId)> = has.iter().map(|(user, parts)| (group(parts), *user)).collect();
         members.sort();
-        rows.extend(members.into_iter().map(|(group, user)| {
+        of += members.len();
+        let room = facts.most.saturating_sub(rows.len());
+        rows.extend(members.into_iter().take(room).map(|(group, user)| {
             let single = facts.baseline.seats.contains_key(&(bundle.code.clone(), user.clone()));
             vec![json!(bundle.code), json!(group), json!(user), json!(if single { "combined" } else { "parts" })]
         }));
     }
-    Sheet { columns: &["product", "group", "user", "seats_of"], rows }
+    Sheet { columns: &["product", "group", "user", "seats_of"], rows, of }
 }

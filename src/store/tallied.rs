@@ -64,26 +64,37 @@ impl Store {
         moment(&mut self.db.read().await?, district).await
     }
 
+    /// The district without its classes and enrollments, as reports look at it. No plan is made on it.
+    pub async fn seated(&self, district: &DistrictId) -> Result<Baseline, StoreError> {
+        Ok(Box::pin(seated(&mut self.db.read().await?, district)).await?.1)
+    }
+
     /// The numbers of a district, with so many of those in line; [`StoreError::NoDistrict`] for an unknown one.
     pub async fn tallied(&self, district: &DistrictId, wanted: usize) -> Result<Tallied, StoreError> {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let at = moment(tx, district).await?;
-        let mut outline = Box::pin(baseline::outline(tx, district, Said::Stored)).await?;
-        outline.roster.schools = records::by_key(records::read_kind(tx, district).await?);
-        let users = records::by_key(records::read_kind(tx, district).await?);
-        let waiting = seats::read_waiting(tx, district, &users).await?;
-        let mut line: Vec<&Waiting> = waiting.values().collect();
+        let (outline, whole) = Box::pin(seated(tx, district)).await?;
+        let mut line: Vec<&Waiting> = whole.waiting.values().collect();
         line.sort_by(|one, other| (&one.product, one.position).cmp(&(&other.product, other.position)));
         let (in_line, line) = (line.len(), line.into_iter().take(wanted).cloned().collect());
-        let tallies = Tallies::of(&Baseline {
-            seats: seats::read_seats(tx, district, &users).await?,
-            waiting,
-            persons: hand::read_persons(tx, district).await?,
-            identity: identity::read(tx, district).await?,
-            roster: Roster { users, ..Roster::default() },
-            ..outline.clone()
-        });
+        let tallies = Tallies::of(&whole);
         Ok(Tallied { at, outline, tallies, line, in_line })
     }
+}
+
+/// What a district has beside its people, with its schools; and the same with users, seats and places in line.
+async fn seated(tx: &mut Tx, district: &DistrictId) -> Result<(Baseline, Baseline), StoreError> {
+    let mut outline = Box::pin(baseline::outline(tx, district, Said::Stored)).await?;
+    outline.roster.schools = records::by_key(records::read_kind(tx, district).await?);
+    let users = records::by_key(records::read_kind(tx, district).await?);
+    let whole = Baseline {
+        waiting: seats::read_waiting(tx, district, &users).await?,
+        seats: seats::read_seats(tx, district, &users).await?,
+        persons: hand::read_persons(tx, district).await?,
+        identity: identity::read(tx, district).await?,
+        roster: Roster { users, schools: outline.roster.schools.clone(), ..Roster::default() },
+        ..outline.clone()
+    };
+    Ok((outline, whole))
 }

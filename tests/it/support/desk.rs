@@ -18,6 +18,7 @@ use rosterd::feed::Progress;
 use rosterd::inquiry::{self, WhoAndWhat};
 use rosterd::manual::{self, Asked, Verb};
 use rosterd::model::{Baseline, DistrictId, Leaving, RunId, RunRecord, Seat, SourceId, Timestamp, Trigger, Waiting};
+use rosterd::reports::Report;
 use rosterd::revert;
 use rosterd::schedule::catalog;
 use rosterd::schedule::worker::Office;
@@ -319,6 +320,20 @@ impl Desk {
             assert_eq!(of_part, of_whole, "{user} on {now}");
         }
         all.len()
+    }
+
+    /// What a page shows of each report is where the report begins, and of changes where it ends.
+    pub(crate) async fn assert_first_rows(&self, now: Timestamp) {
+        const MOST: usize = 3;
+        let (store, district) = (&self.office.store, DistrictId::new(DISTRICT));
+        for (report, first) in inquiry::first_rows(store, &district, now, MOST).await.unwrap() {
+            let whole = inquiry::report(store, &district, report, None, now).await.unwrap();
+            assert_eq!(first.rows, whole.rows.iter().take(MOST).cloned().collect::<Vec<_>>(), "{report:?} on {now}");
+            assert_eq!((first.of, whole.of), (whole.rows.len(), whole.rows.len()), "{report:?} on {now}");
+        }
+        let newest = inquiry::newest_changes(store, &district, now, MOST).await.unwrap();
+        let whole = inquiry::report(store, &district, Report::History, None, now).await.unwrap();
+        assert_eq!(newest.rows, whole.rows.iter().rev().take(MOST).cloned().collect::<Vec<_>>(), "{now}");
     }
 
     /// What is said of licenses, seats and places at an instant.

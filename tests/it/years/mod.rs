@@ -93,6 +93,7 @@ impl Years {
             for desk in &self.desks {
                 desk.expire(self.at(20)).await;
                 desk.assert_audited(self.at(21)).await;
+                desk.assert_first_rows(self.at(21)).await;
                 self.tally.explained += desk.assert_explained_alike(self.at(21)).await;
             }
         }
