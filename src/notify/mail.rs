@@ -197,9 +197,15 @@ impl Smtp {
         let host = &self.host;
         NotTaken(if let Some(code) = error.status() {
             format!("the mail server `{host}` answered {code}: check `from`, the addresses and the account in [notify]")
-        } else if error.is_tls() {
+        } else if error.is_tls() || is_of_tls(error) {
             format!(
-                "no private connection to the mail server `{host}`: check `notify.smtp.security` and its certificate"
+                "no private connection to the mail server `{host}`: check `notify.smtp.security`, its certificate and \
+                 `notify.smtp.ca_file`"
+            )
+        } else if error.is_client() {
+            format!(
+                "the mail server `{host}` does not offer what is asked of it, STARTTLS or a way to log in, and nothing was sent: \
+                 check `notify.smtp.security`, `port` and `user`"
             )
         } else if error.is_timeout() {
             format!("the mail server `{host}` did not answer in time")
@@ -207,4 +213,17 @@ impl Smtp {
             format!("the mail server `{host}` cannot be reached: check `notify.smtp.host`, `port` and `security`")
         })
     }
+}
+
+/// Whether TLS is what failed; the library calls it a connection that failed.
+fn is_of_tls(error: &Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(it) = source {
+        let io = it.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if it.is::<rustls::Error>() || io.and_then(|it| it.downcast_ref::<rustls::Error>()).is_some() {
+            return true;
+        }
+        source = it.source();
+    }
+    false
 }

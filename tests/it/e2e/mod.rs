@@ -16,6 +16,7 @@ mod drip;
 mod earlier;
 mod erase;
 mod identity;
+mod mail;
 mod manual;
 mod modes;
 mod nights;

@@ -10,6 +10,7 @@ pub(crate) mod described;
 pub(crate) mod desk;
 pub(crate) mod disk;
 pub(crate) mod letterbox;
+pub(crate) mod mailroom;
 pub(crate) mod place;
 pub(crate) mod postgres;
 pub(crate) mod provider;

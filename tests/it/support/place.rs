@@ -51,16 +51,22 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) async fn on(backend: Backend, more: &str) -> Option<Self> {
         let site = Site::new(backend).await?;
-        let (folder, catalog) = (site.folder().join("upload"), site.folder().join("catalog.toml"));
-        std::fs::write(&catalog, CATALOG).unwrap();
-        let district = vendor::district(OAK, &vendor::csv(&folder));
-        site.configure(&format!("[catalog]\npath = \"{}\"\n{more}\n{district}", catalog.display()));
-        let mut upload = Upload::new(&folder, &["s1", "s2"]);
+        std::fs::write(site.folder().join("catalog.toml"), CATALOG).unwrap();
+        let mut upload = Upload::new(&site.folder().join("upload"), &["s1", "s2"]);
         for (class, school, teacher) in [("c1", "s1", "t1"), ("c2", "s2", "t2")] {
             upload.class(class, school).user(teacher, "teacher", school).enroll(teacher, class, school, "teacher");
         }
         upload.students("a", 30, "s1", "c1").students("b", 30, "s2", "c2");
-        Some(Self { site: Arc::new(site), upload })
+        let it = Self { site: Arc::new(site), upload };
+        it.configure(more);
+        Some(it)
+    }
+
+    /// The district and its catalog, and `more` sections.
+    pub(crate) fn configure(&self, more: &str) {
+        let (catalog, district) =
+            (self.site.folder().join("catalog.toml"), vendor::district(OAK, &vendor::csv(&self.folder())));
+        self.site.configure(&format!("[catalog]\npath = \"{}\"\n{more}\n{district}", catalog.display()));
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
