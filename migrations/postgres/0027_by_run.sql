@@ -6,3 +6,4 @@ DROP INDEX record_version_run;
 
 CREATE INDEX record_teacher ON record (district, (CAST(id AS JSON) ->> 1))
     WHERE kind = 'enrollments' AND right(id, 10) = '"teacher"]';
+CREATE INDEX audit_seat ON audit (district, seq) WHERE entity = 'seat';

@@ -30,3 +30,6 @@ CREATE INDEX change_key_revision ON change_key (district, revision, kind, id);
 -- Who teaches a class, without walking through everybody who is in one. The id of an enrollment is `["user","class","role"]`.
 CREATE INDEX record_teacher ON record (district, json_extract(id, '$[1]'))
     WHERE kind = 'enrollments' AND substr(id, -10) = '"teacher"]';
+
+-- The newest changes of seats, past all those of records.
+CREATE INDEX audit_seat ON audit (district, seq) WHERE entity = 'seat';

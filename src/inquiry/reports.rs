@@ -5,9 +5,6 @@ use crate::model::{Baseline, DistrictId, ProductCode, Timestamp};
 use crate::reports::{self, Facts, Report, Sheet};
 use crate::store::{AuditFilter, Store, StoreError};
 
-/// Entries looked at for the newest changes of seats.
-const LOOKED_AT: i64 = 20_000;
-
 /// A report of a district.
 pub async fn report(
     store: &Store,
@@ -42,24 +39,15 @@ pub async fn first_rows(
     Ok(of_now.map(|report| (report, reports::make(report, facts))).collect())
 }
 
-/// The newest changes of seats, newest first, among the newest entries of the district's audit.
+/// The newest changes of seats, newest first.
 pub async fn newest_changes(
     store: &Store,
     district: &DistrictId,
     as_of: Timestamp,
     most: usize,
 ) -> Result<Sheet, StoreError> {
-    let state = store.district(district).await?;
-    let mut history: Vec<Entry> = Vec::new();
-    let (oldest, mut end) = (state.audit_seq.saturating_sub(LOOKED_AT), state.audit_seq);
-    while end > oldest && history.len() < most {
-        let mut some = store.latest_entries(district, &AuditFilter::default(), end, most).await?;
-        end = some.first().map_or(0, |it| it.seq - 1);
-        some.retain(is_of_seat);
-        some.reverse();
-        history.extend(some);
-    }
-    let baseline = Baseline::new(state);
+    let history = store.latest_of_seats(district, most).await?;
+    let baseline = Baseline::new(store.district(district).await?);
     Ok(reports::make(Report::History, Facts { baseline: &baseline, as_of, product: None, history: &history, most }))
 }
 

@@ -1,7 +1,5 @@
 //! The audit table: appended to, read page by page, never changed.
 
-use std::collections::VecDeque;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -164,7 +162,7 @@ pub(super) fn sealed(
     Ok(seal(&locked.district, run, at, seq, head, drafts)?)
 }
 
-type EntryColumns = (
+pub(super) type EntryColumns = (
     i64,
     Option<String>,
     String,
@@ -181,7 +179,7 @@ type EntryColumns = (
 );
 
 /// A column that is not exactly as this program writes it makes the entry an altered one, even where it would read alike.
-fn entry(district: &DistrictId, columns: EntryColumns) -> Result<Entry, StoreError> {
+pub(super) fn entry(district: &DistrictId, columns: EntryColumns) -> Result<Entry, StoreError> {
     let (seq, run, at, actor, category, action, entity, id, before, after, reason, prev, hash) = columns;
     let corrupt = |field| StoreError::CorruptEntry { district: district.clone(), seq, field };
     let json = |field, text: Option<String>| -> Result<Option<Value>, StoreError> {
@@ -333,28 +331,6 @@ impl Store {
             read_states(&mut tx).await?.into_iter().rev().map(|it| it.id).collect()
         };
         Ok(AuditStream { store: self, filter, districts, after: 0, most: PAGE })
-    }
-
-    /// The last `most` entries of a district that pass, oldest first; `end` is the number of the last entry that is looked at.
-    pub async fn latest_entries(
-        &self,
-        district: &DistrictId,
-        filter: &AuditFilter,
-        end: i64,
-        most: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
-        // Where every entry passes, the last ones are known by their numbers.
-        let all_pass = AuditFilter { district: None, ..filter.clone() } == AuditFilter::default();
-        let skipped = end.saturating_sub(i64::try_from(most).unwrap_or(i64::MAX)).max(0);
-        let after_seq = if all_pass { Some(skipped) } else { filter.after_seq };
-        let filter = AuditFilter { district: Some(district.clone()), after_seq, ..filter.clone() };
-        let mut stream = self.audit_stream(filter).await?;
-        let mut latest: VecDeque<Entry> = VecDeque::new();
-        while let Some(page) = stream.next_page().await? {
-            latest.extend(page.into_iter().filter(|it| it.seq <= end));
-            latest.drain(..latest.len().saturating_sub(most));
-        }
-        Ok(latest.into())
     }
 
     /// The end of a district's chain now: its size and the hash of the last entry.

@@ -27,6 +27,7 @@ mod hand;
 mod history;
 mod identity;
 mod known;
+mod latest;
 mod lease;
 mod lock;
 mod loss;

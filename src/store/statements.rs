@@ -3,8 +3,8 @@
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, about, access, activity, alerts, audit, catalog, change, compare, district, erase, fleet, hand,
-    history, identity, known, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs, seats,
-    settled, tallied, threshold, token,
+    history, identity, known, latest, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs,
+    seats, settled, tallied, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -25,6 +25,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     history::STATEMENTS,
     identity::STATEMENTS,
     known::STATEMENTS,
+    latest::STATEMENTS,
     loss::STATEMENTS,
     manual::STATEMENTS,
     mode::STATEMENTS,
