@@ -2,8 +2,8 @@
 //! `--logins N` and `--reads N` a second, `--seconds N` for the quiet rounds).
 //!
 //! Logins ask `GET /v1/access`; every thousandth answer is compared with the seats before and after the sync, and one that was
-//! asked a second after its end with those after. The reads are a mix of what operators' programs ask. Client, source and
-//! daemon share this machine.
+//! asked a second after its end with those after. The reads are a mix of what operators' programs ask, and each of them and each
+//! page for people is asked alone, too. Client, source and daemon share this machine.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -251,7 +251,16 @@ fn main() {
     show(&it, 3);
     let (answers, under_reads) = daemon.under(asked.reads, read, || daemon.sync());
     line("reads while the district syncs", asked.reads, &answers, None);
-    for path in paths.iter().cloned().chain(["/".to_owned(), format!("/districts/{district}")]) {
+    let pages = [
+        "/".to_owned(),
+        format!("/districts/{district}"),
+        format!("/districts/{district}/users?q=kid"),
+        format!("/districts/{district}/user?id={}", users[0]),
+        format!("/districts/{district}/reports/claims"),
+        format!("/districts/{district}/reports/history"),
+        format!("/audit?district={district}"),
+    ];
+    for path in paths.iter().chain(&pages).cloned() {
         let (answers, ()) = daemon.under(20, |_| path.clone(), || std::thread::sleep(asked.quiet / 4));
         line(&format!("`{}`", path.replace(users[0], "USER")), 20, &answers, None);
     }

@@ -107,8 +107,10 @@ impl Case<'_> {
         let district = &self.question.baseline.state.id;
         let user = self.question.shown.user(self.question.user);
         let roster = self.question.baseline.state.source.as_ref().map(|it| format!(", roster of {}", it.pulled_at));
+        // Who still has it is asked about, too: a link that is broken ends it one day.
+        let has = if self.access() == "no" { "cannot use" } else { "can use, and will not for long," };
         format!(
-            "User {user} of {district} cannot use {}: {says}. Please {todo}. (As of {}{})",
+            "User {user} of {district} {has} {}: {says}. Please {todo}. (As of {}{})",
             self.product.name,
             self.question.as_of,
             roster.unwrap_or_default()

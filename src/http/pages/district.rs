@@ -10,6 +10,7 @@ use crate::http::App;
 use crate::http::auth::Caller;
 use crate::http::body::Fields;
 use crate::http::counted::Counted;
+use crate::http::pages::charts::{self, Chart};
 use crate::http::pages::parts::{AlertRow, RunRow, SeatRow, counting, school};
 use crate::http::pages::{Frame, in_query, page, when};
 use crate::http::problem::Problem;
@@ -70,6 +71,7 @@ struct District {
     may_sync: bool,
     rows: Vec<SeatRow>,
     plots: Vec<Plot>,
+    charts: Vec<Chart>,
     schools: Vec<SeatRow>,
     alerts: Vec<AlertRow>,
     suggestions: Vec<Idea>,
@@ -143,6 +145,10 @@ pub(crate) async fn show(State(app): State<App>, caller: Caller, Path(id): Path<
             && caller.may(Scope::Sync, &id)
             && it.feed.is_some_and(|kind| kind != "manual"),
         rows: sums.iter().map(|row| SeatRow::new(row, name(row), schools)).collect(),
+        charts: [charts::waiting(&pools, schools), charts::uses(&sums, name), charts::durations(&runs)]
+            .into_iter()
+            .flatten()
+            .collect(),
         plots: sums.iter().filter_map(|row| plot(baseline, row, name(row))).collect(),
         schools: if several {
             pools.iter().map(|row| SeatRow::new(row, name(row), schools)).collect()

@@ -1,6 +1,7 @@
 //! Pages for people: rendered here from templates that escape everything; they work without scripts but for live progress.
 
 pub(super) mod audit;
+mod charts;
 pub(super) mod district;
 pub(super) mod oidc;
 pub(super) mod overview;
