@@ -9,6 +9,8 @@ use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -20,6 +22,9 @@ use super::NotTaken;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(20);
+
+/// What leads to a server that does not answer, or not as one does.
+pub(super) const WHERE: &str = "`notify.smtp.host`, `port` and `security`";
 
 /// How the connection is kept private.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -142,16 +147,19 @@ impl Smtp {
     }
 
     fn tls(&self) -> Result<TlsParameters, NotTaken> {
-        let wrong = |problem: &str| NotTaken(format!("`notify.smtp.ca_file` {problem}"));
         let mut builder = TlsParameters::builder(self.host.clone());
         if let Some(path) = &self.ca_file {
+            let wrong = |problem: &str| NotTaken(format!("`notify.smtp.ca_file`: {} {problem}", path.display()));
             let pem = std::fs::read(path).map_err(|_| wrong("cannot be read"))?;
+            if CertificateDer::pem_slice_iter(&pem).next().is_none() {
+                return Err(wrong("holds no certificate: it takes those of authorities, in PEM"));
+            }
             let authority = Certificate::from_pem(&pem).map_err(|_| wrong("is not a PEM file of certificates"))?;
             builder = builder.add_root_certificate(authority);
         }
         builder.build().map_err(|_| {
             NotTaken(
-                "no TLS client can be made of this machine's certificates: install them, or set `notify.smtp.ca_file`"
+                "no TLS client can be made of this machine's certificates: install them, or mend `notify.smtp.ca_file`"
                     .to_owned(),
             )
         })
@@ -184,7 +192,7 @@ impl Smtp {
     /// Whether the server answers and takes our account; sends nothing.
     pub async fn probe(&self, environment: Environment) -> Result<(), NotTaken> {
         let transport = self.transport(environment)?;
-        let late = |_| NotTaken(format!("`{}` did not answer in time: check `notify.smtp.host` and `port`", self.host));
+        let late = |_| NotTaken(format!("`{}` did not answer in time: check {WHERE}", self.host));
         match tokio::time::timeout(CONNECT, transport.test_connection()).await.map_err(late)? {
             Ok(true) => Ok(()),
             Ok(false) => Err(NotTaken(format!("`{}` does not answer as a mail server does", self.host))),
@@ -196,7 +204,13 @@ impl Smtp {
     fn told(&self, error: &Error) -> NotTaken {
         let host = &self.host;
         NotTaken(if let Some(code) = error.status() {
-            format!("the mail server `{host}` answered {code}: check `from`, the addresses and the account in [notify]")
+            let check = match u16::from(code) {
+                // Before an account is known, or TLS is spoken.
+                530 => "check `notify.smtp.security`, `user` and `password`",
+                454 | 534 | 535 | 538 => "check `notify.smtp.user` and `password`",
+                _ => "check `from`, the addresses and the account in [notify]",
+            };
+            format!("the mail server `{host}` answered {code}: {check}")
         } else if error.is_tls() || is_of_tls(error) {
             format!(
                 "no private connection to the mail server `{host}`: check `notify.smtp.security`, its certificate and \
@@ -208,9 +222,13 @@ impl Smtp {
                  check `notify.smtp.security`, `port` and `user`"
             )
         } else if error.is_timeout() {
-            format!("the mail server `{host}` did not answer in time")
+            format!("the mail server `{host}` did not answer in time: check {WHERE}")
+        } else if error.is_response() || broke_off(error) {
+            format!(
+                "the mail server `{host}` broke off, or does not answer as one does: if that goes on, check {WHERE}"
+            )
         } else {
-            format!("the mail server `{host}` cannot be reached: check `notify.smtp.host`, `port` and `security`")
+            format!("the mail server `{host}` cannot be reached: check {WHERE}")
         })
     }
 }
@@ -222,6 +240,19 @@ fn is_of_tls(error: &Error) -> bool {
         let io = it.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         if it.is::<rustls::Error>() || io.and_then(|it| it.downcast_ref::<rustls::Error>()).is_some() {
             return true;
+        }
+        source = it.source();
+    }
+    false
+}
+
+/// Whether it was a connection that ended before its time.
+fn broke_off(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    let mut source = std::error::Error::source(error);
+    while let Some(it) = source {
+        if let Some(io) = it.downcast_ref::<std::io::Error>() {
+            return matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
         }
         source = it.source();
     }

@@ -129,7 +129,10 @@ impl Settings {
 
     /// Sends one message to one recipient, now and once.
     pub async fn send(&self, target: &Target, message: &Message, environment: Environment) -> Result<(), NotTaken> {
-        let late = |_| NotTaken(format!("nothing was taken within {} seconds", LONGEST.as_secs()));
+        let late = |_| {
+            let check = if target.email.is_empty() { "`webhook_url`" } else { mail::WHERE };
+            NotTaken(format!("nothing was taken within {} seconds: check {check}", LONGEST.as_secs()))
+        };
         tokio::time::timeout(LONGEST, async {
             match &self.smtp {
                 Some(smtp) if !target.email.is_empty() => smtp.send(&target.email, message, environment).await,

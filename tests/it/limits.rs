@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::daemon::{DAY_1, Daemon, Installation, client, until};
-use crate::support::described;
+use crate::support::wire::Wire;
+use crate::support::{described, postgres};
 
 /// One client for all: a new one reads the machine's certificates each time.
 fn shared() -> &'static reqwest::Client {
@@ -367,4 +368,22 @@ async fn the_daemon_speaks_tls_with_a_certificate_of_its_own() {
     assert_eq!((answer.status(), answer.text().await.unwrap().as_str()), (StatusCode::OK, "{\"status\":\"alive\"}"));
     assert!(client().get(daemon.url("/livez")).send().await.is_err(), "not without TLS");
     daemon.stop().await;
+}
+
+/// Whoever probes waits for seconds, not for what the pool waits: a database that is gone is said while they listen.
+#[tokio::test]
+async fn a_database_that_says_nothing_is_not_waited_for_by_readyz() {
+    let Some(database) = postgres::fresh_database().await else { return };
+    let wire = Wire::to(&database).await;
+    let installation = Installation::over(wire.url.clone(), "apply", "");
+    let daemon = installation.start(DAY_1).await;
+    let asked = async |path: &str| client().get(daemon.url(path)).send().await.unwrap().status();
+    assert_eq!(asked("/readyz").await, StatusCode::OK);
+    wire.get_stuck();
+    let begun = Instant::now();
+    assert_eq!(asked("/readyz").await, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(asked("/livez").await, StatusCode::OK);
+    daemon.kill().await;
+    postgres::drop_database(&database).await;
 }

@@ -1,5 +1,7 @@
 //! Alive, and ready.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,6 +11,9 @@ use serde::Serialize;
 use crate::http::App;
 use crate::http::problem::Problem;
 use crate::model::RunId;
+
+/// Whoever probes waits no longer, and would not hear why.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How the process is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -29,7 +34,11 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<Json<Health>, Proble
     }
     let office = app.desk.office();
     let nobody = RunId::new("readyz");
-    let (store, queue) = (office.store.run(&nobody).await, office.queue.get(&nobody).await);
+    let both = async { (office.store.run(&nobody).await, office.queue.get(&nobody).await) };
+    let Ok((store, queue)) = tokio::time::timeout(ANSWERS_WITHIN, both).await else {
+        tracing::error!("not ready: the store did not answer within {} seconds", ANSWERS_WITHIN.as_secs());
+        return Err(not_ready("the store does not answer in time; the log says why"));
+    };
     if let Some(error) = store.err().or(queue.err()) {
         tracing::error!(%error, "not ready");
         return Err(not_ready("the store does not answer; the log says why"));

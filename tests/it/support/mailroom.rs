@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::CertifiedKey;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -29,10 +29,14 @@ pub(crate) enum Door {
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct Kept {
     clear: Vec<String>,
     private: Vec<String>,
     taken: Vec<String>,
+    /// LOGIN is the one way to log in.
+    old: bool,
+    /// It is gone once a message is taken, and says no more.
+    dying: bool,
 }
 
 #[derive(Clone)]
@@ -41,21 +45,25 @@ pub(crate) struct Mailroom {
     door: Door,
     /// The authority's certificate.
     pem: String,
-    heard: Arc<Mutex<Heard>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Mailroom {
     pub(crate) async fn open(door: Door) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
-        let CertifiedKey { cert, signing_key } =
-            rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority of the tests");
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let cert = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let config = ServerConfig::builder().with_no_client_auth();
         let config = config.with_single_cert(vec![cert.der().clone()], key).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (port, heard) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Heard>>::default());
-        let it = Self { port, door, pem: cert.pem(), heard };
+        let (port, kept) = (listener.local_addr().unwrap().port(), Arc::<Mutex<Kept>>::default());
+        let it = Self { port, door, pem: authority.pem(), kept };
         let this = it.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -80,21 +88,31 @@ impl Mailroom {
         &self.pem
     }
 
+    /// From now on it knows LOGIN alone.
+    pub(crate) fn knows_login_alone(&self) {
+        self.kept.lock().unwrap().old = true;
+    }
+
+    /// From now on it dies of each message once it has it, or does so no more.
+    pub(crate) fn dies(&self, dying: bool) {
+        self.kept.lock().unwrap().dying = dying;
+    }
+
     /// What was said before the line was private, by its first words.
     pub(crate) fn in_the_clear(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        heard.clear.iter().map(|it| it.split(' ').next().unwrap().to_owned()).collect()
+        let kept = self.kept.lock().unwrap();
+        kept.clear.iter().map(|it| it.split(' ').next().unwrap().to_owned()).collect()
     }
 
     /// The same of what only the server heard.
     pub(crate) fn in_private(&self) -> Vec<String> {
-        let heard = self.heard.lock().unwrap();
-        heard.private.iter().map(|it| it.split([' ', ':']).next().unwrap().to_owned()).collect()
+        let kept = self.kept.lock().unwrap();
+        kept.private.iter().map(|it| it.split([' ', ':']).next().unwrap().to_owned()).collect()
     }
 
     /// The messages that were taken.
     pub(crate) fn taken(&self) -> Vec<String> {
-        self.heard.lock().unwrap().taken.clone()
+        self.kept.lock().unwrap().taken.clone()
     }
 
     async fn answer(self, mut stream: TcpStream, acceptor: TlsAcceptor) {
@@ -129,25 +147,41 @@ impl Mailroom {
                     text.push('\n');
                     continue;
                 }
-                self.heard.lock().unwrap().taken.push(data.take().unwrap());
+                let dying = {
+                    let mut kept = self.kept.lock().unwrap();
+                    kept.taken.push(data.take().unwrap());
+                    kept.dying
+                };
+                if dying {
+                    return false;
+                }
                 stream.write_all(b"250 taken\r\n").await.unwrap();
                 continue;
             }
-            {
-                let mut heard = self.heard.lock().unwrap();
-                if private { heard.private.push(line.clone()) } else { heard.clear.push(line.clone()) }
-            }
+            let old = {
+                let mut kept = self.kept.lock().unwrap();
+                let into = if private { &mut kept.private } else { &mut kept.clear };
+                into.push(line.clone());
+                kept.old
+            };
             let (verb, rest) = line.split_once(' ').unwrap_or((line.as_str(), ""));
             let answer = match verb.to_uppercase().as_str() {
                 "EHLO" if !private && self.door == Door::Starttls => "250-mailroom\r\n250 STARTTLS",
+                "EHLO" if old => "250-mailroom\r\n250 AUTH LOGIN",
                 "EHLO" => "250-mailroom\r\n250 AUTH PLAIN LOGIN",
                 "STARTTLS" if self.door == Door::Starttls => {
                     stream.write_all(b"220 go on\r\n").await.unwrap();
                     return true;
                 }
                 "AUTH" => {
-                    let given = rest.strip_prefix("PLAIN ").and_then(|it| STANDARD.decode(it).ok());
-                    known = given.as_deref() == Some(format!("\0{USER}\0{PASSWORD}").as_bytes());
+                    known = if old {
+                        assert_eq!(rest, "LOGIN");
+                        (asked(&mut stream, "Username:").await, asked(&mut stream, "Password:").await)
+                            == (USER.to_owned(), PASSWORD.to_owned())
+                    } else {
+                        let given = rest.strip_prefix("PLAIN ").and_then(|it| STANDARD.decode(it).ok());
+                        given.as_deref() == Some(format!("\0{USER}\0{PASSWORD}").as_bytes())
+                    };
                     if known { "235 welcome" } else { "535 5.7.8 who is that" }
                 }
                 "MAIL" if !known => "530 5.7.0 say who you are",
@@ -167,4 +201,12 @@ impl Mailroom {
             }
         }
     }
+}
+
+/// One question of LOGIN, and what is said to it.
+async fn asked(stream: &mut BufReader<impl AsyncRead + AsyncWrite + Unpin>, what: &str) -> String {
+    stream.write_all(format!("334 {}\r\n", STANDARD.encode(what)).as_bytes()).await.unwrap();
+    let mut line = String::new();
+    stream.read_line(&mut line).await.unwrap();
+    String::from_utf8(STANDARD.decode(line.trim_end()).unwrap()).unwrap()
 }

@@ -19,6 +19,8 @@ struct Plan {
     cut: Option<(u64, Cut)>,
     commits: u64,
     done: bool,
+    /// Nothing goes by any more, and nobody hangs up.
+    stuck: bool,
 }
 
 /// The line; it breaks at most once each time it is told to.
@@ -76,7 +78,12 @@ impl Wire {
 
     /// The line breaks at the `nth` COMMIT from now on.
     pub(crate) fn break_at(&self, nth: u64, cut: Cut) {
-        *self.plan.lock().unwrap() = Plan { cut: Some((nth, cut)), commits: 0, done: false };
+        *self.plan.lock().unwrap() = Plan { cut: Some((nth, cut)), ..Plan::default() };
+    }
+
+    /// From now on no question reaches the server, as where a machine is gone.
+    pub(crate) fn get_stuck(&self) {
+        self.plan.lock().unwrap().stuck = true;
     }
 
     /// Whether it broke; from now on it does not.
@@ -120,6 +127,10 @@ impl Wire {
         let questions = async move {
             loop {
                 let question = message(&mut from_client, true).await?;
+                let stuck = self.plan.lock().unwrap().stuck;
+                if stuck {
+                    std::future::pending::<()>().await;
+                }
                 if question.starts_with(b"Q") && question.ends_with(b"COMMIT\0") {
                     match self.hears_commit() {
                         Some(Cut::Before) => return std::io::Result::Ok(()),
