@@ -260,7 +260,7 @@ fn main() {
         format!("/districts/{district}/reports/history"),
         format!("/audit?district={district}"),
     ];
-    for path in paths.iter().chain(&pages).cloned() {
+    for path in paths.iter().chain(&pages) {
         let (answers, ()) = daemon.under(20, |_| path.clone(), || std::thread::sleep(asked.quiet / 4));
         line(&format!("`{}`", path.replace(users[0], "USER")), 20, &answers, None);
     }
