@@ -156,7 +156,7 @@ async fn a_server_without_starttls_hears_neither_account_nor_message() {
 }
 
 /// F70: the server has it and dies before it says so. It is sent again after a restart, under the same id.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_whose_receipt_is_lost_is_sent_again_after_a_restart_under_the_same_id() {
     let room = Mailroom::open(Door::Starttls).await;
     room.dies(true);
