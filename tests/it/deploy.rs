@@ -287,11 +287,18 @@ fn every_setting_of_the_pages_and_manifests_is_read() {
     }
     let catalog = rosterd::catalog::read(&root().join("deploy/kubernetes/catalog.toml")).unwrap();
     assert!(!catalog.subscriptions.is_empty());
+    let kubernetes = config::read(&[root().join("deploy/kubernetes/rosterd.toml")]).unwrap();
+    assert!(kubernetes.store.url.starts_with("postgres://"));
     // Variables of the manifests name settings that there are.
-    let variables = ["deploy/rosterd.service", "deploy/Dockerfile", "deploy/compose.yaml"].map(read).concat();
-    let words = variables.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
-    let names: BTreeSet<&str> = words.filter(|it| it.starts_with("ROSTERD__")).collect();
-    assert_eq!(names, BTreeSet::from(["ROSTERD__HTTP__LISTEN", "ROSTERD__STORE__URL"]));
+    let set = |paths: &[&str]| -> BTreeSet<String> {
+        let text: String = paths.iter().map(|it| read(it)).collect();
+        let words = text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+        words.filter(|it| it.starts_with("ROSTERD__")).map(str::to_owned).collect()
+    };
+    let names = set(&["deploy/rosterd.service", "deploy/compose.yaml"]);
+    assert_eq!(names, BTreeSet::from(["ROSTERD__HTTP__LISTEN", "ROSTERD__STORE__URL"].map(str::to_owned)));
+    // The environment beats every file: an image that says where the store is would take a cluster's store from it.
+    assert_eq!(set(&["deploy/Dockerfile"]), BTreeSet::from(["ROSTERD__HTTP__LISTEN".to_owned()]));
 }
 
 /// The paths that probes and checks ask for are routes that need no token.
