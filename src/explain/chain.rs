@@ -293,8 +293,11 @@ impl Case<'_> {
             return link(name, Some(false), says);
         };
         let ahead: Vec<String> = line.ahead.iter().map(|it| format!("{} {}", it.count, rule_words(it.rule))).collect();
-        let ahead =
-            if ahead.is_empty() { "nobody is ahead".to_owned() } else { format!("ahead: {}", ahead.join(", ")) };
+        let ahead = match line.position.saturating_sub(1) {
+            _ if !ahead.is_empty() => format!("ahead: {}", ahead.join(", ")),
+            0 => "nobody is ahead".to_owned(),
+            others => format!("{others} are ahead"),
+        };
         let says = format!(
             "waits as number {} of {} since {}, short of a seat in pool `{}`; {ahead}",
             line.position, line.of, line.since, line.short_of

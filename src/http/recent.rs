@@ -102,10 +102,16 @@ pub(crate) async fn whole(app: &App, store: &Store, district: &DistrictId) -> Re
 }
 
 /// Why a user has a product or has it not, for all that are asked about, beside the district's numbers.
-pub(crate) async fn explained(app: &App, counts: &Seen, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, Problem> {
+/// A page does not count who is ahead, `deepest` places on.
+pub(crate) async fn explained(
+    app: &App,
+    counts: &Seen,
+    asked: WhoAndWhat<'_>,
+    deepest: Option<u32>,
+) -> Result<Vec<Explanation>, Problem> {
     let store = app.desk.office().store;
     let totals = counts.licenses(asked.as_of, false);
-    let baseline = match store.about(asked.district, asked.user).await? {
+    let baseline = match store.about(asked.district, asked.user, deepest).await? {
         Some(part) => Arc::new(part),
         None => whole(app, &store, asked.district).await?,
     };

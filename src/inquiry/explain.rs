@@ -27,7 +27,7 @@ pub struct WhoAndWhat<'a> {
 pub async fn explain(store: &Store, asked: WhoAndWhat<'_>) -> Result<Vec<Explanation>, StoreError> {
     let counted = store.tallied(asked.district, 0).await?;
     let totals = counted.licenses(&counted.at.state, asked.as_of, false);
-    let baseline = match store.about(asked.district, asked.user).await? {
+    let baseline = match store.about(asked.district, asked.user, None).await? {
         Some(part) => part,
         None => store.baseline(asked.district).await?,
     };

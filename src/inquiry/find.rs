@@ -8,12 +8,16 @@ use crate::store::{Store, StoreError};
 /// Before each of a user's keys: no word that somebody looks for has it.
 const KEY: char = '\u{1}';
 
-/// What every active user of a district is found by.
-pub struct Names(Vec<(SourceId, Box<str>)>);
+/// What every active user of a district is found by, one after another in one text.
+pub struct Names {
+    text: String,
+    /// Each user, with where what they are found by ends.
+    users: Vec<(SourceId, usize)>,
+}
 
 impl std::fmt::Debug for Names {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Names").field(&self.0.len()).finish()
+        f.debug_tuple("Names").field(&self.users.len()).finish()
     }
 }
 
@@ -22,13 +26,39 @@ impl Names {
     pub async fn read(store: &Store, district: &DistrictId) -> Result<Self, StoreError> {
         let mut all = store.users_as(district, |user| (user.id.clone(), found_by(&user).into_boxed_str())).await?;
         all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(Self(all))
+        Ok(Self::of(all))
+    }
+
+    fn of(all: Vec<(SourceId, Box<str>)>) -> Self {
+        let (mut text, mut users) = (String::new(), Vec::with_capacity(all.len()));
+        for (id, by) in all {
+            text.push_str(&by);
+            users.push((id, text.len()));
+        }
+        Self { text, users }
     }
 
     /// Users in whom every word of `text` is found, by id; see [`find`].
     pub fn find<'a>(&'a self, text: &str) -> impl Iterator<Item = &'a SourceId> {
         let words = Words::of(text);
-        self.0.iter().filter(move |(_, by)| words.are_in(by)).map(|(id, _)| id)
+        // One walk for the first word over all, and a look at each user in whom it may be.
+        let first = words.0.first().map(|(anywhere, _)| anywhere.clone());
+        let begin = |place: usize| place.checked_sub(1).and_then(|it| self.users.get(it)).map_or(0, |(_, end)| *end);
+        let mut next: usize = 0;
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(first) = &first {
+                    let at = begin(next) + first.find(self.text.as_bytes().get(begin(next)..)?)?;
+                    next += self.users.get(next..)?.partition_point(|(_, end)| *end <= at);
+                }
+                let (id, end) = self.users.get(next)?;
+                let by = self.text.get(begin(next)..*end)?;
+                next += 1;
+                if words.are_in(by) {
+                    return Some(id);
+                }
+            }
+        })
     }
 }
 
@@ -110,6 +140,12 @@ mod tests {
         let found = |text: &str| Words::of(text).are_in(&by);
         assert!(["zoë", "ZOË dijk", "dij", "u-1", "zoe@oak", "004", "van 0042", ""].into_iter().all(found));
         // Neither within a key, nor across a name and a key, nor from one name to the next.
+        // The same of all at once, whoever stands before or after.
+        let all = ["a", "b", "c"].map(|id| (id.into(), by.replace("u-1", id).into_boxed_str()));
+        let names = Names::of(all.into_iter().collect());
+        let ids = |text: &str| names.find(text).map(SourceId::as_str).collect::<Vec<_>>();
+        assert_eq!((ids("zoë 004"), ids("b"), ids("")), (vec!["a", "b", "c"], vec!["b"], vec!["a", "b", "c"]));
+        assert_eq!(ids("zoë 42"), Vec::<&str>::new());
         assert!(!["oak.example", "42", "-1", "dijku", "zoëvan", "zoe dirk"].into_iter().any(found));
     }
 }

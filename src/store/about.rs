@@ -87,7 +87,14 @@ impl Store {
     /// The district as far as an explanation of one user looks at it: of the roster this person, their classes, who teaches these,
     /// and who waits in front of them where more counts than since when; of seats and places theirs. No plan can be applied on
     /// it. None where that is so many people that everybody had better be read. [`StoreError::NoDistrict`] for an unknown one.
-    pub async fn about(&self, district: &DistrictId, user: &SourceId) -> Result<Option<Baseline>, StoreError> {
+    ///
+    /// Of those in front `deepest` are read at most: of a user who stands further behind nobody who is ahead.
+    pub async fn about(
+        &self,
+        district: &DistrictId,
+        user: &SourceId,
+        deepest: Option<u32>,
+    ) -> Result<Option<Baseline>, StoreError> {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let outline = Box::pin(outline(tx, district, Said::Stored)).await?;
@@ -97,7 +104,7 @@ impl Store {
         let mut people = BTreeSet::from([user.clone()]);
         with_other_accounts(&mut people, &persons);
         let products: Vec<&ProductCode> = outline.catalog.products.keys().collect();
-        let (waiting, mut ended) = line(tx, district, user, &keys(&products, &people)).await?;
+        let (waiting, mut ended) = line(tx, district, (user, deepest), &keys(&products, &people)).await?;
         let of_classes = || {
             assignments.keys().filter_map(|(product, target)| match target {
                 Target::Class(class) => Some((product, class)),
@@ -192,13 +199,13 @@ impl Presence {
 async fn line(
     tx: &mut Tx,
     district: &DistrictId,
-    user: &SourceId,
+    (user, deepest): (&SourceId, Option<u32>),
     keys: &[SeatKey],
 ) -> Result<(BTreeMap<SeatKey, Waiting>, Vec<seats::EndedColumns>), StoreError> {
     let (mut all, mut ended) = (Vec::new(), Vec::new());
     for columns in seats::by_key(tx, PLACES_BY_KEY, district, keys).await? {
         let own = seats::waiting(columns)?;
-        if own.user == *user {
+        if own.user == *user && deepest.is_none_or(|deepest| own.position <= deepest) {
             let query = tx.query(PLACES_BEFORE).bind(district.as_str()).bind(own.product.as_str());
             let (before,): (String,) = query.bind(i64::from(own.position)).fetch_one().await?;
             let before: Vec<seats::WaitingColumns> = WAITING.json("row", &before)?;

@@ -46,7 +46,7 @@ pub(crate) async fn show(
     let (user, product) = (SourceId::new(of.user), of.product.map(ProductCode::new));
     let asked = WhoAndWhat { district: &district, user: &user, product: product.as_ref(), as_of: office.clock.now() };
     let counts = app.counted.of(&office.store, &district, asked.as_of).await?;
-    let mut answers = explained(&app, &counts, asked).await?;
+    let mut answers = explained(&app, &counts, asked, None).await?;
     if product.is_none() {
         return Ok(Json(Told::All(answers)));
     }

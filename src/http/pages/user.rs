@@ -21,6 +21,9 @@ use crate::inquiry::{self, Names, WhoAndWhat};
 use crate::model::{DistrictId, SourceId, User};
 use crate::store::StoreError;
 
+/// Of who stands further behind the page does not count by which rule others are ahead.
+const LINE: u32 = 1000;
+
 /// Users on a page.
 const SHOWN: usize = 50;
 
@@ -156,7 +159,7 @@ pub(crate) async fn show(
     let Some(counts) = Counted::for_page(&app, &district, asked.as_of).await? else {
         return counting(&app, &caller, district.to_string());
     };
-    let answers = Box::pin(explained(&app, &counts, asked)).await?;
+    let answers = Box::pin(explained(&app, &counts, asked, Some(LINE))).await?;
     let mut name = String::new();
     if caller.may(Scope::People, &district) {
         let of = office.store.user(&district, &user).await?;

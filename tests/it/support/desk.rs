@@ -314,7 +314,7 @@ impl Desk {
         all.insert("nobody".into());
         for user in &all {
             let asked = WhoAndWhat { district: &district, user, product: None, as_of: now };
-            let part = store.about(&district, user).await.unwrap().unwrap();
+            let part = store.about(&district, user, None).await.unwrap().unwrap();
             let of_part = inquiry::explain_of(store, (&part, &totals), asked).await.unwrap();
             let of_whole = inquiry::explain_of(store, (&baseline, &totals), asked).await.unwrap();
             assert_eq!(of_part, of_whole, "{user} on {now}");
