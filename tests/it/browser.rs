@@ -123,7 +123,7 @@ async fn a_person_signs_in_with_their_organization_and_sees_their_district_alone
     provider.slips(Slip::Denied);
     browser.open(&daemon.url("/sign-in?to=/settings")).await;
     browser.click("a[href^='/sign-in/oidc']").await;
-    browser.shows("your organization did not let you in").await;
+    browser.shows("organization did not let you in").await;
 
     provider.slips(Slip::None);
     browser.open(&daemon.url("/")).await;
