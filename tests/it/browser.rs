@@ -4,6 +4,7 @@
 
 use crate::support::chromium::{Chromium, Scheme, axe};
 use crate::support::daemon::{DAY_1, Daemon, Installation};
+use crate::support::provider::{PUBLIC, Provider, Slip};
 
 const DISTRICT: &str = "mulberry-springs";
 const WIDE: (u32, u32) = (1280, 900);
@@ -104,12 +105,55 @@ async fn support_finds_a_child_and_the_audit_in_the_browser() {
     daemon.stop().await;
 }
 
+/// T23: a press of the button and the organization's word are enough, and the person is then where their group lets them be.
+#[tokio::test]
+async fn a_person_signs_in_with_their_organization_and_sees_their_district_alone() {
+    let Some(browser) = Chromium::start(Scheme::Light, WIDE).await else { return };
+    let provider = Provider::start(true).await;
+    let groups = [("springs", "[\"read\"]", "[\"mulberry-springs\"]")];
+    let installation = Installation::new("apply", &provider.settings(&groups));
+    let daemon = installation.start(DAY_1).await;
+    // A browser cannot be brought to another port: people are sent back to where the daemon listens.
+    let settings = std::fs::read_to_string(installation.path("rosterd.toml")).unwrap();
+    installation.configure(&settings.replace(PUBLIC, &daemon.url("")));
+    daemon.signal("HUP");
+    daemon.logs("configuration read again").await;
+
+    provider.knows("ann-4711", "Ann Öhm", &["springs", "canteen"]);
+    provider.slips(Slip::Denied);
+    browser.open(&daemon.url("/sign-in?to=/settings")).await;
+    browser.click("a[href^='/sign-in/oidc']").await;
+    browser.shows("organization did not let you in").await;
+
+    provider.slips(Slip::None);
+    browser.open(&daemon.url("/")).await;
+    browser.follow("Sign in").await;
+    browser.click("a[href^='/sign-in/oidc']").await;
+    browser.element("form[action='/sign-out']").await;
+    assert_eq!(browser.path().await, "/");
+    browser.shows("Ann Öhm").await;
+    browser.shows(DISTRICT).await;
+    let text = browser.text().await;
+    assert!(!text.contains("by-hand"), "{text}");
+    browser.open(&daemon.url("/districts/by-hand")).await;
+    browser.shows("your groups do not let you do this in that district").await;
+    browser.open(&daemon.url(&format!("/districts/{DISTRICT}"))).await;
+    browser.element("form[action='/sign-out']").await;
+    let buttons = browser.script("return document.querySelectorAll(\"form[action$='/sync']\").length", &[]).await;
+    assert_eq!(buttons.as_u64(), Some(0), "who reads starts nothing");
+    browser.click("form[action='/sign-out'] button").await;
+    browser.element("a[href='/sign-in']").await;
+    browser.close().await;
+    daemon.stop().await;
+}
+
 /// WCAG 2.2 AA: no page has anything that axe-core finds wrong, in either scheme, on a desk or a phone; and no page is wider
 /// than the window.
 #[tokio::test]
 async fn every_page_can_be_read_by_everyone() {
     let Some(axe) = axe() else { return };
-    let installation = Installation::new("review", "");
+    let provider = Provider::start(true).await;
+    let installation = Installation::new("review", &provider.settings(&[("staff", "[\"read\"]", "[]")]));
     let token = token(&installation);
     let daemon = installation.start(DAY_1).await;
     let mut held = None;
@@ -134,6 +178,8 @@ async fn every_page_can_be_read_by_everyone() {
             }
         };
         look("/sign-in", &mut wrong).await;
+        browser.element("a[href^='/sign-in/oidc']").await;
+        look("/sign-in/oidc/back?code=x&state=y", &mut wrong).await;
         sign_in(&browser, &daemon, &token).await;
         if held.is_none() {
             let run = sync(&browser, &daemon).await;

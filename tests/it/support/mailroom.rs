@@ -51,7 +51,7 @@ pub(crate) struct Mailroom {
 impl Mailroom {
     pub(crate) async fn open(door: Door) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "authority of the tests");
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
