@@ -39,18 +39,18 @@ statements! {
     // The expressions are those of the index.
     TEACHERS_OF = Sql::per_backend(
         "SELECT t.kind, t.body FROM json_each($2) AS j
-         JOIN record AS t ON t.district = $1 AND t.kind = 'enrollments' AND substr(t.id, -10) = '\"teacher\"]'
-             AND json_extract(t.id, '$[1]') = j.value
-         WHERE (t.active OR t.departed) AND t.active = $3",
+         CROSS JOIN record AS t WHERE t.district = $1 AND t.kind = 'enrollments' AND substr(t.id, -10) = '\"teacher\"]'
+             AND json_extract(t.id, '$[1]') = j.value AND (t.active OR t.departed) AND t.active = $3",
         "SELECT t.kind, t.body FROM json_array_elements_text(CAST($2 AS JSON)) AS c(id)
          JOIN record AS t ON t.district = $1 AND t.kind = 'enrollments' AND right(t.id, 10) = '\"teacher\"]'
              AND CAST(t.id AS JSON) ->> 1 = c.id
          WHERE (t.active OR t.departed) AND t.active = $3",
     );
+    // CROSS: what was given is looked up, and not the table walked beside it.
     PLACES_BY_KEY = bulk!(
         "SELECT w.product, w.user_id, w.since, w.position, w.short_of",
         (product TEXT, user_id TEXT),
-        "JOIN waiting AS w ON w.district = $1 AND w.product = r.product AND w.user_id = r.user_id"
+        "CROSS JOIN waiting AS w WHERE w.district = $1 AND w.product = r.product AND w.user_id = r.user_id"
     );
     // One row of one text, as of all places.
     PLACES_BEFORE = Sql::per_backend(
@@ -68,12 +68,12 @@ statements! {
     ENDED_BY_KEY = bulk!(
         "SELECT e.product, e.user_id, e.ended_at, e.reason",
         (product TEXT, user_id TEXT),
-        "JOIN seat_ended AS e ON e.district = $1 AND e.product = r.product AND e.user_id = r.user_id"
+        "CROSS JOIN seat_ended AS e WHERE e.district = $1 AND e.product = r.product AND e.user_id = r.user_id"
     );
     OPENED_BY_KEY = bulk!(
         "SELECT a.product, a.user_id, a.first_used",
         (product TEXT, user_id TEXT),
-        "JOIN activity AS a ON a.district = $1 AND a.product = r.product AND a.user_id = r.user_id"
+        "CROSS JOIN activity AS a WHERE a.district = $1 AND a.product = r.product AND a.user_id = r.user_id"
     );
 }
 

@@ -38,7 +38,7 @@ statements! {
         "SELECT s.product, s.user_id, s.pool, s.since, s.claimed_at, s.last_used_at, s.leaving_since,
              s.leaving_upload, s.bridged, s.state",
         (product TEXT, user_id TEXT),
-        "JOIN seat AS s ON s.district = $1 AND s.product = r.product AND s.user_id = r.user_id"
+        "CROSS JOIN seat AS s WHERE s.district = $1 AND s.product = r.product AND s.user_id = r.user_id"
     );
     WAITING_ALL = Sql::per_backend(
         "SELECT json_group_array(json_array(product, user_id, since, position, short_of)) AS places

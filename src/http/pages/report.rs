@@ -19,7 +19,7 @@ use crate::reports::{Report, Sheet};
 use crate::store::{Moment, StoreError};
 
 /// Rows on the page.
-const SHOWN: usize = 500;
+const SHOWN: usize = 300;
 
 #[derive(Template)]
 #[template(path = "report.html")]
