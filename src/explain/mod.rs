@@ -237,7 +237,10 @@ pub fn explain(question: Question<'_>, product: &Product) -> Explanation {
     let total = question.totals.iter().find(|it| it.product == product.code);
     let line = baseline.waiting.get(&key).map(|it| Line {
         position: it.position,
-        of: total.and_then(|it| usize::try_from(it.waiting).ok()).unwrap_or_default(),
+        // Of a part of a district the line is not whole.
+        of: total
+            .and_then(|it| usize::try_from(it.waiting).ok())
+            .unwrap_or_else(|| baseline.waiting.keys().filter(|(code, _)| *code == product.code).count()),
         since: it.since,
         short_of: it.short_of.clone(),
         ahead: examined.ahead.clone(),

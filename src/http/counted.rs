@@ -85,7 +85,11 @@ pub(crate) struct Counted(Kept<Counts>);
 impl Counted {
     /// The numbers of a district, as it is now.
     pub(crate) async fn of(&self, store: &Store, district: &DistrictId, now: Timestamp) -> Result<Seen, StoreError> {
-        let at: Moment = store.moment(district).await?;
+        self.seen(store, store.moment(district).await?, now).await
+    }
+
+    /// The numbers at a moment that was just looked at.
+    async fn seen(&self, store: &Store, at: Moment, now: Timestamp) -> Result<Seen, StoreError> {
         let counts = self.at(store, &at, now, Instant::now()).await?;
         counts.asked.now();
         // What was read may be newer than what was looked at; the last pull stands with the state and is not counted.
@@ -107,11 +111,13 @@ impl Counted {
         let takes_long = is_large(&at.state) && known.as_ref().is_none_or(|it| it.counted.1 > SHORT);
         let is_fresh = known.as_ref().is_some_and(|it| it.is_fresh(&at, now.date_in(at.state.time_zone)));
         if !takes_long || is_fresh {
-            return app.counted.of(&store, district, now).await.map(Some);
+            return app.counted.seen(&store, at, now).await.map(Some);
         }
         let is_old = known.as_ref().is_none_or(|it| it.tallied.at.state.revision != at.state.revision);
         // Uses come in all day, and each of them is counted in time.
-        if is_old || known.as_ref().is_some_and(|it| it.is_due()) {
+        let is_due = is_old || known.as_ref().is_some_and(|it| it.is_due());
+        // Whoever waits for a count that is under way would begin another one, since uses came in meanwhile.
+        if is_due && !app.counted.0.is_reading(district) {
             Self::begin(app, vec![district.clone()], now);
         }
         Ok(known.map(|counts| {

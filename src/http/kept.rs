@@ -47,6 +47,12 @@ impl<T> Kept<T> {
         self.entries.read().unwrap_or_else(PoisonError::into_inner).get(district).cloned()
     }
 
+    /// Whether a district is being read.
+    pub(crate) fn is_reading(&self, district: &DistrictId) -> bool {
+        let reading = self.reading.read().unwrap_or_else(PoisonError::into_inner);
+        reading.get(district).is_some_and(|turn| turn.try_lock().is_err())
+    }
+
     /// What is kept if it is `fresh`, and otherwise what `read` brings.
     pub(crate) async fn get(
         &self,

@@ -24,18 +24,14 @@ impl std::fmt::Debug for Names {
 impl Names {
     /// Those of a district.
     pub async fn read(store: &Store, district: &DistrictId) -> Result<Self, StoreError> {
-        let mut all = store.users_as(district, |user| (user.id.clone(), found_by(&user).into_boxed_str())).await?;
-        all.sort_by(|(one, _), (other, _)| one.cmp(other));
-        Ok(Self::of(all))
+        let mut all = Self { text: String::new(), users: Vec::new() };
+        store.each_user(district, |user| all.push(&user)).await?;
+        Ok(all)
     }
 
-    fn of(all: Vec<(SourceId, Box<str>)>) -> Self {
-        let (mut text, mut users) = (String::new(), Vec::with_capacity(all.len()));
-        for (id, by) in all {
-            text.push_str(&by);
-            users.push((id, text.len()));
-        }
-        Self { text, users }
+    fn push(&mut self, user: &User) {
+        self.text.push_str(&found_by(user));
+        self.users.push((user.id.clone(), self.text.len()));
     }
 
     /// Users in whom every word of `text` is found, by id; see [`find`].
@@ -66,9 +62,8 @@ impl Names {
 /// number; by id.
 pub async fn find(store: &Store, district: &DistrictId, text: &str) -> Result<Vec<User>, StoreError> {
     let words = Words::of(text);
-    let found = store.users_as(district, |user| words.are_in(&found_by(&user)).then_some(user)).await?;
-    let mut found: Vec<User> = found.into_iter().flatten().collect();
-    found.sort_by(|one, other| one.id.cmp(&other.id));
+    let mut found = Vec::new();
+    store.each_user(district, |user| found.extend(words.are_in(&found_by(&user)).then_some(user))).await?;
     Ok(found)
 }
 
@@ -139,13 +134,15 @@ mod tests {
         let by = found_by(&user);
         let found = |text: &str| Words::of(text).are_in(&by);
         assert!(["zoë", "ZOË dijk", "dij", "u-1", "zoe@oak", "004", "van 0042", ""].into_iter().all(found));
-        // Neither within a key, nor across a name and a key, nor from one name to the next.
         // The same of all at once, whoever stands before or after.
-        let all = ["a", "b", "c"].map(|id| (id.into(), by.replace("u-1", id).into_boxed_str()));
-        let names = Names::of(all.into_iter().collect());
+        let mut names = Names { text: String::new(), users: Vec::new() };
+        for id in ["a", "b", "c"] {
+            names.push(&User { id: id.into(), ..user.clone() });
+        }
         let ids = |text: &str| names.find(text).map(SourceId::as_str).collect::<Vec<_>>();
         assert_eq!((ids("zoë 004"), ids("b"), ids("")), (vec!["a", "b", "c"], vec!["b"], vec!["a", "b", "c"]));
         assert_eq!(ids("zoë 42"), Vec::<&str>::new());
+        // Neither within a key, nor across a name and a key, nor from one name to the next.
         assert!(!["oak.example", "42", "-1", "dijku", "zoëvan", "zoe dirk"].into_iter().any(found));
     }
 }

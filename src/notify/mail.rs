@@ -233,28 +233,22 @@ impl Smtp {
     }
 }
 
+/// What the line itself says went wrong.
+fn of_the_line(error: &Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(std::error::Error::source(error), |it| it.source())
+}
+
 /// Whether TLS is what failed; the library calls it a connection that failed.
 fn is_of_tls(error: &Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(it) = source {
+    of_the_line(error).any(|it| {
         let io = it.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if it.is::<rustls::Error>() || io.and_then(|it| it.downcast_ref::<rustls::Error>()).is_some() {
-            return true;
-        }
-        source = it.source();
-    }
-    false
+        it.is::<rustls::Error>() || io.and_then(|it| it.downcast_ref::<rustls::Error>()).is_some()
+    })
 }
 
 /// Whether it was a connection that ended before its time.
 fn broke_off(error: &Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    let mut source = std::error::Error::source(error);
-    while let Some(it) = source {
-        if let Some(io) = it.downcast_ref::<std::io::Error>() {
-            return matches!(io.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof);
-        }
-        source = it.source();
-    }
-    false
+    let io = of_the_line(error).find_map(|it| it.downcast_ref::<std::io::Error>());
+    io.is_some_and(|it| matches!(it.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof))
 }

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::allocate::{SeatKey, by_educators, with_other_accounts};
 use crate::model::{
-    Baseline, DistrictId, EnrollmentKey, Kind, ProductCode, Record, Roster, SourceId, Target, User, Waiting,
+    Baseline, DistrictId, EnrollmentKey, Kind, ProductCode, Roster, Seat, SourceId, Target, User, Waiting,
 };
 use crate::store::baseline::outline;
 use crate::store::catalog::Said;
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::records::{KeyRow, put_all};
 use crate::store::write::BATCH;
 use crate::store::{Store, StoreError, hand, manual, mode, records, runs, seats};
 
@@ -52,6 +51,7 @@ statements! {
         (product TEXT, user_id TEXT),
         "CROSS JOIN waiting AS w WHERE w.district = $1 AND w.product = r.product AND w.user_id = r.user_id"
     );
+    NEXT_PRODUCT = Sql::portable("SELECT MIN(product) AS product FROM seat WHERE district = $1 AND product > $2");
     // One row of one text, as of all places.
     PLACES_BEFORE = Sql::per_backend(
         "SELECT json_group_array(json_array(product, user_id, since, position, short_of)) AS places
@@ -75,12 +75,6 @@ statements! {
         (product TEXT, user_id TEXT),
         "CROSS JOIN activity AS a WHERE a.district = $1 AND a.product = r.product AND a.user_id = r.user_id"
     );
-}
-
-#[derive(Serialize)]
-struct IdRow<'a> {
-    kind: &'a str,
-    id: &'a str,
 }
 
 impl Store {
@@ -126,7 +120,9 @@ impl Store {
         }
         let of_classes = of_classes().map(|(_, class)| class.clone());
         let mut roster = around(tx, district, &people, of_classes.collect(), Presence::Here).await?;
-        let mut leaving = leaving(tx, district, &keys(&products, &people)).await?;
+        let keys_of_all = keys(&products, &people);
+        let seats = seats::read_some(tx, district, &keys_of_all).await?;
+        let mut leaving = leaving(&seats);
         let mut departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
         if outline.catalog.products.values().any(by_educators) {
             let classes = roster.enrollments.keys().chain(departed.enrollments.keys());
@@ -136,15 +132,14 @@ impl Store {
             teachers(tx, district, &classes, Presence::Absent, &mut absent).await?;
             let absent: BTreeSet<SourceId> = absent.enrollments.into_keys().map(|it| it.user).collect();
             put(tx, district, Kind::Users, absent.iter(), Presence::Here, &mut roster).await?;
-            leaving.extend(self::leaving(tx, district, &keys(&products, &absent)).await?);
+            let theirs = seats::read_some(tx, district, &keys(&products, &absent)).await?;
+            leaving.extend(self::leaving(&theirs));
             departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
         }
         roster.schools = records::by_key(records::read_kind(tx, district).await?);
         roster.sessions.clone_from(&outline.roster.sessions);
-        let keys = keys(&products, &people);
-        let seats = seats::read_some(tx, district, &keys).await?;
-        ended.extend(seats::by_key(tx, ENDED_BY_KEY, district, &keys).await?);
-        let opened = seats::by_key(tx, OPENED_BY_KEY, district, &keys).await?;
+        ended.extend(seats::by_key(tx, ENDED_BY_KEY, district, &keys_of_all).await?);
+        let opened = seats::by_key(tx, OPENED_BY_KEY, district, &keys_of_all).await?;
         let opened = opened.into_iter().map(|(product, user, first): (String, String, i64)| {
             Ok(((product.into(), user.into()), ACTIVITY.instant("first_used", first)?))
         });
@@ -152,7 +147,7 @@ impl Store {
         let mut it = Baseline {
             roster,
             departed,
-            seats: seats.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect(),
+            seats: by_key(seats),
             waiting,
             ended: ended.into_iter().map(seats::ended).collect::<Result<_, _>>()?,
             overrides,
@@ -179,6 +174,25 @@ impl Store {
         let mut roster = Roster::default();
         put(&mut self.db.read().await?, district, Kind::Users, ids, Presence::Here, &mut roster).await?;
         Ok(roster.users.into_values().collect())
+    }
+
+    /// The seats of some users.
+    pub async fn seats_of(
+        &self,
+        district: &DistrictId,
+        users: &BTreeSet<SourceId>,
+    ) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
+        let mut tx = self.db.read().await?;
+        // From one product to the next, past all who have a seat of it.
+        let mut products: Vec<ProductCode> = Vec::new();
+        loop {
+            let last = products.last().map(ProductCode::as_str).unwrap_or_default();
+            let next = tx.query(NEXT_PRODUCT).bind(district.as_str()).bind(last).fetch_one().await?;
+            let (Some(product),): (Option<String>,) = next else { break };
+            products.push(product.into());
+        }
+        let keys = keys(&products.iter().collect::<Vec<_>>(), users);
+        Ok(by_key(seats::read_some(&mut tx, district, &keys).await?))
     }
 }
 
@@ -220,10 +234,13 @@ async fn line(
     Ok((all.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect(), ended))
 }
 
-/// Users of these keys with a seat that is leaving: what they left by mere absence still counts.
-async fn leaving(tx: &mut Tx, district: &DistrictId, keys: &[SeatKey]) -> Result<BTreeSet<SourceId>, StoreError> {
-    let seats = seats::read_some(tx, district, keys).await?;
-    Ok(seats.into_iter().filter(|it| it.leaving.is_some()).map(|it| it.user).collect())
+/// Users of these seats with one that is leaving: what they left by mere absence still counts.
+fn leaving(seats: &[Seat]) -> BTreeSet<SourceId> {
+    seats.iter().filter(|it| it.leaving.is_some()).map(|it| it.user.clone()).collect()
+}
+
+fn by_key(seats: Vec<Seat>) -> BTreeMap<SeatKey, Seat> {
+    seats.into_iter().map(|it| ((it.product.clone(), it.user.clone()), it)).collect()
 }
 
 fn keys(products: &[&ProductCode], people: &BTreeSet<SourceId>) -> Vec<SeatKey> {
@@ -283,17 +300,10 @@ async fn put(
     presence: Presence,
     roster: &mut Roster,
 ) -> Result<(), StoreError> {
-    let rows: Vec<IdRow<'_>> = ids.map(|id| IdRow { kind: kind.plural(), id: id.as_str() }).collect();
+    let rows: Vec<KeyRow<'_>> = ids.map(|id| KeyRow { kind: kind.plural(), id: id.as_str() }).collect();
     for batch in rows.chunks(BATCH) {
         let query = tx.query(RECORDS_BY_ID).bind(district.as_str()).bind(RECORD.to_json(batch)?);
         put_all(query.bind(presence.active()).fetch_all().await?, roster)?;
-    }
-    Ok(())
-}
-
-fn put_all(rows: Vec<(String, String)>, roster: &mut Roster) -> Result<(), StoreError> {
-    for (kind, body) in rows {
-        roster.put(Record::from_body(RECORD.kind(&kind)?, &body).map_err(|_| RECORD.corrupt("body"))?);
     }
     Ok(())
 }

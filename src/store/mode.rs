@@ -7,6 +7,7 @@ use crate::model::{
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::records::KeyRow;
 use crate::store::seats::each_batch;
 use crate::store::{Act, Store, StoreError, district, manual};
 
@@ -54,12 +55,6 @@ struct KeptRow<'a> {
     id: &'a str,
     after: Option<&'a str>,
     tombstone: bool,
-}
-
-#[derive(Serialize)]
-struct KeyRow<'a> {
-    kind: &'a str,
-    id: &'a str,
 }
 
 pub(super) async fn read_modes(tx: &mut Tx, district: &DistrictId) -> Result<Modes, StoreError> {

@@ -77,9 +77,9 @@ struct RecordRow<'a> {
 }
 
 #[derive(Serialize)]
-struct KeyRow<'a> {
-    kind: &'a str,
-    id: &'a str,
+pub(super) struct KeyRow<'a> {
+    pub(super) kind: &'a str,
+    pub(super) id: &'a str,
 }
 
 #[derive(Serialize)]
@@ -140,12 +140,18 @@ pub(super) async fn put(
 
 fn roster_of(rows: Vec<(String, String)>) -> Result<Roster, StoreError> {
     let mut roster = Roster::default();
+    put_all(rows, &mut roster)?;
+    roster.share_ids();
+    Ok(roster)
+}
+
+/// Puts rows of kind and body into a roster.
+pub(super) fn put_all(rows: Vec<(String, String)>, roster: &mut Roster) -> Result<(), StoreError> {
     for (kind, body) in rows {
         let kind = TABLE.kind(&kind)?;
         roster.put(Record::from_body(kind, &body).map_err(|_| TABLE.corrupt("body"))?);
     }
-    roster.share_ids();
-    Ok(roster)
+    Ok(())
 }
 
 pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
@@ -280,15 +286,14 @@ impl Store {
         row.map(|(body,)| TABLE.json("body", &body)).transpose()
     }
 
-    /// What `make` makes of each active user.
-    pub async fn users_as<T>(
-        &self,
-        district: &DistrictId,
-        mut make: impl FnMut(User) -> T,
-    ) -> Result<Vec<T>, StoreError> {
+    /// Hands over each active user, by id.
+    pub async fn each_user(&self, district: &DistrictId, mut to: impl FnMut(User)) -> Result<(), StoreError> {
         let tx = &mut self.db.read().await?;
-        let read = |bodies: &str| Ok(serde_json::from_str::<Vec<User>>(bodies)?.into_iter().map(&mut make).collect());
-        read_pages(tx, district, Kind::Users, read).await
+        let read = |bodies: &str| {
+            serde_json::from_str::<Vec<User>>(bodies)?.into_iter().for_each(&mut to);
+            Ok(Vec::new())
+        };
+        read_pages::<()>(tx, district, Kind::Users, read).await.map(drop)
     }
 
     /// Active records of a kind, sorted by key.

@@ -12,6 +12,7 @@ use crate::notice;
 use crate::settled::Settled;
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::records::KeyRow;
 use crate::store::write::{BATCH, HoldUpdate};
 use crate::store::{Store, StoreError, WriteError, district, notices, settled};
 
@@ -156,12 +157,6 @@ struct DecisionRow<'a> {
     version: Option<&'a str>,
     until: Option<i64>,
     run: &'a str,
-}
-
-#[derive(Serialize)]
-struct KeyRow<'a> {
-    kind: &'a str,
-    id: &'a str,
 }
 
 pub(super) async fn put_held(

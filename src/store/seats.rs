@@ -28,7 +28,6 @@ statements! {
          FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
                ORDER BY product, user_id LIMIT 500) AS page",
     );
-    NEXT_PRODUCT = Sql::portable("SELECT MIN(product) AS product FROM seat WHERE district = $1 AND product > $2");
     SEATS_OF_PRODUCT = Sql::portable(
         "SELECT product, user_id, pool, since, claimed_at, last_used_at, leaving_since, leaving_upload,
              bridged, state
@@ -356,28 +355,6 @@ pub(super) fn ended((product, user, at, reason): EndedColumns) -> Result<(SeatKe
 }
 
 impl Store {
-    /// The seats of some users.
-    pub async fn seats_of(
-        &self,
-        district: &DistrictId,
-        users: &BTreeSet<SourceId>,
-    ) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
-        let mut tx = self.db.read().await?;
-        let mut products = Vec::new();
-        // From one product to the next, past all who have a seat of it.
-        let mut last = String::new();
-        loop {
-            let query = tx.query(NEXT_PRODUCT).bind(district.as_str()).bind(last.as_str());
-            let (Some(product),): (Option<String>,) = query.fetch_one().await? else { break };
-            last.clone_from(&product);
-            products.push(ProductCode::from(product));
-        }
-        let key = |product: &ProductCode, user: &SourceId| (product.clone(), user.clone());
-        let keys: Vec<SeatKey> = products.iter().flat_map(|it| users.iter().map(|user| key(it, user))).collect();
-        let seats = read_some(&mut tx, district, &keys).await?;
-        Ok(seats.into_iter().map(|it| (key(&it.product, &it.user), it)).collect())
-    }
-
     /// Holders of a product by user id, and its waitlist by position.
     pub async fn seats(
         &self,

@@ -58,9 +58,8 @@ pub(crate) async fn show(
         let Some(sheets) = sheets(&app, &district).await? else {
             return counting(&app, &caller, district.to_string());
         };
-        let all = sheets.first_rows.iter();
-        let sheet = all.filter(|(it, _)| *it == report).map(|(_, sheet)| sheet.clone()).next();
-        (sheet.ok_or_else(Problem::internal)?, sheets.as_of)
+        let found = sheets.first_rows.iter().find(|(it, _)| *it == report);
+        (found.ok_or_else(Problem::internal)?.1.clone(), sheets.as_of)
     };
     let shown = Shown {
         frame: Frame::new(&app, &caller, "overview", format!("{} of {district}", report.as_str())),
