@@ -170,7 +170,7 @@ impl District {
         (self.departed.users, self.roster.users) = (gone_users, users);
         let enrollments = std::mem::take(&mut self.roster.enrollments);
         (self.departed.enrollments, self.roster.enrollments) =
-            enrollments.into_iter().partition(|(key, _)| gone.contains(&key.user));
+            enrollments.into_iter().partition(|it| gone.contains(&it.user));
     }
 
     fn night(&self, date: &str) -> Allocation {

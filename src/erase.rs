@@ -194,8 +194,7 @@ fn is_about(change: &HeldChange, user: &SourceId) -> bool {
 
 /// The user and their enrollments, each leaving by a person's word.
 fn removals(baseline: &Baseline, user: &SourceId) -> Result<Vec<HeldChange>, serde_json::Error> {
-    let enrollments = baseline.roster.enrollments.iter().filter(|(key, _)| key.user == *user);
-    let records = enrollments.map(|(_, it)| crate::model::Record::Enrollment(it.clone()));
+    let records = baseline.roster.enrollments.of(user).map(|it| crate::model::Record::Enrollment(it.clone()));
     let own = baseline.roster.users.get(user).map(|it| crate::model::Record::User(it.clone()));
     let removal = |record: crate::model::Record| {
         Ok(HeldChange {

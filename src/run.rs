@@ -240,9 +240,8 @@ async fn on_one_revision(
     *record = applied;
     let over = plan::laid_over(cleared.applied());
     let (nothing, after) = (KnownRows::default(), View::new(&baseline.roster, &over));
-    if let Some(known) = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after, record.run.as_str()) {
-        world.remember(record, revision, &known).await;
-    }
+    let known = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after, record.run.as_str());
+    world.remember(record, revision, known.as_ref(), after).await;
     Ok(Whole::Yes)
 }
 

@@ -17,9 +17,7 @@ pub(super) fn held<'a>(baseline: &'a Baseline, user: &SourceId) -> Vec<&'a HeldC
 fn about<'a>(baseline: &Baseline, user: &SourceId, changes: &'a [HeldChange]) -> Vec<&'a HeldChange> {
     let about = |change: &&HeldChange| match change.kind {
         Kind::Users | Kind::Enrollments => change.user().is_some_and(|it| it == *user),
-        Kind::Classes => {
-            baseline.roster.enrollments.keys().any(|it| it.user == *user && it.class.as_str() == change.id)
-        }
+        Kind::Classes => baseline.roster.enrollments.of(user).any(|it| it.class.as_str() == change.id),
         Kind::Schools | Kind::Sessions | Kind::Courses => false,
     };
     changes.iter().filter(about).collect()

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::allocate::{Allocation, Lasting, SeatKey};
-use crate::model::{Baseline, Class, Enrollment, EnrollmentKey, Record, Roster, RosterRecord, SourceId, User, Verb};
+use crate::model::{Baseline, Class, Enrollment, Record, Roster, RosterRecord, SourceId, User, Verb};
 use crate::plan::{Change, Plan};
 
 /// A loss of one user and the changes that cause it.
@@ -108,10 +108,8 @@ fn unenrolled(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Vec<Lo
             _ => {}
         }
     }
-    let stays = |key: &EnrollmentKey, it: &Enrollment| !touched.contains(key) && lasting.enrollment(it);
-    gone.retain(|user, _| {
-        !kept.contains(user) && !baseline.roster.enrollments_of(user).any(|(key, enrollment)| stays(key, enrollment))
-    });
+    let stays = |it: &Enrollment| !touched.contains(&it.key()) && lasting.enrollment(it);
+    gone.retain(|user, _| !kept.contains(user) && !baseline.roster.enrollments.of(user).any(stays));
     gone.into_iter().map(|(user, causes)| Loss { user: user.clone(), causes }).collect()
 }
 
@@ -153,8 +151,8 @@ impl<'a> Causes<'a> {
     fn of_user(&self, user: &SourceId) -> BTreeSet<usize> {
         let mut causes = self.by_user.get(user).cloned().unwrap_or_default();
         if !self.by_class.is_empty() {
-            for (key, _) in self.roster.enrollments_of(user) {
-                causes.extend(self.by_class.get(&key.class).into_iter().flatten());
+            for it in self.roster.enrollments.of(user) {
+                causes.extend(self.by_class.get(&it.class).into_iter().flatten());
             }
         }
         causes
@@ -249,12 +247,13 @@ pub(super) fn emptied(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -
         }
     }
     // One who stays is found soon in most of them.
-    for (key, enrollment) in &baseline.roster.enrollments {
+    for enrollment in baseline.roster.enrollments.values() {
         if classes.is_empty() {
             break;
         }
-        if classes.contains_key(&key.class) && !gone.contains(key) && lasting.enrollment(enrollment) {
-            classes.remove(&key.class);
+        let class = &enrollment.class;
+        if classes.contains_key(class) && !gone.contains(&enrollment.key()) && lasting.enrollment(enrollment) {
+            classes.remove(class);
         }
     }
     classes.into_iter().map(|(class, causes)| (class.clone(), causes)).collect()

@@ -41,7 +41,7 @@ impl Watch<'_> {
         }
         let (mut district_of, mut of): (u64, BTreeMap<SourceId, u64>) = Default::default();
         // Both are in the order of users.
-        let mut enrolled = roster.enrollments.keys().map(|key| &key.user).peekable();
+        let mut enrolled = roster.enrollments.values().map(|it| &it.user).peekable();
         for (id, user) in &roster.users {
             while enrolled.next_if(|it| *it < id).is_some() {}
             if enrolled.peek() != Some(&id) {

@@ -83,7 +83,7 @@ impl<'a> Here<'a> {
             USERS_REMOVED => roster.users.contains_key(&id) || comes(Kind::Users),
             CLASSES_REMOVED => roster.classes.contains_key(&id) || comes(Kind::Classes),
             UNENROLLED => {
-                let before = || roster.enrollments_of(&id).any(|(_, it)| self.lasting.enrollment(it));
+                let before = || roster.enrollments.of(&id).any(|it| self.lasting.enrollment(it));
                 self.enrolled.contains(&id) || before()
             }
             ENROLLMENTS_REMOVED => {

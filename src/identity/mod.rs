@@ -209,6 +209,6 @@ impl<'a> UseOf<'a> {
 
     fn rank(&self, id: &SourceId) -> (Option<Timestamp>, usize, usize) {
         let (last, seats) = self.seats.get(id).copied().unwrap_or_default();
-        (last, seats, self.baseline.roster.enrollments_of(id).count())
+        (last, seats, self.baseline.roster.enrollments.of(id).count())
     }
 }

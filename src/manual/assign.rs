@@ -273,7 +273,7 @@ impl Case<'_> {
         for user in except {
             self.user(user)?;
         }
-        let enrollments = self.baseline.roster.enrollments.keys();
+        let enrollments = self.baseline.roster.enrollments.values();
         let members = enrollments.filter(|it| it.class == *class && counts_for(product.audience, it.role));
         Ok(members.map(|it| it.user.clone()).filter(|user| !except.contains(user)).collect())
     }
@@ -283,7 +283,6 @@ impl Case<'_> {
             let it = self.assigned(&product.code, &of_class(class));
             it.is_some_and(|it| it.kind == OverrideKind::Pin && !it.except.contains(user))
         };
-        let enrollments = self.baseline.roster.enrollments.keys();
-        enrollments.filter(|it| it.user == *user).any(|it| assigned(&it.class))
+        self.baseline.roster.enrollments.of(user).any(|it| assigned(&it.class))
     }
 }

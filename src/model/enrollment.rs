@@ -1,8 +1,10 @@
 //! Enrollments: one per user, class and role, however many rows of the source tell of it (P27).
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Date, Kind, Record, RoleName, RosterRecord, SourceId};
+use crate::model::{Date, Enrollments, Kind, Record, RoleName, RosterRecord, SourceId};
 
 /// A span of days; written `[begin, end]`, an unknown bound as null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,12 +72,24 @@ pub struct Enrollment<Id = SourceId> {
     pub periods: Vec<Period>,
 }
 
+impl Enrollment {
+    /// How it stands to another.
+    pub fn order_of(&self, other: &Self) -> Ordering {
+        (&self.user, &self.class, self.role).cmp(&(&other.user, &other.class, other.role))
+    }
+}
+
 impl RosterRecord for Enrollment {
     type Key = EnrollmentKey;
+    type Rows = Enrollments;
     const KIND: Kind = Kind::Enrollments;
 
     fn key(&self) -> EnrollmentKey {
         EnrollmentKey { user: self.user.clone(), class: self.class.clone(), role: self.role }
+    }
+
+    fn order(&self, key: &EnrollmentKey) -> Ordering {
+        (&self.user, &self.class, self.role).cmp(&(&key.user, &key.class, key.role))
     }
 
     fn text_id(key: &EnrollmentKey) -> String {

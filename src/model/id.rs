@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
 
+use arcstr::ArcStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::model::schema::written;
@@ -13,14 +13,14 @@ use crate::model::schema::written;
 struct Text;
 
 impl de::Visitor<'_> for Text {
-    type Value = Arc<str>;
+    type Value = ArcStr;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string")
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Arc<str>, E> {
-        Ok(Arc::from(text))
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ArcStr, E> {
+        Ok(ArcStr::from(text))
     }
 }
 
@@ -28,18 +28,18 @@ macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Eq)]
-        pub struct $name(Arc<str>);
+        pub struct $name(ArcStr);
 
         impl PartialEq for $name {
             fn eq(&self, other: &Self) -> bool {
                 // Copies share the text, so most equal ids need not be read.
-                Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+                ArcStr::ptr_eq(&self.0, &other.0) || self.0 == other.0
             }
         }
 
         impl Ord for $name {
             fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-                if Arc::ptr_eq(&self.0, &other.0) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
+                if ArcStr::ptr_eq(&self.0, &other.0) { std::cmp::Ordering::Equal } else { self.0.cmp(&other.0) }
             }
         }
 
@@ -52,7 +52,7 @@ macro_rules! text_id {
         impl $name {
             /// Takes the text as it is.
             pub fn new(text: impl Into<String>) -> Self {
-                Self(Arc::from(text.into()))
+                Self(ArcStr::from(text.into()))
             }
 
             /// The text as the source or the configuration wrote it.
@@ -81,13 +81,13 @@ macro_rules! text_id {
 
         impl From<&str> for $name {
             fn from(text: &str) -> Self {
-                Self(Arc::from(text))
+                Self(ArcStr::from(text))
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(Arc::from(text))
+                Self(ArcStr::from(text))
             }
         }
 
@@ -125,7 +125,7 @@ impl SourceId {
 
     /// Where the text is kept: ids of one address are equal, and others may be.
     pub(crate) fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).cast::<u8>().addr()
+        self.0.as_str().as_ptr().addr()
     }
 }
 

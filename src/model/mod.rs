@@ -25,6 +25,7 @@ mod notice;
 mod personal;
 mod record;
 mod roster;
+mod rows;
 mod run;
 pub(crate) mod schema;
 mod seat;
@@ -52,6 +53,7 @@ pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub(crate) use roster::Known;
 pub use roster::Roster;
+pub use rows::{Enrollments, Rows};
 pub use run::{
     AlertCounts, AuditSpan, Changed, Counts, HoldDecision, HoldRecord, LeftAlone, Need, PlanView, Reverted, RunRecord,
     RunStatus, SeatCounts, SnapshotSummary, Trigger, Warning,

@@ -1,21 +1,27 @@
 //! Roster records in `OneRoster`'s words, whatever feed they came from. Field order is the order of `rosterd roster`.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Audience, Date, Enrollment, Kind, Personal, SourceId};
+use crate::model::{Audience, Date, Enrollment, Kind, Personal, Rows, SourceId};
 
 /// What every kind of record can do.
-pub trait RosterRecord: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> {
+pub trait RosterRecord: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> + 'static {
     /// Orders records within their kind: the id's bytes, for enrollments user, class, role.
     type Key: Clone + Ord + fmt::Debug;
+    /// How many of them lie in memory.
+    type Rows: Rows<Self> + fmt::Debug;
     /// The kind.
     const KIND: Kind;
     /// The key.
     fn key(&self) -> Self::Key;
+    /// How the record stands to a key.
+    fn order(&self, key: &Self::Key) -> Ordering;
     /// The id as text, as it stands in the audit: of an enrollment the JSON of its three parts.
     fn text_id(key: &Self::Key) -> String;
     /// Wraps the record.
@@ -242,10 +248,15 @@ macro_rules! keyed_by_id {
     ($type:ty, $kind:ident, $variant:ident, |$it:ident| $normalize:block) => {
         impl RosterRecord for $type {
             type Key = SourceId;
+            type Rows = BTreeMap<SourceId, Self>;
             const KIND: Kind = Kind::$kind;
 
             fn key(&self) -> SourceId {
                 self.id.clone()
+            }
+
+            fn order(&self, key: &SourceId) -> Ordering {
+                self.id.cmp(key)
             }
 
             fn text_id(key: &SourceId) -> String {

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, RosterRecord, Session, SourceId, User,
-};
+use crate::model::{Class, Course, Enrollment, Enrollments, Kind, Org, Record, RosterRecord, Session, SourceId, User};
 
 /// The ids of a roster by their texts.
 #[derive(Debug)]
@@ -57,13 +55,13 @@ pub struct Roster {
     /// Users.
     pub users: BTreeMap<SourceId, User>,
     /// Enrollments, by user first.
-    pub enrollments: BTreeMap<EnrollmentKey, Enrollment>,
+    pub enrollments: Enrollments,
 }
 
 impl Roster {
     /// Puts a record in, replacing the one with its key.
     pub fn put(&mut self, record: Record) {
-        fn into<T: RosterRecord>(map: &mut BTreeMap<T::Key, T>, record: T) {
+        fn into<T: RosterRecord<Key = SourceId>>(map: &mut BTreeMap<T::Key, T>, record: T) {
             map.insert(record.key(), record);
         }
         match record {
@@ -72,13 +70,13 @@ impl Roster {
             Record::Course(it) => into(&mut self.courses, it),
             Record::Class(it) => into(&mut self.classes, it),
             Record::User(it) => into(&mut self.users, it),
-            Record::Enrollment(it) => into(&mut self.enrollments, it),
+            Record::Enrollment(it) => self.enrollments.insert(it),
         }
     }
 
     /// Takes out the record with the key of `record`.
     pub fn take(&mut self, record: &Record) {
-        fn from<T: RosterRecord>(map: &mut BTreeMap<T::Key, T>, record: &T) {
+        fn from<T: RosterRecord<Key = SourceId>>(map: &mut BTreeMap<T::Key, T>, record: &T) {
             map.remove(&record.key());
         }
         match record {
@@ -87,7 +85,9 @@ impl Roster {
             Record::Course(it) => from(&mut self.courses, it),
             Record::Class(it) => from(&mut self.classes, it),
             Record::User(it) => from(&mut self.users, it),
-            Record::Enrollment(it) => from(&mut self.enrollments, it),
+            Record::Enrollment(it) => {
+                self.enrollments.remove(&it.key());
+            }
         }
     }
 
@@ -100,28 +100,8 @@ impl Roster {
         }
         let all = std::mem::take(&mut self.enrollments);
         let known = Known::of(self);
-        let all: Vec<Enrollment> = all.into_values().map(|it| known.named(it)).collect();
-        self.enroll(all);
-    }
-
-    /// Takes in `all` enrollments that there are, in any order.
-    pub(crate) fn enroll(&mut self, mut all: Vec<Enrollment>) {
-        let order = |one: &Enrollment, other: &Enrollment| {
-            (&one.user, &one.class, one.role).cmp(&(&other.user, &other.class, other.role))
-        };
-        if !all.is_sorted_by(|one, other| order(one, other).is_lt()) {
-            all.sort_by(order);
-        }
-        self.enrollments = all.into_iter().map(|it| (it.key(), it)).collect();
-    }
-
-    /// The enrollments of a user, by class.
-    pub fn enrollments_of<'a>(
-        &'a self,
-        user: &SourceId,
-    ) -> impl Iterator<Item = (&'a EnrollmentKey, &'a Enrollment)> + use<'a> {
-        let user = user.clone();
-        self.enrollments.range(EnrollmentKey::first_of(&user)..).take_while(move |(key, _)| key.user == user)
+        let all: Enrollments = all.into_iter().map(|it| known.named(it)).collect();
+        self.enrollments = all;
     }
 
     /// How many records of a kind there are.
@@ -138,7 +118,7 @@ impl Roster {
 
     /// Every record, by kind, then key.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
-        fn of<T: RosterRecord>(map: &BTreeMap<T::Key, T>) -> impl Iterator<Item = Record> + '_ {
+        fn of<T: RosterRecord>(map: &BTreeMap<SourceId, T>) -> impl Iterator<Item = Record> + '_ {
             map.values().cloned().map(T::into_record)
         }
         of(&self.schools)
@@ -146,6 +126,6 @@ impl Roster {
             .chain(of(&self.courses))
             .chain(of(&self.classes))
             .chain(of(&self.users))
-            .chain(of(&self.enrollments))
+            .chain(self.enrollments.values().cloned().map(Record::Enrollment))
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use either::Either;
 
-use crate::model::{Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Session, User};
+use crate::model::{Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Rows, Session, User};
 
 /// Records of one kind that are other than in the roster below, by key; none where there is none any more.
 type Over<'a, T> = BTreeMap<<T as RosterRecord>::Key, Option<&'a T>>;
@@ -108,7 +108,7 @@ impl<'a> View<'a> {
 /// The records of one kind.
 #[derive(Debug)]
 pub struct Layers<'a, T: RosterRecord> {
-    below: &'a BTreeMap<T::Key, T>,
+    below: &'a T::Rows,
     over: &'a Over<'a, T>,
 }
 
@@ -117,23 +117,18 @@ impl<'a, T: RosterRecord> Layers<'a, T> {
     pub fn get(&self, key: &T::Key) -> Option<&'a T> {
         match self.over.get(key) {
             Some(record) => *record,
-            None => self.below.get(key),
+            None => self.below.find(key),
         }
     }
 
     /// At most how many there are.
     pub fn at_most(&self) -> usize {
-        self.below.len() + self.over.len()
+        self.below.count() + self.over.len()
     }
 
     /// All, by key.
     pub fn values(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
-        // A walk over a whole map costs a third of one over a part of it.
-        if self.over.is_empty() {
-            Either::Left(self.below.values())
-        } else {
-            Either::Right(self.after(Bound::Unbounded))
-        }
+        if self.over.is_empty() { Either::Left(self.below.all()) } else { Either::Right(self.after(Bound::Unbounded)) }
     }
 
     /// Those from `key` on, by key.
@@ -157,8 +152,7 @@ impl<'a, T: RosterRecord> Layers<'a, T> {
         starts.zip(ends).zip(changed).flat_map(move |(span, changed)| {
             // A change of the very first key leaves nothing before it.
             let empty = matches!(span, (Bound::Included(start), Bound::Excluded(end)) if start >= end);
-            let below = (!empty).then(|| below.range::<T::Key, _>(span)).into_iter().flatten();
-            below.map(|(_, record)| record).chain(changed)
+            (!empty).then(|| below.span(span)).into_iter().flatten().chain(changed)
         })
     }
 }

@@ -77,9 +77,10 @@ impl Scan<'_> {
         // A first load adds millions, which had better not move while they grow.
         self.found.changes.reserve(told.more());
         let mut unchanged = 0;
-        for (key, presence, before) in told.pairs() {
+        for pair in told.pairs() {
+            let (presence, before) = (pair.presence(), pair.stored);
             if decided {
-                self.mentioned.insert((T::KIND, T::text_id(key)));
+                self.mentioned.insert((T::KIND, pair.text_id()));
             }
             let told = matches!(presence, Some(Presence::This(_) | Presence::Unchanged));
             let (same, after, tombstone) = match presence {
@@ -94,11 +95,11 @@ impl Scan<'_> {
             if same {
                 unchanged += 1;
                 if decided && told {
-                    self.spend_refusal(T::KIND, T::text_id(key));
+                    self.spend_refusal(T::KIND, pair.text_id());
                 }
                 continue;
             }
-            let archived = || self.baseline.archived.contains(&(T::KIND, T::text_id(key)));
+            let archived = || self.baseline.archived.contains(&(T::KIND, pair.text_id()));
             let record = |it: Option<&T>| it.cloned().map(T::into_record);
             let restores = before.is_none() && archived();
             if let Some(change) = Change::between(record(before), record(after), restores, tombstone) {

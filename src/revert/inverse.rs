@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Baseline, Decision, EnrollmentKey, HeldChange, Kind, Record, RosterRecord, RunRecord, SourceId, Verb, Verdict,
+    Baseline, Decision, Enrollment, HeldChange, Kind, Record, RosterRecord, RunRecord, SourceId, Verb, Verdict,
 };
 use crate::plan::UnreadableRecord;
 use crate::store::{Newer, RecordWrite, Touched};
@@ -64,11 +64,11 @@ impl Inverse {
         let gone = self.ids(|change| change.after.is_none());
         let back = self.ids(|change| change.before.is_none());
         let roster = &known.baseline.roster;
-        let stays = |key: &&EnrollmentKey| {
-            let id = (Kind::Enrollments, <crate::model::Enrollment as RosterRecord>::text_id(key));
+        let stays = |it: &&Enrollment| {
+            let id = (Kind::Enrollments, Enrollment::text_id(&it.key()));
             known.newer.contains(&id) && !gone.contains(&id)
         };
-        let needed: BTreeSet<(Kind, &str)> = (roster.enrollments.keys().filter(stays))
+        let needed: BTreeSet<(Kind, &str)> = (roster.enrollments.values().filter(stays))
             .flat_map(|key| [(Kind::Users, key.user.as_str()), (Kind::Classes, key.class.as_str())])
             .collect();
         let needs = |kind, id: &str| needed.contains(&(kind, id));
@@ -125,8 +125,8 @@ impl Inverse {
                 Some(Record::School(_) | Record::Session(_) | Record::Course(_)) | None => {}
             }
         }
-        let members = baseline.roster.enrollments.keys().filter(|key| classes.contains(&key.class));
-        users.extend(members.map(|key| key.user.clone()));
+        let members = baseline.roster.enrollments.values().filter(|it| classes.contains(&it.class));
+        users.extend(members.map(|it| it.user.clone()));
         Ok(users)
     }
 

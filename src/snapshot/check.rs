@@ -96,12 +96,11 @@ impl From<Warnings> for Vec<Warning> {
 pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnings: &mut Warnings) {
     fn this<'a, T: RosterRecord>(told: &Told<'a, T>, all: bool) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let read = told.read().filter(move |_| !all);
-        let both =
-            all.then(|| told.pairs()).into_iter().flatten().filter_map(|(_, presence, stored)| match presence? {
-                Presence::This(it) => Some(it),
-                Presence::Unchanged => stored,
-                Presence::Unusable | Presence::Gone => None,
-            });
+        let both = all.then(|| told.pairs()).into_iter().flatten().filter_map(|pair| match pair.presence()? {
+            Presence::This(it) => Some(it),
+            Presence::Unchanged => pair.stored,
+            Presence::Unusable | Presence::Gone => None,
+        });
         read.chain(both)
     }
     let there = There::new(snapshot, stored);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Session, User, View,
+    Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Rows, Session, User, View,
 };
 use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
 
@@ -164,7 +164,7 @@ impl Snapshot {
 fn marks<T: RosterRecord>(
     part: &Part<T>,
     known: &[RowMark],
-    before: &BTreeMap<T::Key, T>,
+    before: &T::Rows,
     after: &Layers<'_, T>,
     seen: &Seen<T>,
     dangles: impl Fn(&T) -> bool,
@@ -176,14 +176,14 @@ fn marks<T: RosterRecord>(
         fresh.windows(2).filter(|it| matches!(it, [(_, one), (_, other)] if one == other)).map(|it| &it[0].1).collect();
     fresh.retain(|(_, key)| !several.contains(key));
     let mut fresh = fresh.into_iter().peekable();
-    let mut old = before.values().enumerate().peekable();
-    let mut all = Vec::with_capacity(before.len());
+    let mut old = before.all().enumerate().peekable();
+    let mut all = Vec::with_capacity(before.count());
     for record in after.values() {
         // What a plan leaves as it is shows through from below.
         let place = loop {
             match old.peek() {
                 Some((place, it)) if std::ptr::eq(*it, record) => break Some(*place),
-                Some((_, it)) if it.key() <= record.key() => {
+                Some((_, it)) if it.order(&record.key()).is_le() => {
                     old.next();
                 }
                 Some(_) | None => break None,

@@ -125,12 +125,12 @@ impl Store {
         let mut leaving = leaving(&seats);
         let mut departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
         if outline.catalog.products.values().any(by_educators) {
-            let classes = roster.enrollments.keys().chain(departed.enrollments.keys());
+            let classes = roster.enrollments.values().chain(departed.enrollments.values());
             let classes: BTreeSet<SourceId> = classes.map(|it| it.class.clone()).collect();
             teachers(tx, district, &classes, Presence::Here, &mut roster).await?;
             let mut absent = Roster::default();
             teachers(tx, district, &classes, Presence::Absent, &mut absent).await?;
-            let absent: BTreeSet<SourceId> = absent.enrollments.into_keys().map(|it| it.user).collect();
+            let absent: BTreeSet<SourceId> = absent.enrollments.into_iter().map(|it| it.user).collect();
             put(tx, district, Kind::Users, absent.iter(), Presence::Here, &mut roster).await?;
             let theirs = seats::read_some(tx, district, &keys(&products, &absent)).await?;
             leaving.extend(self::leaving(&theirs));
@@ -264,7 +264,7 @@ async fn around(
         let query = tx.query(ENROLLMENTS_OF).bind(district.as_str()).bind(first).bind(after);
         put_all(query.bind(presence.active()).fetch_all().await?, &mut roster)?;
     }
-    classes.extend(roster.enrollments.keys().map(|it| it.class.clone()));
+    classes.extend(roster.enrollments.values().map(|it| it.class.clone()));
     let classes: BTreeSet<SourceId> = classes.into_iter().collect();
     put(tx, district, Kind::Classes, classes.iter(), presence, &mut roster).await?;
     // A course that is gone takes nothing with it.
@@ -286,7 +286,7 @@ async fn teachers(
     let query = tx.query(TEACHERS_OF).bind(district.as_str()).bind(RECORD.to_json(classes)?).bind(presence.active());
     let mut taught = Roster::default();
     put_all(query.fetch_all().await?, &mut taught)?;
-    let users: BTreeSet<SourceId> = taught.enrollments.keys().map(|it| it.user.clone()).collect();
+    let users: BTreeSet<SourceId> = taught.enrollments.values().map(|it| it.user.clone()).collect();
     roster.enrollments.extend(taught.enrollments);
     put(tx, district, Kind::Users, users.iter(), presence, roster).await
 }

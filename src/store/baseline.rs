@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Baseline, DistrictId, EnrollmentKey, Roster, Seat, SourceId, Terms};
+use crate::model::{Baseline, DistrictId, Roster, Seat, SourceId, Terms};
 use crate::store::catalog::{Contract, Said};
 use crate::store::db::Tx;
 use crate::store::{
@@ -20,7 +20,7 @@ impl Store {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let outline = Box::pin(outline(tx, district, said)).await?;
-        let roster = records::read_active(tx, district).await?;
+        let roster = self.read_active(tx, district).await?;
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district, &roster.users).await?;
         let waiting = seats::read_waiting(tx, district, &roster.users).await?;
@@ -93,8 +93,8 @@ async fn read_departed(
     }
     let mut departed = records::read_departed(tx, district).await?;
     departed.users.retain(|user, _| leaving.contains(user));
-    departed.enrollments.retain(|EnrollmentKey { user, .. }, _| leaving.contains(user));
-    let classes: BTreeSet<SourceId> = departed.enrollments.keys().map(|key| key.class.clone()).collect();
+    departed.enrollments.retain(|it| leaving.contains(&it.user));
+    let classes: BTreeSet<SourceId> = departed.enrollments.values().map(|it| it.class.clone()).collect();
     departed.classes.retain(|class, _| classes.contains(class));
     Ok(departed)
 }

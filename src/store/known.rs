@@ -1,18 +1,35 @@
-//! Marks of rows that did not change (`snapshot/known.rs`). They are good as long as no record of the district is written:
-//! triggers take them away with any write, whoever makes it (`migrations/*/0021_known.sql`).
+//! Marks of rows that did not change (`snapshot/known.rs`), and the image of the enrollments beside them ([`super::image`]).
+//! They are good as long as no record of the district is written: triggers take them away with any write, whoever makes it
+//! (`migrations/*/0021_known.sql`).
 
-use crate::model::{DistrictId, KnownRows};
+use crate::keyed::keyed;
+use crate::model::{DistrictId, Enrollments, Kind, KnownRows, Roster, RunId, View};
 use crate::store::column::Table;
-use crate::store::db::{Sql, statements};
-use crate::store::{Store, StoreError, district};
+use crate::store::db::{Sql, Tx, statements};
+use crate::store::{Store, StoreError, district, image};
 
 const TABLE: Table = Table("known_row");
+const IMAGE: Table = Table("roster_image");
+
+/// Bytes of what vouches for an image.
+const SEAL: usize = 32;
 
 statements! {
     KNOWN = Sql::portable("SELECT kind, seed, stamp, marks FROM known_row WHERE district = $1 ORDER BY kind");
     STAMP = Sql::portable("SELECT MIN(stamp) AS first, MAX(stamp) AS last FROM known_row WHERE district = $1");
     FORGET = Sql::portable("DELETE FROM known_row WHERE district = $1");
     PUT = Sql::portable("INSERT INTO known_row (district, kind, seed, stamp, marks) VALUES ($1, $2, $3, $4, $5)");
+    IMAGE_OF = Sql::portable(
+        "SELECT i.stamp, i.image FROM roster_image AS i, known_row AS k
+         WHERE i.district = $1 AND i.kind = $2 AND k.district = i.district AND k.kind = i.kind AND k.stamp = i.stamp",
+    );
+    IMAGE_STANDS = Sql::portable(
+        "SELECT k.stamp, COALESCE(i.stamp, '') = k.stamp AS stands
+         FROM known_row AS k LEFT JOIN roster_image AS i ON i.district = k.district AND i.kind = k.kind
+         WHERE k.district = $1 AND k.kind = $2",
+    );
+    DROP_IMAGE = Sql::portable("DELETE FROM roster_image WHERE district = $1 AND kind = $2");
+    PUT_IMAGE = Sql::portable("INSERT INTO roster_image (district, kind, stamp, image) VALUES ($1, $2, $3, $4)");
 }
 
 impl Store {
@@ -38,17 +55,85 @@ impl Store {
         Ok(first.as_deref() == Some(stamp) && last.as_deref() == Some(stamp))
     }
 
-    /// Keeps marks, if the district is still at the revision they were made for.
-    pub async fn know(&self, district: &DistrictId, revision: i64, known: &KnownRows) -> Result<(), StoreError> {
+    /// Keeps marks, if there are other ones, and the image of the enrollments, if there is none of them, as long as the
+    /// district is still at the revision that `roster` is of, where `run` left it.
+    pub async fn know(
+        &self,
+        district: &DistrictId,
+        revision: i64,
+        run: &RunId,
+        known: Option<&KnownRows>,
+        roster: View<'_>,
+    ) -> Result<(), StoreError> {
+        let stands = image_stands(&mut self.db.read().await?, district).await?;
+        if known.is_none() && stands.is_some_and(|(_, stands)| stands) {
+            return Ok(());
+        }
+        let image = image::written(roster).map_err(|_| StoreError::Unwritable { table: IMAGE.0 })?;
         let mut tx = self.db.write().await?;
         if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());
         }
-        tx.query(FORGET).bind(district.as_str()).execute().await?;
-        for (kind, marks) in &known.marks {
-            let query = tx.query(PUT).bind(district.as_str()).bind(kind.plural()).bind(known.seed.as_str());
-            query.bind(known.stamp.as_str()).bind(KnownRows::to_bytes(marks)).execute_exactly(1).await?;
+        if let Some(known) = known {
+            tx.query(FORGET).bind(district.as_str()).execute().await?;
+            for (kind, marks) in &known.marks {
+                put_marks(&mut tx, district, *kind, (&known.seed, &known.stamp), KnownRows::to_bytes(marks)).await?;
+            }
         }
+        // Marks that came in meanwhile are of this revision, too. Where the feed's rows are not recognized, none stand there.
+        let stamp = if let Some((stamp, _)) = image_stands(&mut tx, district).await? {
+            stamp
+        } else {
+            put_marks(&mut tx, district, Kind::Enrollments, ("", run.as_str()), Vec::new()).await?;
+            run.to_string()
+        };
+        let kind = Kind::Enrollments.plural();
+        tx.query(DROP_IMAGE).bind(district.as_str()).bind(kind).execute().await?;
+        let mut sealed = self.seal(district, &stamp, &image).to_vec();
+        sealed.extend(image);
+        let query = tx.query(PUT_IMAGE).bind(district.as_str()).bind(kind).bind(stamp.as_str());
+        query.bind(sealed).execute_exactly(1).await?;
         tx.commit().await
     }
+
+    fn seal(&self, district: &DistrictId, stamp: &str, image: &[u8]) -> [u8; SEAL] {
+        keyed(self.pseudonym_key(), &[b"image/", district.as_str().as_bytes(), b"/", stamp.as_bytes(), b"/", image])
+    }
+
+    /// The enrollments of the image, read beside the other records; none where there is no image of them, or none that this
+    /// program wrote.
+    pub(super) async fn pictured(
+        &self,
+        tx: &mut Tx,
+        district: &DistrictId,
+        roster: &Roster,
+    ) -> Result<Option<Enrollments>, StoreError> {
+        let query = tx.query(IMAGE_OF).bind(district.as_str()).bind(Kind::Enrollments.plural());
+        let row: Option<(String, Vec<u8>)> = query.fetch_optional().await?;
+        let Some((stamp, sealed)) = row else { return Ok(None) };
+        let read = sealed.split_first_chunk::<SEAL>().and_then(|(seal, image)| {
+            (self.seal(district, &stamp, image) == *seal).then(|| image::read(image, roster))?
+        });
+        if read.is_none() {
+            tracing::warn!(district.id = %district, "the image of the enrollments of {district} is damaged or of another key; its records are read");
+        }
+        Ok(read)
+    }
+}
+
+async fn put_marks(
+    tx: &mut Tx,
+    district: &DistrictId,
+    kind: Kind,
+    (seed, stamp): (&str, &str),
+    marks: Vec<u8>,
+) -> Result<(), StoreError> {
+    let query = tx.query(PUT).bind(district.as_str()).bind(kind.plural()).bind(seed).bind(stamp);
+    query.bind(marks).execute_exactly(1).await
+}
+
+/// The stamp of the marks of enrollments, and whether there is an image of it; none without marks.
+async fn image_stands(tx: &mut Tx, district: &DistrictId) -> Result<Option<(String, bool)>, StoreError> {
+    let query = tx.query(IMAGE_STANDS).bind(district.as_str()).bind(Kind::Enrollments.plural());
+    query.fetch_optional().await
 }

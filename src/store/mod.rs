@@ -26,6 +26,7 @@ mod fleet;
 mod hand;
 mod history;
 mod identity;
+mod image;
 mod known;
 mod latest;
 mod lease;

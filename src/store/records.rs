@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::{
-    Baseline, Class, Course, DistrictId, Enrollment, Fingerprint, Kind, Known, Org, Record, Roster, RosterRecord,
-    RunId, Session, SourceId, User, Verb,
+    Baseline, Class, Course, DistrictId, Enrollment, Enrollments, Fingerprint, Kind, Known, Org, Record, Roster,
+    RosterRecord, RunId, Session, SourceId, User, Verb,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -154,17 +154,8 @@ pub(super) fn put_all(rows: Vec<(String, String)>, roster: &mut Roster) -> Resul
     Ok(())
 }
 
-pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
-    let mut roster = Roster {
-        schools: by_key(read_kind(tx, district).await?),
-        sessions: by_key(read_kind(tx, district).await?),
-        courses: by_key(read_kind(tx, district).await?),
-        classes: by_key(read_kind(tx, district).await?),
-        users: by_key(read_kind(tx, district).await?),
-        enrollments: BTreeMap::new(),
-    };
-    roster.share_ids();
-    let known = Known::of(&roster);
+async fn read_enrollments(tx: &mut Tx, district: &DistrictId, roster: &Roster) -> Result<Enrollments, StoreError> {
+    let known = Known::of(roster);
     let enrollments = read_pages(tx, district, Kind::Enrollments, |bodies| {
         // Millions of texts need not be kept to be looked up. One that is written with a backslash cannot be looked at in place.
         match serde_json::from_str::<Vec<Enrollment<&str>>>(bodies) {
@@ -173,9 +164,7 @@ pub(super) async fn read_active(tx: &mut Tx, district: &DistrictId) -> Result<Ro
                 .map(|page| page.into_iter().map(|it| known.named(it)).collect()),
         }
     });
-    let enrollments = enrollments.await?;
-    roster.enroll(enrollments);
-    Ok(roster)
+    Ok(enrollments.await?.into_iter().collect())
 }
 
 pub(super) fn by_key<T: RosterRecord>(all: Vec<T>) -> BTreeMap<T::Key, T> {
@@ -243,6 +232,33 @@ async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(K
 }
 
 impl Store {
+    /// The active records, the enrollments from their image where there is one.
+    pub(super) async fn read_active(&self, tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
+        let mut roster = Roster {
+            schools: by_key(read_kind(tx, district).await?),
+            sessions: by_key(read_kind(tx, district).await?),
+            courses: by_key(read_kind(tx, district).await?),
+            classes: by_key(read_kind(tx, district).await?),
+            users: by_key(read_kind(tx, district).await?),
+            enrollments: Enrollments::default(),
+        };
+        roster.share_ids();
+        let pictured = self.pictured(tx, district, &roster).await?;
+        roster.enrollments = match pictured {
+            Some(enrollments) => {
+                // A copy that is not true would be a wrong plan: every test looks.
+                #[cfg(debug_assertions)]
+                assert!(
+                    enrollments == read_enrollments(tx, district, &roster).await?,
+                    "an image is what the records are"
+                );
+                enrollments
+            }
+            None => read_enrollments(tx, district, &roster).await?,
+        };
+        Ok(roster)
+    }
+
     /// Reads into `baseline` what its district knew of its archived users and classes that come `back` (P19).
     pub async fn know_former(
         &self,

@@ -1,7 +1,7 @@
 //! Seats given by hand: to users, to whole classes with exceptions (S1.8 to S1.10), and by the first opening.
 
 use super::world::{NOTHING, World, class, day, enrollment, session};
-use crate::model::{Basis, OverrideKind, Record, RoleName, Target};
+use crate::model::{Basis, OverrideKind, Record, RoleName, RosterRecord, Target};
 
 fn of_class(id: &str) -> Target {
     Target::Class(id.into())
@@ -57,7 +57,7 @@ fn who_is_merely_absent_from_an_assigned_class_is_leaving() {
     it.assign(of_class("c"), OverrideKind::Pin, &[]);
     it.settle();
     it.night("2026-10-06");
-    let key = it.roster.enrollments.keys().next().unwrap().clone();
+    let key = it.roster.enrollments.values().next().unwrap().key();
     it.departed.put(Record::Enrollment(it.roster.enrollments.remove(&key).unwrap()));
     assert_eq!(it.settle(), ["ann leaving"]);
     it.lawful();

@@ -152,7 +152,7 @@ fn a_class_assigns_its_students() {
     it.enroll("ann", "c1", RoleName::Student);
     assert_eq!(it.settle(), ["ann granted district"]);
     // Where whole classes are assigned, who is in none of them any more has left one.
-    it.roster.enrollments.retain(|key, _| key.user.as_str() != "ann");
+    it.roster.enrollments.retain(|it| it.user.as_str() != "ann");
     assert_eq!(it.settle(), ["ann released Tombstone"]);
     it.assign(Target::User("ann".into()), OverrideKind::Pin, &[]);
     it.assignments.retain(|(_, target), _| matches!(target, Target::User(_)));

@@ -3,7 +3,8 @@
 use super::world::{NOTHING, World, class, day, enrollment, session};
 use crate::allocate::Pull;
 use crate::model::{
-    Basis, EducatorAccess, EndDates, LastDay, OverrideKind, Record, RoleName, SeatState, SubscriptionStatus,
+    Basis, EducatorAccess, EndDates, Enrollments, LastDay, OverrideKind, Record, RoleName, SeatState,
+    SubscriptionStatus,
 };
 
 /// U9, U18.
@@ -204,7 +205,7 @@ fn students_of_an_educator_who_is_off_do_not_count_unless_another_is_on() {
     assert_eq!(it.settle(), ["ann granted district"]);
     it.educator_access.insert(("reading".into(), "una".into()), off("una"));
     assert_eq!(it.settle(), ["ann released AccessOff"]);
-    it.roster.enrollments.retain(|key, _| key.role == RoleName::Student);
+    it.roster.enrollments.retain(|it| it.role == RoleName::Student);
     assert_eq!(it.settle(), ["ann granted district"], "a class without a teacher counts");
 }
 
@@ -212,7 +213,7 @@ fn students_of_an_educator_who_is_off_do_not_count_unless_another_is_on() {
 fn the_last_enrollment_merely_absent_starts_the_grace() {
     let mut it = year();
     it.settle();
-    it.roster.enrollments.clear();
+    it.roster.enrollments = Enrollments::default();
     it.departed.put(Record::Enrollment(enrollment("ann", "c-fall", RoleName::Student)));
     assert_eq!(it.settle(), ["ann leaving"]);
     it.departed = crate::model::Roster::default();

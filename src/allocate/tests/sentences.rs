@@ -3,7 +3,8 @@
 use super::world::{NOTHING, World, allotment, class, day, session, subscription, user};
 use crate::allocate::{Tallies, licenses};
 use crate::model::{
-    Access, Basis, Course, Level, OverrideKind, Record, RoleName, Seats, Shrink, Status, SubscriptionStatus, Timestamp,
+    Access, Basis, Course, Level, OverrideKind, Record, RoleName, RosterRecord, Seats, Shrink, Status,
+    SubscriptionStatus, Timestamp,
 };
 
 /// Two semesters of one school year, the second beginning on `spring`, and `ann` in a class of the first.
@@ -76,7 +77,7 @@ fn a_changed_school_ends_at_once_and_an_enrollment_that_does_not_count_holds_not
     it.roster.put(Record::Class(class("art", &["fall"])));
     it.enroll("ann", "art", RoleName::Student);
     assert_eq!(it.settle(), NOTHING);
-    let last = it.roster.enrollments.keys().find(|key| key.class.as_str() == "c").unwrap().clone();
+    let last = it.roster.enrollments.values().find(|it| it.class.as_str() == "c").unwrap().key();
     it.departed.put(Record::Enrollment(it.roster.enrollments.remove(&last).unwrap()));
     assert_eq!(it.settle(), ["ann leaving"], "art gives nothing, and mere absence is no evidence");
     it.night("2026-10-07");

@@ -3,8 +3,8 @@
 use super::world::{NOTHING, World, allotment, class, day, product, session, subscription};
 use crate::allocate::{grace, licenses};
 use crate::model::{
-    Basis, Date, Ended, Overage, OverrideKind, Pool, Record, ReleaseReason, Role, RoleName, Seats, Shrink, Spell,
-    Subscription, Timestamp,
+    Basis, Date, Ended, Enrollments, Overage, OverrideKind, Pool, Record, ReleaseReason, Role, RoleName, Seats, Shrink,
+    Spell, Subscription, Timestamp,
 };
 
 fn at(date: &str) -> Timestamp {
@@ -87,7 +87,7 @@ fn who_is_leaving_when_seats_lapse_does_not_wait_for_one() {
     it.settle();
     it.night("2028-08-03");
     let own = it.roster.enrollments.values().next().unwrap().clone();
-    it.roster.enrollments.clear();
+    it.roster.enrollments = Enrollments::default();
     it.departed.put(Record::Enrollment(own));
     assert_eq!(it.settle(), ["ann leaving"]);
     it.night("2028-08-04");

@@ -25,7 +25,7 @@ fn a_class_whose_only_teacher_left_keeps_its_students_and_is_reported() {
         it.enroll("tom", id, RoleName::Teacher);
     }
     assert_eq!(codes(&it), []);
-    it.roster.enrollments.retain(|key, _| key.role == RoleName::Student || key.class.as_str() == "taught");
+    it.roster.enrollments.retain(|it| it.role == RoleName::Student || it.class.as_str() == "taught");
     assert_eq!(codes(&it), [("class_without_teacher".to_owned(), 1, vec!["alone".to_owned()])]);
     assert_eq!(it.settle(), ["ann granted district"]);
 }

@@ -6,8 +6,8 @@ use crate::allocate::{Allocation, Input, Pull, SeatAction, SeatKey, allocate};
 use crate::model::{
     Allotment, Assignment, Audience, Baseline, Basis, Catalog, Class, CountBy, Date, DistrictState, EducatorAccess,
     EndDates, Ended, Enrollment, LastDay, Org, Overage, Override, OverrideKind, Period, Product, ProductCode, Record,
-    Remembered, Role, RoleName, Roster, Seat, Seats, Session, Shrink, SourceId, Subscription, SubscriptionStatus,
-    Target, Timestamp, User, Waiting,
+    Remembered, Role, RoleName, Roster, RosterRecord, Seat, Seats, Session, Shrink, SourceId, Subscription,
+    SubscriptionStatus, Target, Timestamp, User, Waiting,
 };
 
 /// No change.
@@ -296,7 +296,7 @@ impl World {
     /// The user and their enrollments are not in the complete snapshot any more.
     pub(crate) fn vanish(&mut self, id: &str) {
         let user = self.roster.users.remove(&id.into()).unwrap();
-        let own = self.roster.enrollments.keys().filter(|key| key.user == user.id).cloned();
+        let own = self.roster.enrollments.of(&user.id).map(RosterRecord::key);
         for key in own.collect::<Vec<_>>() {
             let it = self.roster.enrollments.remove(&key).unwrap();
             self.departed.put(Record::Enrollment(it));

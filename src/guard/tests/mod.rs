@@ -239,7 +239,7 @@ fn others_who_come_make_up_for_nobody() {
     let mut school = School::full();
     let held_back = 100..150;
     school.0.roster.users.retain(|id, _| !held_back.clone().any(|index| id.as_str() == format!("U{index:03}")));
-    school.0.roster.enrollments.retain(|key, _| school.0.roster.users.contains_key(&key.user));
+    school.0.roster.enrollments.retain(|it| school.0.roster.users.contains_key(&it.user));
     for number in 1..=3 {
         let missing = |index| index < 9 * number || (100 + 9 * number..150).contains(&index);
         assert_eq!(school.sync_without(number, missing), BTreeMap::new());

@@ -237,7 +237,7 @@ impl Feed {
         tally.failed += usize::from(run.status == RunStatus::Failed);
         let after = self.users().await;
         let baseline = self.desk.baseline().await;
-        let enrolled: BTreeSet<&str> = baseline.roster.enrollments.keys().map(|key| key.user.as_str()).collect();
+        let enrolled: BTreeSet<&str> = baseline.roster.enrollments.values().map(|it| it.user.as_str()).collect();
         let seated: BTreeSet<&str> = baseline.seats.keys().map(|(_, user)| user.as_str()).collect();
         let left = self.source.lock().unwrap().left.clone();
         for id in before.intersection(&there).filter(|id| !left.contains(*id)) {
