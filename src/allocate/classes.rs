@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::model::{Class, Enrollment, RoleName, SourceId, View};
+use crate::model::{Class, Enrollment, RoleName, Shared, SourceId, View};
 
 use super::dates::{Calendar, Span, Standing};
 use super::roll::{Roles, Roll};
-use super::shared::Shared;
 
 /// An active teacher of a class.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Access, Basis, Course, Date, Enrollment, EnrollmentKey, LastDay, Org, Product, RoleName, SourceId, Subscription,
-    User, View, canonical_grade,
+    Access, Basis, Course, Date, Enrollment, EnrollmentKey, LastDay, Org, Product, RoleName, Shared, SourceId,
+    Subscription, User, View, canonical_grade,
 };
 
 use super::classes::{Attendance, ClassEntry, Classes, Register};
@@ -12,7 +12,6 @@ use super::dates::Calendar;
 use super::demand::names_school;
 use super::index::Index;
 use super::roll::{Fact, Roles, Roll};
-use super::shared::Shared;
 use super::{Input, asks_for_enrollments, asks_which, capacity, contract};
 
 /// A district on one day.

@@ -26,7 +26,6 @@ mod product;
 mod release;
 mod roll;
 mod seating;
-mod shared;
 mod sorts;
 mod steady;
 mod tallies;

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Pool, Seats, SourceId};
+use crate::model::{Pool, Seats, Shared, SourceId};
 
 use super::capacity::{Capacity, Room};
 use super::pools::{Choice, Slot};
-use super::shared::Shared;
 
 /// Users by the pools they may draw from.
 #[derive(Debug)]

@@ -235,17 +235,7 @@ impl Watch<'_> {
         let roster = &self.baseline.roster;
         let mut rows: BTreeMap<&SourceId, u64> = BTreeMap::new();
         match kind {
-            Kind::Users => {
-                for user in roster.users.values() {
-                    for (at, role) in user.roles.iter().enumerate() {
-                        let before = user.roles.get(..at).unwrap_or_default();
-                        if !before.iter().any(|it| it.org == role.org) {
-                            *rows.entry(&role.org).or_default() += 1;
-                        }
-                    }
-                }
-                rows.retain(|id, _| self.schools.is_school(id));
-            }
+            Kind::Users => rows = self.schools.counted(roster.users.values()),
             Kind::Classes => {
                 for school in roster.classes.values().filter_map(|class| class.school.as_ref()) {
                     *rows.entry(school).or_default() += 1;

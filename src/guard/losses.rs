@@ -44,6 +44,21 @@ impl<'a> Schools<'a> {
         user.roles.iter().map(|role| &role.org).filter(|org| self.is_school(org)).cloned().collect()
     }
 
+    /// How many of these users each school has.
+    pub(super) fn counted<'u>(&self, users: impl Iterator<Item = &'u User>) -> BTreeMap<&'u SourceId, u64> {
+        let mut counts: BTreeMap<&SourceId, u64> = BTreeMap::new();
+        for user in users {
+            for (at, role) in user.roles.iter().enumerate() {
+                let before = user.roles.get(..at).unwrap_or_default();
+                if !before.iter().any(|it| it.org == role.org) {
+                    *counts.entry(&role.org).or_default() += 1;
+                }
+            }
+        }
+        counts.retain(|id, _| self.is_school(id));
+        counts
+    }
+
     pub(super) fn of_user_id(&self, user: &SourceId) -> BTreeSet<SourceId> {
         self.baseline.roster.users.get(user).map(|user| self.of_user(user)).unwrap_or_default()
     }
@@ -209,9 +224,8 @@ pub(super) fn causes_of_endings(plan: &Plan, seats: &Allocation, baseline: &Base
     let of = Causes::of(&plan.changes, baseline);
     let mut causes: BTreeSet<usize> =
         released(seats, baseline, &of).into_values().flat_map(|loss| loss.causes).collect();
-    for key in baseline.waiting.keys() {
-        let waits = seats.waiting.get(&baseline.waiting, key).is_some();
-        if !waits && seats.seats.get(&baseline.seats, key).is_none() {
+    for key in seats.waiting.gone() {
+        if seats.seats.get(&baseline.seats, key).is_none() {
             causes.extend(of.of_user(&key.1));
         }
     }
@@ -221,13 +235,15 @@ pub(super) fn causes_of_endings(plan: &Plan, seats: &Allocation, baseline: &Base
 fn released(seats: &Allocation, baseline: &Baseline, causes: &Causes<'_>) -> BTreeMap<SeatKey, Loss> {
     let mut released = BTreeMap::new();
     let passed = seats.passed();
-    for (key, seat) in &baseline.seats {
-        let after = seats.seats.get(&baseline.seats, key).filter(|_| !passed.contains(key));
+    // One that is as it was is neither gone nor begins to leave.
+    for key in seats.seats.keys().filter(|key| !passed.contains(key)) {
+        let after = seats.seats.get(&baseline.seats, &key);
         // One that was leaving counted on the night it began to.
-        let begins = seat.leaving.is_none() && after.is_none_or(|after| after.leaving.is_some());
-        let ends = begins && !passed.contains(key);
+        let stayed = baseline.seats.get(&key).is_some_and(|seat| seat.leaving.is_none());
+        let ends = stayed && after.is_none_or(|after| after.leaving.is_some());
         if let Some(causes) = ends.then(|| causes.of_user(&key.1)).filter(|it| !it.is_empty()) {
-            released.insert(key.clone(), Loss { user: key.1.clone(), causes });
+            let user = key.1.clone();
+            released.insert(key, Loss { user, causes });
         }
     }
     released

@@ -39,19 +39,15 @@ impl Watch<'_> {
         if district.count == 0 {
             return;
         }
-        let (mut district_of, mut of): (u64, BTreeMap<SourceId, u64>) = Default::default();
+        let mut district_of = 0;
         // Both are in the order of users.
         let mut enrolled = roster.enrollments.values().map(|it| &it.user).peekable();
-        for (id, user) in &roster.users {
-            while enrolled.next_if(|it| *it < id).is_some() {}
-            if enrolled.peek() != Some(&id) {
-                continue;
-            }
-            district_of += 1;
-            for school in self.schools.of_user(user) {
-                *of.entry(school).or_default() += 1;
-            }
-        }
+        let users = roster.users.iter().filter(|(id, _)| {
+            while enrolled.next_if(|it| it < id).is_some() {}
+            enrolled.peek() == Some(id)
+        });
+        let of = self.schools.counted(users.map(|(_, user)| user).inspect(|_| district_of += 1));
+        let of = of.into_iter().map(|(school, count)| (school.clone(), count)).collect();
         let (per_district, per_school) =
             (self.settings.district_users_unenrolled, self.settings.school_users_unenrolled);
         self.weigh("district", window::UNENROLLED, district, district_of, per_district, true);
@@ -93,6 +89,9 @@ impl Watch<'_> {
             for school in mine {
                 schools.entry(school).or_default().add(&causes);
             }
+        }
+        if products.is_empty() {
+            return;
         }
         let mut of_district: BTreeMap<&ProductCode, u64> = BTreeMap::new();
         let mut of_school: BTreeMap<(&ProductCode, SourceId), u64> = BTreeMap::new();

@@ -29,6 +29,7 @@ mod rows;
 mod run;
 pub(crate) mod schema;
 mod seat;
+mod shared;
 mod support;
 mod time;
 mod view;
@@ -62,6 +63,7 @@ pub use seat::{
     Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,
     SeatState, Spell, Target, Waiting,
 };
+pub(crate) use shared::Shared;
 pub use support::{Link, Support};
 pub use time::{Date, EndDates, Timestamp};
 pub use view::{Layers, Overlay, View};

@@ -136,7 +136,7 @@ impl Store {
             leaving.extend(self::leaving(&theirs));
             departed = around(tx, district, &leaving, Vec::new(), Presence::Absent).await?;
         }
-        roster.schools = records::by_key(records::read_kind(tx, district).await?);
+        roster.schools = records::read_kind(tx, district).await?;
         roster.sessions.clone_from(&outline.roster.sessions);
         ended.extend(seats::by_key(tx, ENDED_BY_KEY, district, &keys_of_all).await?);
         let opened = seats::by_key(tx, OPENED_BY_KEY, district, &keys_of_all).await?;

@@ -51,7 +51,7 @@ impl Store {
 /// What a district has beside its people: its state and contract, its modes and alerts, and of the roster the sessions.
 pub(super) async fn outline(tx: &mut Tx, district: &DistrictId, said: Said<'_>) -> Result<Baseline, StoreError> {
     let state = district::read_state(tx, district).await?;
-    let sessions = records::by_key(records::read_kind(tx, district).await?);
+    let sessions = records::read_kind(tx, district).await?;
     let mut contract = Box::pin(Contract::read(tx, district, said)).await?;
     for overlay in hand::read_overlays(tx, district).await? {
         contract.lay_over(|catalog| overlay.clone().lay_over(catalog));

@@ -2,15 +2,15 @@
 //! of a million need not read them one by one. Users, classes and orgs are named by their place among the records of the same
 //! state, so an image means nothing without these.
 //!
-//! It begins with what cannot be told by a place, as JSON behind its length: ids that no record has, and spans of days. Then, for
-//! each enrollment: a byte of flags; the user, as the step from the one before; the class; the school where it is not the class's;
+//! It begins with how many there are, and with what cannot be told by a place, as JSON behind its length: ids that no record has,
+//! and spans of days. Then, for each enrollment: a byte of flags; the user, as the step from the one before; the class; the school where it is not the class's;
 //! the spans where there are any. Numbers are LEB128.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Enrollment, Enrollments, Period, RoleName, Roster, SourceId, View};
+use crate::model::{Enrollment, Enrollments, Period, RoleName, Roster, Shared, SourceId, View};
 
 /// What is not told by a place.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -29,26 +29,39 @@ const SCHOOL: u8 = 0b0100_0000;
 const PERIODS: u8 = 0b1000_0000;
 const ROLE: u8 = 0b0000_0111;
 
-#[expect(clippy::disallowed_types, reason = "looked up and never walked, so no order can come of it")]
-type Numbers<'a> = std::collections::HashMap<&'a str, u64>;
-
 /// Numbers ids: their place among records, and behind these the others as they come.
 struct Numbering<'a> {
-    numbers: Numbers<'a>,
+    records: Vec<&'a SourceId>,
     others: Vec<SourceId>,
+    places: BTreeMap<SourceId, usize>,
+    /// By where their texts are kept, so that most need not be read.
+    known: Shared,
+    /// The number behind the last one: users come in order.
+    next: usize,
 }
 
 impl<'a> Numbering<'a> {
-    fn new(ids: impl Iterator<Item = &'a SourceId>) -> Self {
-        Self { numbers: ids.map(SourceId::as_str).zip(0..).collect(), others: Vec::new() }
+    /// `records` in their order.
+    fn new(records: impl Iterator<Item = &'a SourceId>) -> Self {
+        let (others, places) = (Vec::new(), BTreeMap::new());
+        Self { records: records.collect(), others, places, known: Shared::default(), next: 0 }
     }
 
-    fn of(&mut self, id: &'a SourceId) -> u64 {
-        let next = u64::try_from(self.numbers.len()).unwrap_or(u64::MAX);
-        *self.numbers.entry(id.as_str()).or_insert_with(|| {
-            self.others.push(id.clone());
-            next
-        })
+    fn of(&mut self, id: &SourceId) -> u64 {
+        let Self { records, others, places, known, next } = self;
+        let number = if records.get(*next) == Some(&id) {
+            *next
+        } else {
+            let by_letters = || records.binary_search(&id).ok().or_else(|| places.get(id).copied());
+            known.number(id, by_letters).unwrap_or_else(|| {
+                let number = records.len() + others.len();
+                others.push(id.clone());
+                places.insert(id.clone(), number);
+                number
+            })
+        };
+        *next = number + 1;
+        u64::try_from(number).unwrap_or(u64::MAX)
     }
 }
 
@@ -92,7 +105,7 @@ pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
     let mut spans: BTreeMap<&[Period], u64> = BTreeMap::new();
     let mut periods = Vec::new();
     let mut rows = Vec::with_capacity(roster.enrollments().at_most() * 8);
-    let (mut last, mut last_id): (u64, Option<&SourceId>) = (0, None);
+    let (mut count, mut last, mut last_id): (u64, u64, Option<&SourceId>) = (0, 0, None);
     for it in roster.enrollments().values() {
         let user = if last_id == Some(&it.user) { last } else { users.of(&it.user) };
         let class = classes.of(&it.class);
@@ -123,11 +136,12 @@ pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
             });
             put(&mut rows, span);
         }
-        (last, last_id) = (user, Some(&it.user));
+        (count, last, last_id) = (count + 1, user, Some(&it.user));
     }
     let besides = Besides { users: users.others, classes: classes.others, schools: schools.others, periods };
     let besides = serde_json::to_vec(&besides)?;
-    let mut image = Vec::with_capacity(rows.len() + besides.len() + 10);
+    let mut image = Vec::with_capacity(rows.len() + besides.len() + 20);
+    put(&mut image, count);
     put(&mut image, u64::try_from(besides.len()).unwrap_or(u64::MAX));
     image.extend(besides);
     image.extend(rows);
@@ -136,6 +150,7 @@ pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
 
 /// Reads [`written`] beside the other records of the same state; none of what it cannot have written.
 pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Enrollments> {
+    let count = usize::try_from(take(&mut image)?).ok()?;
     let length = usize::try_from(take(&mut image)?).ok()?;
     let (besides, mut rows) = image.split_at_checked(length)?;
     let besides: Besides = serde_json::from_slice(besides).ok()?;
@@ -148,8 +163,8 @@ pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Enrollments> {
     fn at<T: Clone>(all: &[T], place: u64) -> Option<T> {
         all.get(usize::try_from(place).ok()?).cloned()
     }
-    // No row is shorter.
-    let mut all: Vec<Enrollment> = Vec::with_capacity(rows.len() / 3);
+    // No row is shorter than three bytes.
+    let mut all: Vec<Enrollment> = Vec::with_capacity(count.min(rows.len() / 3));
     let mut last = 0;
     while let Some((flags, rest)) = rows.split_first() {
         rows = rest;
@@ -172,8 +187,7 @@ pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Enrollments> {
             periods: if flags & PERIODS > 0 { at(&besides.periods, take(&mut rows)?)? } else { Vec::new() },
         });
     }
-    all.shrink_to_fit();
-    Some(all.into_iter().collect())
+    (all.len() == count).then(|| all.into_iter().collect())
 }
 
 #[cfg(test)]

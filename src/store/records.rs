@@ -167,13 +167,16 @@ async fn read_enrollments(tx: &mut Tx, district: &DistrictId, roster: &Roster) -
     Ok(enrollments.await?.into_iter().collect())
 }
 
-pub(super) fn by_key<T: RosterRecord>(all: Vec<T>) -> BTreeMap<T::Key, T> {
-    all.into_iter().map(|it| (it.key(), it)).collect()
-}
-
-/// Active records of a kind in the order of their text ids.
-pub(super) async fn read_kind<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<T>, StoreError> {
-    read_pages(tx, district, T::KIND, |bodies| serde_json::from_str(bodies)).await
+/// Active records of a kind by key.
+pub(super) async fn read_kind<T: RosterRecord>(
+    tx: &mut Tx,
+    district: &DistrictId,
+) -> Result<BTreeMap<T::Key, T>, StoreError> {
+    let keyed = |bodies: &str| {
+        let page: Vec<T> = serde_json::from_str(bodies)?;
+        Ok(page.into_iter().map(|it| (it.key(), it)).collect())
+    };
+    Ok(read_pages(tx, district, T::KIND, keyed).await?.into_iter().collect())
 }
 
 /// The same, with `read` making records of a list of bodies.
@@ -235,11 +238,11 @@ impl Store {
     /// The active records, the enrollments from their image where there is one.
     pub(super) async fn read_active(&self, tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
         let mut roster = Roster {
-            schools: by_key(read_kind(tx, district).await?),
-            sessions: by_key(read_kind(tx, district).await?),
-            courses: by_key(read_kind(tx, district).await?),
-            classes: by_key(read_kind(tx, district).await?),
-            users: by_key(read_kind(tx, district).await?),
+            schools: read_kind(tx, district).await?,
+            sessions: read_kind(tx, district).await?,
+            courses: read_kind(tx, district).await?,
+            classes: read_kind(tx, district).await?,
+            users: read_kind(tx, district).await?,
             enrollments: Enrollments::default(),
         };
         roster.share_ids();
@@ -315,7 +318,7 @@ impl Store {
     /// Active records of a kind, sorted by key.
     pub async fn roster(&self, district: &DistrictId, kind: Kind) -> Result<Vec<Record>, StoreError> {
         async fn all<T: RosterRecord>(tx: &mut Tx, district: &DistrictId) -> Result<Vec<Record>, StoreError> {
-            Ok(by_key(read_kind::<T>(tx, district).await?).into_values().map(T::into_record).collect())
+            Ok(read_kind::<T>(tx, district).await?.into_values().map(T::into_record).collect())
         }
         let tx = &mut self.db.read().await?;
         match kind {

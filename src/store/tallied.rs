@@ -86,8 +86,8 @@ impl Store {
 /// What a district has beside its people, with its schools; and the same with users, seats and places in line.
 async fn seated(tx: &mut Tx, district: &DistrictId) -> Result<(Baseline, Baseline), StoreError> {
     let mut outline = Box::pin(baseline::outline(tx, district, Said::Stored)).await?;
-    outline.roster.schools = records::by_key(records::read_kind(tx, district).await?);
-    let users = records::by_key(records::read_kind(tx, district).await?);
+    outline.roster.schools = records::read_kind(tx, district).await?;
+    let users = records::read_kind(tx, district).await?;
     let whole = Baseline {
         waiting: seats::read_waiting(tx, district, &users).await?,
         seats: seats::read_seats(tx, district, &users).await?,

@@ -10,14 +10,14 @@ const MOST: usize = 1 << 17;
 /// Numbers of ids. The store has records share the text of an id, so its address names it; an id whose text is not shared is
 /// looked up by its letters.
 #[derive(Debug, Default)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     #[expect(clippy::disallowed_types, reason = "looked up and never walked, so no order can come of it")]
     numbers: std::collections::HashMap<usize, usize, BuildHasherDefault<Spread>>,
 }
 
 impl Shared {
     /// The number of `id`, as noted or as `by_letters` finds it.
-    pub(super) fn number(&mut self, id: &SourceId, by_letters: impl FnOnce() -> Option<usize>) -> Option<usize> {
+    pub(crate) fn number(&mut self, id: &SourceId, by_letters: impl FnOnce() -> Option<usize>) -> Option<usize> {
         if let Some(number) = self.numbers.get(&id.address()) {
             return Some(*number);
         }
