@@ -188,12 +188,12 @@ fn main() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
     let more = format!("[http]\nlisten = \"{address}\"\n\n[schedule]\nnightly = \"0 3 1 1 *\"\nspread_minutes = 0\n");
-    let mut it = Installation::new(asked.students, Duration::ZERO, None, &more);
+    let mut it = Installation::new(asked.students, 1, Duration::ZERO, None, &more);
     let show = |it: &Installation, night| {
         it.server.show(Arc::new(Pages::of(&District::new(asked.students, night))));
     };
     show(&it, 0);
-    it.sync(&District::new(asked.students, 0), "applied");
+    it.sync("applied");
     let daemon = Daemon::start(&it, &address, asked.students);
     let before = daemon.seats();
     let users: Vec<&String> = before.iter().map(|(_, user)| user).collect::<BTreeSet<_>>().into_iter().collect();

@@ -43,10 +43,6 @@ impl District {
         Self { students, night }
     }
 
-    pub(crate) fn students(&self) -> usize {
-        self.students
-    }
-
     fn schools(&self) -> usize {
         (self.students / 600).max(2)
     }

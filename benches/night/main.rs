@@ -1,5 +1,5 @@
 //! What a night costs beside downloading it: `cargo bench --bench night` (`-- 10000 100000` for other sizes, `-- 100000
-//! --postgres URL` for a store there, `--rounds N`, `--delay MILLISECONDS` for a slow source, `--keep` to leave the
+//! --postgres URL` for a store there, `--rounds N`, `--districts N` for so many of each size, without the scripts, `--delay MILLISECONDS` for a slow source, `--keep` to leave the
 //! installation for looking at its pages).
 //!
 //! Processor seconds of whole processes, medians, rosterd and the baselines in turn on the same pages from a server on
@@ -33,6 +33,7 @@ use server::{PAGE, Pages};
 struct Asked {
     sizes: Vec<usize>,
     rounds: usize,
+    districts: usize,
     delay: Duration,
     postgres: Option<String>,
     scripts: bool,
@@ -40,12 +41,20 @@ struct Asked {
 }
 
 fn asked() -> Asked {
-    let mut it =
-        Asked { sizes: Vec::new(), rounds: 5, delay: Duration::ZERO, postgres: None, scripts: true, keep: false };
+    let mut it = Asked {
+        sizes: Vec::new(),
+        rounds: 5,
+        districts: 1,
+        delay: Duration::ZERO,
+        postgres: None,
+        scripts: true,
+        keep: false,
+    };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--rounds" => it.rounds = words.next().and_then(|it| it.parse().ok()).unwrap(),
+            "--districts" => it.districts = words.next().and_then(|it| it.parse().ok()).unwrap(),
             "--delay" => it.delay = Duration::from_millis(words.next().and_then(|it| it.parse().ok()).unwrap()),
             "--postgres" => it.postgres = words.next(),
             "--no-scripts" => it.scripts = false,
@@ -60,10 +69,11 @@ fn asked() -> Asked {
     it
 }
 
-fn downloaded(it: &Installation, pages: &Pages) -> Cost {
+fn downloaded(it: &Installation, pages: &Pages, times: usize) -> Cost {
     let list = it.path("curl.txt");
     let mut lines = String::new();
-    for path in pages.paths() {
+    let all: Vec<_> = pages.paths().collect();
+    for path in std::iter::repeat_n(&all, times).flatten() {
         write!(lines, "url = \"{}{path}\"\noutput = \"/dev/null\"\n", it.server.url).unwrap();
     }
     std::fs::write(&list, lines).unwrap();
@@ -163,26 +173,31 @@ fn line(what: &str, it: Cost, beside: &[(&str, Cost)]) {
 
 fn measure(students: usize, asked: &Asked) {
     let scratch = tempfile::tempdir().unwrap();
-    let mut it = Installation::new(students, asked.delay, asked.postgres.as_deref(), "");
+    let mut it = Installation::new(students, asked.districts, asked.delay, asked.postgres.as_deref(), "");
     let district = District::new(students, 0);
     let pages = Arc::new(Pages::of(&district));
     let megabytes = |bytes: usize| bytes / 1_000_000;
     println!(
-        "\n**{students} students**, {} rows, {} MB of JSON, {} MB compressed\n",
+        "\n**{students} students** in each of {}, {} rows, {} MB of JSON, {} MB compressed\n",
+        asked.districts,
         district.rows(),
         megabytes(pages.plain),
         megabytes(pages.compressed)
     );
     it.server.show(Arc::clone(&pages));
-    let first = it.sync(&district, "applied");
+    let first = it.sync("applied");
     let (mut quiet, mut curl_quiet) = (Vec::new(), Vec::new());
     for _ in 0..asked.rounds {
-        quiet.push(it.sync(&district, "unchanged"));
-        curl_quiet.push(downloaded(&it, &pages));
+        quiet.push(it.sync("unchanged"));
+        curl_quiet.push(downloaded(&it, &pages, asked.districts));
     }
     drop(pages);
     let (mut changed, mut curl) = (Vec::new(), Vec::new());
-    let scripts = if asked.scripts { Scripts::found() } else { Scripts { script: PathBuf::new(), names: Vec::new() } };
+    let scripts = if asked.scripts && asked.districts == 1 {
+        Scripts::found()
+    } else {
+        Scripts { script: PathBuf::new(), names: Vec::new() }
+    };
     let mut by_script: Vec<(&str, Cost, Vec<Cost>)> = Vec::new();
     let files = scratch.path().join("pages");
     if !scripts.names.is_empty() {
@@ -198,8 +213,8 @@ fn measure(students: usize, asked: &Asked) {
         let district = District::new(students, night);
         let pages = Arc::new(Pages::of(&district));
         it.server.show(Arc::clone(&pages));
-        changed.push(it.sync(&district, "applied"));
-        curl.push(downloaded(&it, &pages));
+        changed.push(it.sync("applied"));
+        curl.push(downloaded(&it, &pages, asked.districts));
         if !by_script.is_empty() {
             write_pages(&district, &files);
         }
@@ -207,7 +222,7 @@ fn measure(students: usize, asked: &Asked) {
             nights.push(scripts.run(name, &files, &scratch.path().join(format!("{name}.db"))));
         }
     }
-    let imported = import(&district, scratch.path());
+    let imported = if asked.districts == 1 { import(&district, scratch.path()) } else { None };
     let (curl_quiet, curl) = (median(curl_quiet), median(curl));
     println!("| job | CPU s | wall s | memory, MB | beside |");
     println!("| --- | ---: | ---: | ---: | --- |");
