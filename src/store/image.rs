@@ -193,9 +193,14 @@ pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Enrollments> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
-    use crate::model::{Class, Org, Record, User};
+    use crate::model::{Kind, Record};
+
+    fn record(roster: &mut Roster, kind: Kind, body: &serde_json::Value) {
+        roster.put(Record::from_body(kind, &body.to_string()).unwrap());
+    }
 
     /// A few records of each kind, and enrollments that name them or nothing there is.
     fn roster() -> impl Strategy<Value = Roster> {
@@ -211,40 +216,12 @@ mod tests {
             let mut it = Roster::default();
             let id = |kind: char, number: u8| SourceId::from(format!("{kind}-\"{number}é"));
             for number in 0..4 {
-                it.put(Record::User(User {
-                    id: id('u', number),
-                    roles: Vec::new(),
-                    active: true,
-                    given_name: None,
-                    family_name: None,
-                    email: None,
-                    username: None,
-                    grades: Vec::new(),
-                    student_number: None,
-                    state_id: None,
-                }));
+                record(&mut it, Kind::Users, &json!({ "id": id('u', number), "active": true }));
             }
             for number in 0..3 {
-                it.put(Record::Class(Class {
-                    id: id('c', number),
-                    title: "Algebra".to_owned(),
-                    code: None,
-                    class_type: None,
-                    school: (number > 0).then(|| id('s', number)),
-                    course: None,
-                    sessions: Vec::new(),
-                    grades: Vec::new(),
-                    subjects: Vec::new(),
-                    instance: 0,
-                }));
-                it.put(Record::School(Org {
-                    id: id('s', number),
-                    org_type: "school".to_owned(),
-                    name: "North".to_owned(),
-                    identifier: None,
-                    parent: None,
-                    nces: None,
-                }));
+                let school = (number > 0).then(|| id('s', number));
+                record(&mut it, Kind::Classes, &json!({ "id": id('c', number), "title": "Algebra", "school": school }));
+                record(&mut it, Kind::Schools, &json!({ "id": id('s', number), "type": "school", "name": "North" }));
             }
             it.enrollments = (rows.into_iter())
                 .map(|((user, class, school, role, primary), periods)| Enrollment {
