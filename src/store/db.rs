@@ -208,6 +208,15 @@ impl Db {
         }
     }
 
+    /// Has `PostgreSQL` look at what lies in the tables that a large write filled. Its own collector comes a minute later; until
+    /// then it plans as if they were empty, and reads a table once for each page of it. `SQLite` plans without.
+    #[expect(clippy::disallowed_methods, reason = "this file is the door")]
+    pub(crate) async fn survey(&self) -> Result<(), StoreError> {
+        let Self::Postgres(pool) = self else { return Ok(()) };
+        let tables = "ANALYZE record, record_version, seat, waiting, audit, change_key";
+        sqlx::query(tables).execute(pool).await.map(|_| ()).map_err(|error| StoreError::of("ANALYZE", &error))
+    }
+
     /// Copies an `SQLite` database into a new file, as of one instant, while others read and write.
     #[expect(clippy::disallowed_methods, reason = "this file is the door")]
     pub(crate) async fn copy_into(&self, file: &str) -> Result<(), StoreError> {

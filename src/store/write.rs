@@ -17,6 +17,9 @@ use crate::store::{
     mode, notices, records, runs, seats, settled,
 };
 
+/// So many rows written at once make the database's idea of its tables a wrong one.
+const MANY: usize = 10_000;
+
 /// Rows a statement.
 pub(super) const BATCH: usize = 500;
 
@@ -234,9 +237,11 @@ impl Store {
         let mut told = change::note_seats(&mut tx, &locked, &writes).await?;
         let Writes { district, mut run, .. } = writes;
         let tx_ref = &mut tx;
+        let mut written = writes.seats_put.len();
         for batch in writes.records.batches(BATCH) {
             let batch = batch.map_err(|_| StoreError::Unwritable { table: "record" })?;
             records::put(tx_ref, &district, &run.run, &batch).await?;
+            written += batch.len();
             told |= change::note_records(tx_ref, &locked, &batch).await?;
         }
         failpoint("store.write.records");
@@ -293,6 +298,11 @@ impl Store {
         }
         self.commits.send_modify(|count| *count += 1);
         failpoint("store.write.committed");
+        if written >= MANY
+            && let Err(error) = self.db.survey().await
+        {
+            tracing::warn!(district.id = %district, %error, "the database's statistics are not brought up to date; it does so itself later");
+        }
         Ok(run.audit)
     }
 

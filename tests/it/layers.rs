@@ -31,7 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("settled", &["allocate", "model"]),
     (
         "store",
-        &["access", "allocate", "audit", "clock", "guard", "identity", "model", "notice", "plan", "report", "settled"],
+        &[
+            "access", "allocate", "audit", "clock", "guard", "identity", "keyed", "model", "notice", "plan", "report",
+            "settled",
+        ],
     ),
     ("notify", &["clock", "feed", "model", "notice", "retry", "secret", "store"]),
     ("apply", &["alert", "allocate", "audit", "guard", "identity", "model", "notice", "plan", "settled", "store"]),
