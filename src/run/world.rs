@@ -117,8 +117,8 @@ impl World<'_> {
         Ok(Box::pin(self.applied(job, record, cleared, baseline, decided, pulled)).await?.0)
     }
 
-    /// Keeps marks of the rows that the store's records rest on now, and an image of these, so that neither need be read again. It is no part of the
-    /// run: where it fails, the next night reads every row.
+    /// Keeps marks of the rows that the store's records rest on now, and an image of these, so that neither need be read
+    /// again. It is no part of the run: where it fails, the next night reads every row.
     pub(super) async fn remember(&self, run: &RunRecord, revision: i64, known: Option<&KnownRows>, after: View<'_>) {
         if let Err(error) = self.store.know(&run.district, revision, &run.run, known, after).await {
             let (id, run) = (&run.district, &run.run);

@@ -3,8 +3,8 @@
 //! state, so an image means nothing without these.
 //!
 //! It begins with how many there are, and with what cannot be told by a place, as JSON behind its length: ids that no record has,
-//! and spans of days. Then, for each enrollment: a byte of flags; the user, as the step from the one before; the class; the school where it is not the class's;
-//! the spans where there are any. Numbers are LEB128.
+//! and spans of days. Then, for each enrollment: a byte of flags; the user, as the step from the one before; the class; the
+//! school where it is not the class's; the spans where there are any. Numbers are LEB128.
 
 use std::collections::BTreeMap;
 
