@@ -200,7 +200,7 @@ impl<'a> Table<'a> {
         let mut it = Self { marks, slots, hits: vec![false; marks.len()] };
         for (place, mark) in marks.iter().enumerate().filter(|(_, mark)| mark.is_set()) {
             let Ok(place) = u32::try_from(place) else { break };
-            let free = it.slots_from(mark.row).find(|slot| it.slots.get(*slot) == Some(&FREE));
+            let free = it.slots_from(mark.row()).find(|slot| it.slots.get(*slot) == Some(&FREE));
             if let Some(slot) = free.and_then(|slot| it.slots.get_mut(slot)) {
                 *slot = place;
             }
@@ -218,7 +218,7 @@ impl<'a> Table<'a> {
         for slot in self.slots_from(hash) {
             let place = self.slots.get(slot).copied().filter(|it| *it != FREE)?;
             let place = usize::try_from(place).ok()?;
-            if self.marks.get(place)?.row == hash {
+            if self.marks.get(place)?.row() == hash {
                 return Some(place);
             }
         }

@@ -241,7 +241,7 @@ impl OneRoster {
                 if let Some(recognizer) = recognizer.as_deref_mut()
                     && let Some(id) = row.id.as_deref().filter(|_| row.hash != 0)
                 {
-                    let mark = RowMark { row: row.hash, id: recognizer.id(id) };
+                    let mark = RowMark::new(row.hash, recognizer.id(id));
                     recognizer.read(mark, convert.to.take_added());
                 }
             }

@@ -149,7 +149,7 @@ async fn an_image_that_nothing_vouches_for_is_not_read() {
 /// Marks are kept and read back bit by bit.
 #[test]
 fn marks_are_read_as_they_were_written() {
-    let marks = [RowMark { row: u128::MAX - 7, id: 9 }, RowMark::default(), RowMark { row: 1, id: u64::MAX }];
+    let marks = [RowMark::new(u128::MAX - 7, 9), RowMark::default(), RowMark::new(1, u64::MAX)];
     let bytes = rosterd::model::KnownRows::to_bytes(&marks);
     assert_eq!(rosterd::model::KnownRows::from_bytes(&bytes).unwrap(), marks);
     assert_eq!(rosterd::model::KnownRows::from_bytes(&bytes[1..]), None);
