@@ -20,8 +20,8 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// For so many districts of so many students, which all say the same, from a source that waits `delay` before each answer, over a store of its own or
-    /// that at `postgres`; with `more` lines of configuration.
+    /// For so many districts of so many students, which all say the same, from a source that waits `delay` before each
+    /// answer, over a store of its own or that at `postgres`; with `more` lines of configuration.
     pub(crate) fn new(students: usize, districts: usize, delay: Duration, postgres: Option<&str>, more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let server = Server::start(delay);
@@ -41,9 +41,9 @@ impl Installation {
             write!(
                 config,
                 "[[district]]\nid = \"{id}\"\nname = \"Bench\"\n\
-             time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\nfeed = {{ kind = \"oneroster\", url = \
-             \"{}/ims/oneroster/v1p1\", auth = {{ kind = \"bearer\", token = \"bench\" }}, page_size = {PAGE}, \
-             max_requests_per_second = 1000 }}\n\n",
+                 time_zone = \"America/Chicago\"\nfirst_sync = \"apply\"\nfeed = {{ kind = \"oneroster\", url = \
+                 \"{}/ims/oneroster/v1p1\", auth = {{ kind = \"bearer\", token = \"bench\" }}, page_size = {PAGE}, \
+                 max_requests_per_second = 1000 }}\n\n",
                 server.url
             )
             .unwrap();

@@ -1,6 +1,6 @@
 //! What a night costs beside downloading it: `cargo bench --bench night` (`-- 10000 100000` for other sizes, `-- 100000
-//! --postgres URL` for a store there, `--rounds N`, `--districts N` for so many of each size, without the scripts, `--delay MILLISECONDS` for a slow source, `--keep` to leave the
-//! installation for looking at its pages).
+//! --postgres URL` for a store there, `--rounds N`, `--districts N` for so many of each size, without the scripts, `--delay
+//! MILLISECONDS` for a slow source, `--keep` to leave the installation for looking at its pages).
 //!
 //! Processor seconds of whole processes, medians, rosterd and the baselines in turn on the same pages from a server on
 //! loopback. rosterd works with its checks, plan, guard, allocation of three products, transaction and audit; curl reads the
