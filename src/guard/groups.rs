@@ -235,7 +235,7 @@ impl Watch<'_> {
         let roster = &self.baseline.roster;
         let mut rows: BTreeMap<&SourceId, u64> = BTreeMap::new();
         match kind {
-            Kind::Users => rows = self.schools.counted(roster.users.values()),
+            Kind::Users => return self.schools.counted(roster.users.values()),
             Kind::Classes => {
                 for school in roster.classes.values().filter_map(|class| class.school.as_ref()) {
                     *rows.entry(school).or_default() += 1;

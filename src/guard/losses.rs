@@ -45,7 +45,7 @@ impl<'a> Schools<'a> {
     }
 
     /// How many of these users each school has.
-    pub(super) fn counted<'u>(&self, users: impl Iterator<Item = &'u User>) -> BTreeMap<&'u SourceId, u64> {
+    pub(super) fn counted<'u>(&self, users: impl Iterator<Item = &'u User>) -> BTreeMap<SourceId, u64> {
         let mut counts: BTreeMap<&SourceId, u64> = BTreeMap::new();
         for user in users {
             for (at, role) in user.roles.iter().enumerate() {
@@ -55,8 +55,7 @@ impl<'a> Schools<'a> {
                 }
             }
         }
-        counts.retain(|id, _| self.is_school(id));
-        counts
+        counts.into_iter().filter(|(id, _)| self.is_school(id)).map(|(id, count)| (id.clone(), count)).collect()
     }
 
     pub(super) fn of_user_id(&self, user: &SourceId) -> BTreeSet<SourceId> {

@@ -47,7 +47,6 @@ impl Watch<'_> {
             enrolled.peek() == Some(id)
         });
         let of = self.schools.counted(users.map(|(_, user)| user).inspect(|_| district_of += 1));
-        let of = of.into_iter().map(|(school, count)| (school.clone(), count)).collect();
         let (per_district, per_school) =
             (self.settings.district_users_unenrolled, self.settings.school_users_unenrolled);
         self.weigh("district", window::UNENROLLED, district, district_of, per_district, true);

@@ -10,7 +10,7 @@ use crate::model::{Enrollment, EnrollmentKey, RosterRecord, SourceId};
 type Span<'k, K> = (Bound<&'k K>, Bound<&'k K>);
 
 /// Records of one kind by key.
-pub trait Rows<T: RosterRecord> {
+pub trait ByKey<T: RosterRecord> {
     /// How many there are.
     fn count(&self) -> usize;
 
@@ -24,7 +24,7 @@ pub trait Rows<T: RosterRecord> {
     fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T>;
 }
 
-impl<T: RosterRecord> Rows<T> for BTreeMap<T::Key, T> {
+impl<T: RosterRecord> ByKey<T> for BTreeMap<T::Key, T> {
     fn count(&self) -> usize {
         self.len()
     }
@@ -89,19 +89,14 @@ impl Enrollments {
 
     /// Puts one in, replacing the one with its key.
     pub fn insert(&mut self, it: Enrollment) {
-        let key = it.key();
-        if self.0.last().is_none_or(|last| last.order(&key).is_lt()) {
+        // Mostly they come in order.
+        if self.0.last().is_none_or(|last| last.order_of(&it).is_lt()) {
             self.0.push(it);
             return;
         }
-        match self.place(&key) {
-            Ok(at) => {
-                if let Some(place) = self.0.get_mut(at) {
-                    *place = it;
-                }
-            }
-            Err(at) => self.0.insert(at, it),
-        }
+        let begin = self.0.partition_point(|other| other.order_of(&it).is_lt());
+        let end = self.0.partition_point(|other| other.order_of(&it).is_le());
+        self.0.splice(begin..end, [it]);
     }
 
     /// Takes out the one with this key.
@@ -150,12 +145,11 @@ impl IntoIterator for Enrollments {
 
 impl Extend<Enrollment> for Enrollments {
     fn extend<I: IntoIterator<Item = Enrollment>>(&mut self, more: I) {
-        let all = std::mem::take(self);
-        *self = all.into_iter().chain(more).collect();
+        more.into_iter().for_each(|it| self.insert(it));
     }
 }
 
-impl Rows<Enrollment> for Enrollments {
+impl ByKey<Enrollment> for Enrollments {
     fn count(&self) -> usize {
         self.len()
     }

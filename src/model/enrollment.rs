@@ -73,15 +73,20 @@ pub struct Enrollment<Id = SourceId> {
 }
 
 impl Enrollment {
+    /// What its key is made of.
+    fn parts(&self) -> (&SourceId, &SourceId, RoleName) {
+        (&self.user, &self.class, self.role)
+    }
+
     /// How it stands to another.
     pub fn order_of(&self, other: &Self) -> Ordering {
-        (&self.user, &self.class, self.role).cmp(&(&other.user, &other.class, other.role))
+        self.parts().cmp(&other.parts())
     }
 }
 
 impl RosterRecord for Enrollment {
     type Key = EnrollmentKey;
-    type Rows = Enrollments;
+    type All = Enrollments;
     const KIND: Kind = Kind::Enrollments;
 
     fn key(&self) -> EnrollmentKey {
@@ -89,7 +94,7 @@ impl RosterRecord for Enrollment {
     }
 
     fn order(&self, key: &EnrollmentKey) -> Ordering {
-        (&self.user, &self.class, self.role).cmp(&(&key.user, &key.class, key.role))
+        self.parts().cmp(&(&key.user, &key.class, key.role))
     }
 
     fn text_id(key: &EnrollmentKey) -> String {

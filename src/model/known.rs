@@ -10,8 +10,8 @@ const BYTES: usize = 24;
 /// What tells a row from any other; all zero where no row stands for the record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowMark {
-    /// A hash of its bytes, in halves: a district has millions, which shall lie close.
-    row: [u64; 2],
+    /// A hash of its bytes, as bytes: a district has millions of marks, and no gap shall be between them.
+    row: [u8; 16],
     /// A hash of the id the source gives it, by which it is seen to have come twice.
     pub id: u64,
 }
@@ -19,15 +19,12 @@ pub struct RowMark {
 impl RowMark {
     /// Of a row with this hash of its bytes and this one of its id.
     pub fn new(row: u128, id: u64) -> Self {
-        let [first, second] =
-            [row, row >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)).unwrap_or_default());
-        Self { row: [first, second], id }
+        Self { row: row.to_le_bytes(), id }
     }
 
     /// The hash of its bytes.
     pub fn row(self) -> u128 {
-        let [first, second] = self.row;
-        u128::from(second) << 64 | u128::from(first)
+        u128::from_le_bytes(self.row)
     }
 
     /// Whether it stands for a row.
@@ -52,7 +49,7 @@ impl KnownRows {
     pub fn to_bytes(marks: &[RowMark]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(marks.len() * BYTES);
         for mark in marks {
-            bytes.extend_from_slice(&mark.row().to_le_bytes());
+            bytes.extend_from_slice(&mark.row);
             bytes.extend_from_slice(&mark.id.to_le_bytes());
         }
         bytes
@@ -61,13 +58,11 @@ impl KnownRows {
     /// Reads [`KnownRows::to_bytes`]; none of a number of bytes that cannot be.
     pub fn from_bytes(bytes: &[u8]) -> Option<Vec<RowMark>> {
         let (all, rest) = bytes.as_chunks::<BYTES>();
-        let mark = |it: &[u8; BYTES]| match it.as_chunks().0 {
-            [first, second, id] => {
-                let [first, second, id] = [*first, *second, *id].map(u64::from_le_bytes);
-                RowMark { row: [first, second], id }
-            }
-            _ => RowMark::default(),
-        };
-        rest.is_empty().then(|| all.iter().map(mark).collect())
+        let mut marks = Vec::with_capacity(all.len());
+        for it in all {
+            let (row, id) = it.split_first_chunk()?;
+            marks.push(RowMark { row: *row, id: u64::from_le_bytes(id.try_into().ok()?) });
+        }
+        rest.is_empty().then_some(marks)
     }
 }

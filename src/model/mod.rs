@@ -11,6 +11,7 @@
 
 mod alert;
 mod baseline;
+mod by_key;
 mod catalog;
 mod contract;
 mod enrollment;
@@ -25,7 +26,6 @@ mod notice;
 mod personal;
 mod record;
 mod roster;
-mod rows;
 mod run;
 pub(crate) mod schema;
 mod seat;
@@ -36,6 +36,7 @@ mod view;
 
 pub use alert::{Acknowledged, Alert, AlertKind, Daily, DailyKey};
 pub use baseline::{Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict};
+pub use by_key::{ByKey, Enrollments};
 pub use catalog::{
     Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats, Shrink, Status,
     Subscription, SubscriptionStatus,
@@ -54,7 +55,6 @@ pub use personal::Personal;
 pub use record::{Class, Course, Fingerprint, Org, Record, Role, RoleName, RosterRecord, Session, User, is_personal};
 pub(crate) use roster::Known;
 pub use roster::Roster;
-pub use rows::{Enrollments, Rows};
 pub use run::{
     AlertCounts, AuditSpan, Changed, Counts, HoldDecision, HoldRecord, LeftAlone, Need, PlanView, Reverted, RunRecord,
     RunStatus, SeatCounts, SnapshotSummary, Trigger, Warning,

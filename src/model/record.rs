@@ -8,14 +8,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::model::{Audience, Date, Enrollment, Kind, Personal, Rows, SourceId};
+use crate::model::{Audience, ByKey, Date, Enrollment, Kind, Personal, SourceId};
 
 /// What every kind of record can do.
 pub trait RosterRecord: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> + 'static {
     /// Orders records within their kind: the id's bytes, for enrollments user, class, role.
     type Key: Clone + Ord + fmt::Debug;
     /// How many of them lie in memory.
-    type Rows: Rows<Self> + fmt::Debug;
+    type All: ByKey<Self> + fmt::Debug;
     /// The kind.
     const KIND: Kind;
     /// The key.
@@ -248,7 +248,7 @@ macro_rules! keyed_by_id {
     ($type:ty, $kind:ident, $variant:ident, |$it:ident| $normalize:block) => {
         impl RosterRecord for $type {
             type Key = SourceId;
-            type Rows = BTreeMap<SourceId, Self>;
+            type All = BTreeMap<SourceId, Self>;
             const KIND: Kind = Kind::$kind;
 
             fn key(&self) -> SourceId {

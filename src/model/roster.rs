@@ -98,6 +98,9 @@ impl Roster {
         for role in self.users.values_mut().flat_map(|user| &mut user.roles) {
             role.org.share(&mut orgs);
         }
+        if self.enrollments.is_empty() {
+            return; // and nobody is to be looked up
+        }
         let all = std::mem::take(&mut self.enrollments);
         let known = Known::of(self);
         let all: Enrollments = all.into_iter().map(|it| known.named(it)).collect();

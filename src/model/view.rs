@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use either::Either;
 
-use crate::model::{Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Rows, Session, User};
+use crate::model::{ByKey, Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Session, User};
 
 /// Records of one kind that are other than in the roster below, by key; none where there is none any more.
 type Over<'a, T> = BTreeMap<<T as RosterRecord>::Key, Option<&'a T>>;
@@ -108,7 +108,7 @@ impl<'a> View<'a> {
 /// The records of one kind.
 #[derive(Debug)]
 pub struct Layers<'a, T: RosterRecord> {
-    below: &'a T::Rows,
+    below: &'a T::All,
     over: &'a Over<'a, T>,
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Rows, Session, User, View,
+    ByKey, Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Session, User, View,
 };
 use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
 
@@ -164,7 +164,7 @@ impl Snapshot {
 fn marks<T: RosterRecord>(
     part: &Part<T>,
     known: &[RowMark],
-    before: &T::Rows,
+    before: &T::All,
     after: &Layers<'_, T>,
     seen: &Seen<T>,
     dangles: impl Fn(&T) -> bool,

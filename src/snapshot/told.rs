@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use crate::model::{RosterRecord, Rows};
+use crate::model::{ByKey, RosterRecord};
 use crate::snapshot::{Presence, Seen};
 
 /// What is said of the records of one kind, those of the store among them.
@@ -12,7 +12,7 @@ use crate::snapshot::{Presence, Seen};
 pub struct Told<'a, T: RosterRecord> {
     read: &'a Seen<T>,
     hits: &'a [bool],
-    stored: &'a T::Rows,
+    stored: &'a T::All,
 }
 
 /// One record of the store or the snapshot.
@@ -46,7 +46,7 @@ impl<'a, T: RosterRecord> Pair<'a, T> {
 
 impl<'a, T: RosterRecord> Told<'a, T> {
     /// `hits` says which of the `stored` records came as they were, in the order of keys; empty where none is known to have.
-    pub fn new(read: &'a Seen<T>, hits: &'a [bool], stored: &'a T::Rows) -> Self {
+    pub fn new(read: &'a Seen<T>, hits: &'a [bool], stored: &'a T::All) -> Self {
         Self { read, hits, stored }
     }
 
