@@ -129,7 +129,7 @@ async fn archive(store: &Store, id: &RunId) -> Result<Archive, Refused> {
         (_, status) => return Err(Refused::AppliedNothing { run: id.clone(), status }),
     }
     let district = run.district.clone();
-    if store.first_run(&district).await?.as_ref() == Some(id) {
+    if store.is_first_load(&district, id).await? {
         return Err(Refused::FirstSync(id.clone()));
     }
     let versions = store.versions(&district, id).await?;

@@ -16,7 +16,7 @@ use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::Locked;
 use crate::store::write::{BATCH, RecordWrite};
-use crate::store::{Store, StoreError, Writes, seats};
+use crate::store::{Store, StoreError, Writes, first, seats};
 
 const KEY: Table = Table("change_key");
 
@@ -46,6 +46,11 @@ statements! {
         (kind TEXT, id TEXT),
         "WHERE true ON CONFLICT (district, kind, id) DO UPDATE SET revision = excluded.revision"
     );
+    PUT_FIRST_KEYS = Sql::portable(
+        "INSERT INTO change_key (district, kind, id, revision)
+         SELECT district, kind, id, $2 FROM record WHERE district = $1 AND active AND kind IN ('users', 'classes', 'enrollments')
+         ON CONFLICT (district, kind, id) DO NOTHING",
+    );
     ALL_KEYS = Sql::portable("UPDATE change_key SET revision = $2 WHERE district = $1");
     NEXT_NUMBER = Sql::portable(
         "UPDATE change_head SET number = number + 1 WHERE name = 'commit' RETURNING number",
@@ -63,6 +68,15 @@ statements! {
          LEFT JOIN record AS r ON r.district = k.district AND r.kind = k.kind AND r.id = k.id AND r.active
          WHERE k.district = $1 AND k.revision = $2 AND (k.kind > $3 OR (k.kind = $3 AND k.id > $4))
          ORDER BY k.kind, k.id LIMIT $5",
+    );
+    // Of the first load (store/first.rs). The kinds that are not told are named, so that the rest is read in its order.
+    FIRST_KEYS = Sql::portable(
+        "SELECT r.kind, r.id, r.body FROM record AS r
+         WHERE r.district = $1 AND (r.kind, r.id) > ($2, $3)
+             AND r.kind <> 'courses' AND r.kind <> 'schools' AND r.kind <> 'sessions' AND r.active
+             AND NOT EXISTS (SELECT 1 FROM change_key AS k
+                             WHERE k.district = r.district AND k.kind = r.kind AND k.id = r.id)
+         ORDER BY r.kind, r.id LIMIT $4",
     );
     // What is gone and was told long ago is forgotten; whoever has not asked since then starts over. The two databases cut a
     // text at its first slash in ways of their own.
@@ -119,8 +133,9 @@ async fn note(tx: &mut Tx, locked: &Locked, rows: &[KeyRow<'_>]) -> Result<(), S
     query.bind(locked.revision + 1).execute_exactly(rows.len()).await
 }
 
-/// Everything of a district is told anew: it is gone.
+/// Everything of a district is told anew: it will be gone. Before its records are.
 pub(super) async fn note_all(tx: &mut Tx, locked: &Locked) -> Result<(), StoreError> {
+    tx.query(PUT_FIRST_KEYS).bind(locked.district.as_str()).bind(locked.revision + 1).execute().await?;
     tx.query(ALL_KEYS).bind(locked.district.as_str()).bind(locked.revision + 1).execute().await?;
     Ok(())
 }
@@ -265,9 +280,7 @@ impl Store {
             // One more than there is room for says whether the commit has more.
             let room = limit.saturating_sub(items.len()) + 1;
             let (kind, id) = within.clone().unwrap_or_default();
-            let query = tx.query(KEYS_OF).bind(district.as_str()).bind(revision).bind(kind).bind(id);
-            let room_bound = i64::try_from(room).unwrap_or(i64::MAX);
-            let mut rows: Vec<(String, String, Option<String>)> = query.bind(room_bound).fetch_all().await?;
+            let mut rows = keys_of(tx, &district, revision, (&kind, &id), room).await?;
             let full = rows.len() >= room;
             if full {
                 rows.truncate(room - 1);
@@ -286,6 +299,28 @@ impl Store {
         let more = place.within.is_some() || place.number < last;
         Ok(Ok(Changes { epoch, items, place, more }))
     }
+}
+
+type Row = (String, String, Option<String>);
+
+/// What a commit of a district changed last, after a kind and id, at most `room` of it, by kind and id, with what is there.
+async fn keys_of(
+    tx: &mut Tx,
+    district: &DistrictId,
+    revision: i64,
+    (kind, id): (&str, &str),
+    room: usize,
+) -> Result<Vec<Row>, StoreError> {
+    let limit = i64::try_from(room).unwrap_or(i64::MAX);
+    let query = tx.query(KEYS_OF).bind(district.as_str()).bind(revision).bind(kind).bind(id).bind(limit);
+    let mut rows: Vec<Row> = query.fetch_all().await?;
+    if first::of(tx, district).await?.is_some_and(|it| it.revision == revision) {
+        let query = tx.query(FIRST_KEYS).bind(district.as_str()).bind(kind).bind(id).bind(limit);
+        rows.extend(query.fetch_all::<Row>().await?);
+        rows.sort_unstable();
+        rows.truncate(room);
+    }
+    Ok(rows)
 }
 
 async fn head(tx: &mut Tx, name: &str) -> Result<i64, StoreError> {
@@ -311,11 +346,7 @@ async fn lost(tx: &mut Tx, place: &Place, last: i64) -> Result<Option<Lost>, Sto
 type Keyed = (String, String, Option<Told>);
 
 /// Each key with what is there.
-async fn told(
-    tx: &mut Tx,
-    district: &DistrictId,
-    rows: Vec<(String, String, Option<String>)>,
-) -> Result<Vec<Keyed>, StoreError> {
+async fn told(tx: &mut Tx, district: &DistrictId, rows: Vec<Row>) -> Result<Vec<Keyed>, StoreError> {
     let keys = rows.iter().filter(|(kind, ..)| kind == SEATS).filter_map(|(_, id, _)| id.split_once('/'));
     let keys: Vec<SeatKey> = keys.map(|(product, user)| (product.into(), user.into())).collect();
     let seats = seats::read_some(tx, district, &keys).await?;

@@ -20,7 +20,7 @@ use crate::identity::persons;
 use crate::model::{Catalog, Decision, DistrictState, Fingerprint, Kind, RunId, Timestamp, Verdict};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
-use crate::store::{StoreError, alerts, catalog, hand, identity, manual, mode, records, seats, threshold};
+use crate::store::{StoreError, alerts, catalog, first, hand, identity, manual, mode, records, seats, threshold};
 
 const DECISION: Table = Table("decision");
 const HELD: Table = Table("held_change");
@@ -194,13 +194,15 @@ async fn all_records(tx: &mut Tx, fold: &Fold, found: &mut Found<'_>) -> Result<
     let mut altered: BTreeMap<Kind, Rest> = BTreeMap::new();
     let mut last = (String::new(), String::new());
     let mut writer: Option<RunId> = None;
+    let seals = (fold.key(), first::of(tx, &found.district.id).await?.is_some());
     loop {
-        let page = records::facts(tx, &found.district.id, (&last.0, &last.1)).await?;
+        let page = records::facts(tx, seals, &found.district.id, (&last.0, &last.1)).await?;
         let Some(end) = page.last() else { break };
         last = (end.kind.plural().to_owned(), end.id.clone());
         for it in page {
             let name = fold.stored_record_name(it.kind, &it.id);
-            if !it.as_written {
+            // One that is not told of at all is said once, below.
+            if !it.as_written && fold.records.get(&it.kind).is_some_and(|told| told.contains_key(&name)) {
                 altered.entry(it.kind).or_default().push(|| format!("`{name}` (body)"));
             }
             // Most rows follow one of the same run: its text is kept once.

@@ -337,6 +337,7 @@ impl Store {
     ) -> Result<Counts, WriteError> {
         let mut tx = self.db.write().await?;
         let mut locked = district::lock(&mut tx, district).await?;
+        change::note_all(&mut tx, &locked).await?;
         let mut counts = Counts::new();
         for (table, sql) in OF_DISTRICT {
             counts.insert(table.to_owned(), tx.query(sql).bind(district.as_str()).execute().await?);
@@ -349,7 +350,6 @@ impl Store {
             }
             runs::change_run(&mut tx, &run).await?;
         }
-        change::note_all(&mut tx, &locked).await?;
         let act = Act { district: district.clone(), run: None, at, audit: vec![draft(&counts)] };
         manual::record(&mut tx, &mut locked, act).await?;
         change::number(&mut tx, &locked, at).await?;

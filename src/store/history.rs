@@ -8,7 +8,7 @@ use crate::model::{DistrictId, Kind, Pool, Record, ReleaseReason, Roster, RunId,
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, first};
 
 const TABLE: Table = Table("seat_history");
 const RECORD: Table = Table("record");
@@ -175,13 +175,21 @@ impl Store {
             }
             touched.insert((kind, id));
         }
+        if first::of(&mut tx, district).await?.is_some_and(|first| first.as_of > at) {
+            // There was nobody, and no school.
+            touched.extend(std::mem::take(&mut roster.users).into_keys().map(|id| (Kind::Users, id.to_string())));
+            touched.extend(std::mem::take(&mut roster.schools).into_keys().map(|id| (Kind::Schools, id.to_string())));
+        }
         Ok(touched)
     }
 
-    /// The run that brought the district's first record.
-    pub async fn first_run(&self, district: &DistrictId) -> Result<Option<RunId>, StoreError> {
+    /// Whether a run brought the district's first records.
+    pub async fn is_first_load(&self, district: &DistrictId, run: &RunId) -> Result<bool, StoreError> {
         let mut tx = self.db.read().await?;
+        if first::of(&mut tx, district).await?.is_some_and(|first| first.run == *run) {
+            return Ok(true);
+        }
         let row: Option<(Option<String>,)> = tx.query(FIRST_RUN).bind(district.as_str()).fetch_optional().await?;
-        Ok(row.and_then(|(run,)| run).map(RunId::from))
+        Ok(row.and_then(|(first,)| first).is_some_and(|first| first == run.as_str()))
     }
 }

@@ -22,6 +22,7 @@ mod district;
 mod erase;
 mod error;
 mod failpoint;
+mod first;
 mod fleet;
 mod hand;
 mod history;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::keyed::keyed;
 use crate::model::{
     Baseline, Class, Course, DistrictId, Enrollment, Enrollments, Fingerprint, Kind, Known, Org, Record, Roster,
     RosterRecord, RunId, Session, SourceId, User, Verb,
@@ -14,6 +15,9 @@ use crate::store::write::{BATCH, RecordWrite};
 use crate::store::{Store, StoreError};
 
 const TABLE: Table = Table("record");
+
+/// Begins a fingerprint that nobody without the installation's key can have made.
+const SEALED: &str = "k";
 
 statements! {
     // A page is one row of one text: a row each costs several times what is in it, and a text of megabytes is new memory each
@@ -91,7 +95,15 @@ struct VersionRow<'a> {
     after: Option<&'a str>,
 }
 
-fn record_row(write: &RecordWrite) -> Result<RecordRow<'_>, StoreError> {
+/// What shows that a body is the one which this installation wrote in that place: the audit has no personal value to compare it
+/// with.
+fn sealed(key: &[u8], district: &str, kind: &str, id: &str, body: &str) -> String {
+    let parts: Vec<&[u8]> = [district, kind, id, body].iter().flat_map(|it| [it.as_bytes(), &[0]]).collect();
+    let seal: Vec<u8> = keyed(key, &parts).into_iter().take(16).collect();
+    format!("{SEALED}{}", hex::encode(seal))
+}
+
+fn record_row<'a>(write: &'a RecordWrite, key: &[u8], district: &DistrictId) -> Result<RecordRow<'a>, StoreError> {
     let no_body = StoreError::NoBody { kind: write.kind.plural() };
     let removed = write.verb == Verb::Removed;
     let body = if removed { &write.before } else { &write.after };
@@ -100,26 +112,37 @@ fn record_row(write: &RecordWrite) -> Result<RecordRow<'_>, StoreError> {
         kind: write.kind.plural(),
         id: &write.id,
         body,
-        fingerprint: Fingerprint::of(body).0,
+        fingerprint: sealed(key, district.as_str(), write.kind.plural(), &write.id, body),
         active: !removed,
         departed: removed && write.departed,
     })
 }
 
-/// Puts one batch of records, and what became of each.
+/// Puts one batch of records.
 pub(super) async fn put(
     tx: &mut Tx,
+    key: &[u8],
     district: &DistrictId,
     run: &RunId,
     batch: &[RecordWrite],
 ) -> Result<(), StoreError> {
-    let rows: Vec<_> = batch.iter().map(record_row).collect::<Result<_, _>>()?;
+    let row = |it| record_row(it, key, district);
+    let rows: Vec<_> = batch.iter().map(row).collect::<Result<_, _>>()?;
     tx.query(PUT_RECORDS)
         .bind(district.as_str())
         .bind(TABLE.to_json(&rows)?)
         .bind(run.as_str())
         .execute_exactly(rows.len())
-        .await?;
+        .await
+}
+
+/// Puts what became of each record of a batch.
+pub(super) async fn put_versions(
+    tx: &mut Tx,
+    district: &DistrictId,
+    run: &RunId,
+    batch: &[RecordWrite],
+) -> Result<(), StoreError> {
     let versions: Vec<_> = batch
         .iter()
         .map(|write| VersionRow {
@@ -213,17 +236,28 @@ pub(super) struct Fact {
     pub(super) active: bool,
     pub(super) departed: bool,
     pub(super) run: RunId,
-    /// Whether the body is the one that was written: the audit has no personal value to compare it with. An edit of both
-    /// the body and its fingerprint is seen by the version that the run archived, for as long as that is kept.
+    /// Whether the body is the one that was written.
     pub(super) as_written: bool,
 }
 
-/// A page of facts after the record of that kind and id, by kind and id; none at the end.
-pub(super) async fn facts(tx: &mut Tx, district: &DistrictId, after: (&str, &str)) -> Result<Vec<Fact>, StoreError> {
+/// A page of facts after the record of that kind and id, by kind and id; none at the end. Releases before seals wrote the mere
+/// fingerprint of a body: an edit of both is seen by the version that the run archived, for as long as that is kept. Where
+/// `all_sealed` a fingerprint that is not proves an edit.
+pub(super) async fn facts(
+    tx: &mut Tx,
+    (key, all_sealed): (&[u8], bool),
+    district: &DistrictId,
+    after: (&str, &str),
+) -> Result<Vec<Fact>, StoreError> {
     type Columns = (String, String, String, String, bool, bool, String, bool);
     let page: Vec<Columns> = tx.query(FACTS).bind(district.as_str()).bind(after.0).bind(after.1).fetch_all().await?;
     let fact = |(kind, id, body, fingerprint, active, departed, run, as_written): Columns| {
-        let as_written = as_written && Fingerprint::of(&body).0 == fingerprint;
+        let made = if all_sealed || fingerprint.starts_with(SEALED) {
+            sealed(key, district.as_str(), &kind, &id, &body)
+        } else {
+            Fingerprint::of(&body).0
+        };
+        let as_written = as_written && made == fingerprint;
         Ok(Fact { kind: TABLE.kind(&kind)?, id, active, departed, run: run.into(), as_written })
     };
     page.into_iter().map(fact).collect()

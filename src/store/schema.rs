@@ -63,6 +63,7 @@ const STEPS: &[Step] = &[
     step!(Store, 26, "0026_audit_subject"),
     step!(Store, 27, "0027_by_run"),
     step!(Store, 28, "0028_image"),
+    step!(Store, 30, "0030_first_load"),
 ];
 
 /// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.

@@ -2,7 +2,7 @@
 
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
-    StoreError, about, access, activity, alerts, audit, catalog, change, compare, district, erase, fleet, hand,
+    StoreError, about, access, activity, alerts, audit, catalog, change, compare, district, erase, first, fleet, hand,
     history, identity, known, latest, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs,
     seats, settled, tallied, threshold, token,
 };
@@ -20,6 +20,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     compare::STATEMENTS,
     district::STATEMENTS,
     erase::STATEMENTS,
+    first::STATEMENTS,
     fleet::STATEMENTS,
     hand::STATEMENTS,
     history::STATEMENTS,

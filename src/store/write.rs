@@ -13,8 +13,8 @@ use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
 use crate::store::rows::Rows;
 use crate::store::{
-    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, fleet, history, identity, loss,
-    mode, notices, records, runs, seats, settled,
+    Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, first, fleet, history, identity,
+    loss, mode, notices, records, runs, seats, settled,
 };
 
 /// So many rows written at once make the database's idea of its tables a wrong one.
@@ -234,18 +234,25 @@ impl Store {
             return Err(WriteError::Stale { expected, found });
         }
 
-        let mut told = change::note_seats(&mut tx, &locked, &writes).await?;
+        let first = !writes.records.is_empty() && first::begin(&mut tx, &locked, &writes.run.run).await?;
+        let mut told = change::note_seats(&mut tx, &locked, &writes).await? || first;
         let Writes { district, mut run, .. } = writes;
         let tx_ref = &mut tx;
         let mut written = writes.seats_put.len();
         for batch in writes.records.batches(BATCH) {
             let batch = batch.map_err(|_| StoreError::Unwritable { table: "record" })?;
-            records::put(tx_ref, &district, &run.run, &batch).await?;
+            records::put(tx_ref, self.pseudonym_key(), &district, &run.run, &batch).await?;
             written += batch.len();
-            told |= change::note_records(tx_ref, &locked, &batch).await?;
+            if !first {
+                records::put_versions(tx_ref, &district, &run.run, &batch).await?;
+                told |= change::note_records(tx_ref, &locked, &batch).await?;
+            }
         }
         failpoint("store.write.records");
         run.audit = audit::write(tx_ref, &mut locked, &run.run, run.as_of, &writes.audit).await?;
+        if first {
+            first::end(tx_ref).await?;
+        }
         failpoint("store.write.audit");
         runs::put_run(tx_ref, &run).await?;
         seats::remove_seats(tx_ref, &district, &writes.seats_removed).await?;

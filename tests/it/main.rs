@@ -22,6 +22,7 @@ mod dashboard;
 mod deploy;
 mod e2e;
 mod faults;
+mod first;
 mod follow;
 mod http;
 mod layers;

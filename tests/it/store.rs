@@ -95,9 +95,6 @@ async fn a_run_is_written_whole_and_read_back(fresh: &Fresh) {
 
     let kept = store.run(&"01RUN-1".into()).await.unwrap().unwrap();
     assert_eq!(kept.audit, Some(span));
-    let mut versions = writes.records.made().unwrap();
-    versions.sort_by(|a, b| (a.kind.plural(), &a.id).cmp(&(b.kind.plural(), &b.id)));
-    assert_eq!(store.versions(&oak(), &"01RUN-1".into()).await.unwrap(), versions);
     assert_eq!(store.latest_at().await.unwrap(), Some(monday()));
     clean(&store).await;
 }

@@ -49,6 +49,11 @@ pub struct Fold {
 }
 
 impl Fold {
+    /// The installation's pseudonym key.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// An empty district; `key` is the installation's pseudonym key.
     pub fn new(key: &[u8]) -> Self {
         Self {
