@@ -39,6 +39,7 @@ mod night;
 mod notices;
 mod numbers;
 mod outbox;
+mod pace;
 mod queue;
 mod records;
 mod rows;
