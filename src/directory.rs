@@ -1,10 +1,11 @@
 //! Which districts there are: those configured, and those that apps list.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::config::Settings;
 use crate::district::{District, FirstSync};
-use crate::feed::{App, FeedError};
+use crate::feed::{App, FeedError, Turnstile};
 use crate::model::DistrictId;
 
 /// The districts known now, by id.
@@ -34,11 +35,11 @@ impl Directory {
     }
 
     /// Those configured and those that every app lists. A district that is configured by hand under the source's id keeps its
-    /// own settings.
-    pub async fn discover(settings: &Settings) -> Self {
+    /// own settings. Where a list counts as what is asked for districts does, it is asked for at the turnstile.
+    pub async fn discover(settings: &Settings, turnstile: Option<&Arc<dyn Turnstile>>) -> Self {
         let mut directory = Self::configured(settings);
         for app in settings.apps() {
-            match app.districts(crate::secret::process_environment).await {
+            match app.districts(crate::secret::process_environment, turnstile).await {
                 Ok(found) => directory.add(&app, found),
                 Err(error) => directory.problems.push(problem(&app, &error)),
             }

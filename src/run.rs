@@ -10,11 +10,13 @@
 mod error;
 mod foresee;
 mod settled;
+mod turns;
 mod weigh;
 mod world;
 
 pub use error::RunError;
 pub use foresee::{Foreseen, foresee};
+pub use turns::turnstile;
 pub(crate) use weigh::weigh;
 pub use world::World;
 

@@ -68,6 +68,7 @@ fn sent(upload: Vec<u8>) -> Option<Snapshot> {
         now: Timestamp::from_millis(1_767_225_600_000)?,
         last: None,
         recall: None,
+        turnstile: None,
         apps: Vec::new(),
         environment: |_| None,
         progress: Arc::new(Progress::default()),

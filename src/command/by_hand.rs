@@ -108,7 +108,7 @@ impl Session {
         let by_hand = |directory: &Directory| directory.get(district).map(District::is_by_hand);
         let known = match by_hand(&self.office.known) {
             Some(known) => Some(known),
-            None => by_hand(&Directory::discover(&self.office.settings).await),
+            None => by_hand(&self.office.list().await),
         };
         known != Some(true)
     }

@@ -19,6 +19,7 @@ use crate::config::{self, Settings};
 use crate::directory::Directory;
 use crate::feed;
 use crate::model::{Catalog, DistrictId};
+use crate::run;
 use crate::schedule::catalog::Look;
 use crate::store::{Queue, Store};
 use crate::suggest;
@@ -102,7 +103,7 @@ impl Doctor {
         policies(settings, findings);
         place::examine(settings, findings).await;
         let catalog = contract(settings, findings);
-        let store = store(settings, findings).await;
+        let (store, queue) = store(settings, findings).await;
         if let Some(store) = &store {
             last_look(settings, store, self.offline, findings).await;
         }
@@ -116,7 +117,10 @@ impl Doctor {
         notices::examine(settings, store.as_ref(), self.offline, findings).await;
         sign_in::examine(settings, store.as_ref(), self.offline, findings).await;
         if !self.offline {
-            feeds(settings, findings).await;
+            feeds(settings, queue.as_ref(), findings).await;
+        }
+        if let Some(queue) = queue {
+            queue.close().await;
         }
         if let Some(store) = store {
             store.close().await;
@@ -274,20 +278,20 @@ async fn last_look(settings: &Settings, store: &Store, offline: bool, findings: 
     }
 }
 
-async fn store(settings: &Settings, findings: &mut Findings) -> Option<Store> {
+async fn store(settings: &Settings, findings: &mut Findings) -> (Option<Store>, Option<Queue>) {
     let shown = settings.store.shown();
     let opened = Store::open(&settings.store).await;
     let store = match opened {
         Ok(store) => store,
         Err(error) => {
             findings.note("store", &shown, State::Failing, error.to_string());
-            return None;
+            return (None, None);
         }
     };
     findings.ok("store", &shown);
-    match Queue::open(&settings.store).await {
-        Ok(queue) => queue.close().await,
-        Err(error) => findings.note("queue", &shown, State::Failing, error.to_string()),
+    let queue = Queue::open(&settings.store).await;
+    if let Err(error) = &queue {
+        findings.note("queue", &shown, State::Failing, error.to_string());
     }
     if let Some(path) = settings.store.url.strip_prefix("sqlite:") {
         findings.result("disk", path, room_beside(Path::new(path)));
@@ -304,7 +308,7 @@ async fn store(settings: &Settings, findings: &mut Findings) -> Option<Store> {
         Ok(_) => findings.ok("clock", "machine"),
         Err(error) => findings.note("clock", "machine", State::Failing, error.to_string()),
     }
-    Some(store)
+    (Some(store), queue.ok())
 }
 
 /// Writes 16 MiB beside the store and takes them away again.
@@ -378,8 +382,9 @@ async fn clock_of_others(directory: &Directory, findings: &mut Findings) {
     }
 }
 
-async fn feeds(settings: &Settings, findings: &mut Findings) {
-    let directory = Directory::discover(settings).await;
+async fn feeds(settings: &Settings, queue: Option<&Queue>, findings: &mut Findings) {
+    let turnstile = queue.map(run::turnstile);
+    let directory = Directory::discover(settings, turnstile.as_ref()).await;
     for problem in &directory.problems {
         findings.note(problem.table, &problem.app, State::Failing, problem.message.clone());
     }
@@ -397,6 +402,7 @@ async fn feeds(settings: &Settings, findings: &mut Findings) {
             environment: crate::secret::process_environment,
             progress: Arc::new(feed::Progress::default()),
             recall: None,
+            turnstile: turnstile.clone(),
         };
         let probed = match feed::open(&district.feed, context) {
             Ok(feed) => feed.probe().await,

@@ -2,12 +2,13 @@
 //! the districts that share with it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use serde::Deserialize;
 
 use crate::feed::settings::{checked_url, setting};
-use crate::feed::{CleverSettings, FeedError, OneRosterSettings, Settings, classlink, clever};
+use crate::feed::{CleverSettings, FeedError, OneRosterSettings, Settings, Turnstile, classlink, clever};
 use crate::secret::{Environment, Secret};
 
 /// `[[clever_app]]`: every district that shares with it is found through its token list.
@@ -208,11 +209,17 @@ impl App {
         }
     }
 
-    /// What the source calls the districts that share with it now.
-    pub async fn districts(&self, environment: Environment) -> Result<Vec<String>, FeedError> {
+    /// What the source calls the districts that share with it now. ClassLink's list is asked for in turn with their rosters.
+    pub async fn districts(
+        &self,
+        environment: Environment,
+        turnstile: Option<&Arc<dyn Turnstile>>,
+    ) -> Result<Vec<String>, FeedError> {
         Ok(match self {
             Self::Clever(it) => clever::districts(it, environment).await?.into_iter().map(|it| it.id).collect(),
-            Self::ClassLink(it) => classlink::shares(it, environment).await?.into_iter().map(|it| it.tenant).collect(),
+            Self::ClassLink(it) => {
+                classlink::shares(it, environment, turnstile).await?.into_iter().map(|it| it.tenant).collect()
+            }
         })
     }
 }

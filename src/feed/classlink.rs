@@ -1,6 +1,7 @@
 //! The list of a `ClassLink` partner: which tenants share with it, each with a bearer for the `OneRoster` proxy (protocols.md 3.1).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use crate::feed::http::{Ask, Http};
 use crate::feed::lenient::text;
 use crate::feed::oneroster::{PER_SECOND, bearer, reveal};
 use crate::feed::settings::{Transport, checked_url};
+use crate::feed::together::Turnstile;
 use crate::feed::{ClassLinkApp, oneroster};
 use crate::model::DistrictId;
 use crate::secret::Environment;
@@ -55,10 +57,14 @@ struct Applications {
 }
 
 /// Every tenant that shares with the app, by id.
-pub async fn shares(app: &ClassLinkApp, environment: Environment) -> Result<Vec<Share>, FeedError> {
+pub async fn shares(
+    app: &ClassLinkApp,
+    environment: Environment,
+    turnstile: Option<&Arc<dyn Turnstile>>,
+) -> Result<Vec<Share>, FeedError> {
     app.check()?;
     let transport = Transport { ca_file: app.ca_file.clone(), ..Transport::default() };
-    let http = http(app, &transport)?;
+    let http = http(app, &transport, turnstile)?;
     list(&http, app, &place(&DistrictId::from(app.id.as_str())), environment).await
 }
 
@@ -71,9 +77,13 @@ pub(super) fn is_proxy(server: &Url) -> bool {
 }
 
 /// For the proxy of an app, which counts all districts together.
-pub(super) fn http(app: &ClassLinkApp, transport: &Transport) -> Result<Http, FeedError> {
+pub(super) fn http(
+    app: &ClassLinkApp,
+    transport: &Transport,
+    turnstile: Option<&Arc<dyn Turnstile>>,
+) -> Result<Http, FeedError> {
     let origin = checked_url("url", &app.url, app.allow_insecure)?;
-    Ok(Http::new(transport, PER_SECOND, origin.scheme() == "https")?.together(&origin))
+    Ok(Http::new(transport, PER_SECOND, origin.scheme() == "https")?.together(&origin, turnstile))
 }
 
 /// Where the list is, for errors of a district or, by its id, an app.
@@ -210,7 +220,7 @@ mod tests {
             offset => panic!("{offset}"),
         })
         .await;
-        let found = shares(&app(&server), environment).await.unwrap();
+        let found = shares(&app(&server), environment, None).await.unwrap();
         let tenants: Vec<&str> = found.iter().map(|it| it.tenant.as_str()).collect();
         assert_eq!(tenants, ["30", "80", "90"]);
         let base = format!("{}/%2FgVa0ed75Gs%3D/ims/oneroster/v1p1", server.url);
@@ -223,7 +233,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_begins_anew_on_each_page_is_refused() {
         let server = Server::start(|_, _| page(&[row(1, 10)])).await;
-        let error = shares(&app(&server), environment).await.unwrap_err();
+        let error = shares(&app(&server), environment, None).await.unwrap_err();
         assert!(matches!(error, FeedError::Loop { .. }), "{error}");
         assert_eq!(server.heard().len(), 2);
     }

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::feed::error::{FeedError, Place};
 use crate::feed::pace::Pace;
 use crate::feed::settings::Transport;
+use crate::feed::together::{Counted, Together, Turnstile};
 use crate::feed::unpack::{self, Unpacking};
 use crate::feed::waits::{LONGEST_ASKED, limited, retry_after};
 use crate::retry::{Failure, Policy, retry};
@@ -93,9 +94,18 @@ impl Reply {
     }
 }
 
+/// Who keeps the pace.
+enum Keeping {
+    /// This feed for itself.
+    Alone(Pace),
+    /// All who ask the server.
+    Together(Arc<Together>),
+}
+
 pub(crate) struct Http {
     client: reqwest::Client,
-    pace: Arc<Pace>,
+    per_second: u32,
+    pace: Keeping,
     policy: Policy,
     received: AtomicU64,
     page_bytes: u64,
@@ -108,9 +118,11 @@ impl Http {
     /// `tls` says whether any of the feed's addresses is https; without one no certificates are loaded.
     pub(crate) fn new(transport: &Transport, per_second: u32, tls: bool) -> Result<Self, FeedError> {
         let wait = Duration::from_secs(u64::from(transport.timeout_seconds.unwrap_or(60)));
+        let per_second = transport.max_requests_per_second.unwrap_or(per_second);
         Ok(Self {
             client: client(transport.ca_file.as_deref(), tls, wait)?,
-            pace: Arc::new(Pace::new(transport.max_requests_per_second.unwrap_or(per_second))),
+            per_second,
+            pace: Keeping::Alone(Pace::new(per_second)),
             policy: Policy::default(),
             received: AtomicU64::new(0),
             page_bytes: PAGE_BYTES,
@@ -119,9 +131,11 @@ impl Http {
         })
     }
 
-    /// Keeps pace with everyone in this process who asks that server, which counts them together.
-    pub(crate) fn together(mut self, server: &Url) -> Self {
-        self.pace = self.pace.together(&server.origin().ascii_serialization());
+    /// Keeps pace with everyone who asks that server, which counts them together: in this process, and in others where there is
+    /// a turnstile.
+    pub(crate) fn together(mut self, server: &Url, turnstile: Option<&Arc<dyn Turnstile>>) -> Self {
+        let counted = Counted { server: server.origin().ascii_serialization(), per_second: self.per_second };
+        self.pace = Keeping::Together(Together::of(counted, turnstile));
         self
     }
 
@@ -190,7 +204,10 @@ impl Http {
         place: &Place,
         make: &(dyn Fn() -> Result<Ask, FeedError> + Sync),
     ) -> Result<Packed, Failure<FeedError>> {
-        self.pace.turn().await;
+        match &self.pace {
+            Keeping::Alone(pace) => pace.turn().await,
+            Keeping::Together(pace) => pace.turn().await,
+        }
         let ask = make().map_err(Failure::Final)?;
         let request = match ask.post {
             None => self.client.get(ask.url),

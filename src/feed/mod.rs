@@ -20,6 +20,7 @@ mod recognize;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod together;
 mod unpack;
 mod waits;
 pub(crate) mod webhook;
@@ -36,6 +37,7 @@ pub use progress::Progress;
 pub use recognize::Recall;
 pub(crate) use settings::is_private;
 pub use settings::{Auth, CleverSettings, CsvSettings, ManualSettings, OneRosterSettings, Settings, SignatureMethod};
+pub use together::{Counted, Turnstile};
 pub use webhook::Webhook;
 
 use crate::model::{DistrictId, SourceMark, Timestamp};
@@ -59,6 +61,8 @@ pub struct Context {
     pub progress: Arc<Progress>,
     /// By what rows that did not change are recognized; none, and every row is read and nothing is noted.
     pub recall: Option<Recall>,
+    /// Where turns are taken to ask a server that counts all processes together; none, and this process keeps its own pace.
+    pub turnstile: Option<Arc<dyn Turnstile>>,
 }
 
 /// A feed that is ready to be pulled.

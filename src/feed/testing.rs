@@ -127,6 +127,7 @@ pub(crate) fn context(apps: Vec<App>) -> Context {
         environment: |_| None,
         progress: Arc::new(Progress::default()),
         recall: None,
+        turnstile: None,
     }
 }
 

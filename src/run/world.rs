@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::feed;
 use crate::guard::{self, Cleared};
 use crate::model::{Alert, AuditSpan, Baseline, KnownRows, RunRecord, RunStatus, SourceMark, Trigger, View, Warning};
+use crate::run::turns::turnstile;
 use crate::run::{BY_HAND, ERASE, Job, RunError};
 use crate::snapshot::{Snapshot, SourceState};
 use crate::store::{Queue, Store, WriteError, Writes};
@@ -44,6 +45,7 @@ impl World<'_> {
             environment: crate::secret::process_environment,
             progress: Arc::clone(&self.progress),
             recall: Some(feed::Recall::new(self.store.pseudonym_key(), &job.district.feed, known)),
+            turnstile: Some(turnstile(self.queue)),
         };
         if let Some(zip) = &job.upload {
             return Ok(feed::read_sent(zip.clone(), context).await?);

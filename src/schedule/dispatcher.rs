@@ -258,8 +258,8 @@ impl Dispatcher {
     }
 
     fn begin_listing(&mut self, sync: bool) {
-        let settings = self.desk.office().settings;
-        if settings.apps().is_empty() {
+        let office = self.desk.office();
+        if office.settings.apps().is_empty() {
             return;
         }
         if let Some(under_way) = &mut self.listing {
@@ -267,7 +267,7 @@ impl Dispatcher {
             return;
         }
         self.asked = Instant::now();
-        let found = tokio::spawn(async move { Directory::discover(&settings).await });
+        let found = tokio::spawn(async move { office.list().await });
         self.listing = Some(Listing { found, sync });
     }
 

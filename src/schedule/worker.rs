@@ -190,9 +190,14 @@ impl Office {
         manual::carry_out(job, &verb, world).await.map_err(|error| error.to_string())
     }
 
-    /// The districts as the apps list them now, and those they listed before.
+    /// The districts as the apps list them now.
+    pub async fn list(&self) -> Directory {
+        Directory::discover(&self.settings, Some(&run::turnstile(&self.queue))).await
+    }
+
+    /// The same, and those they listed before.
     pub async fn discover(&self) -> Directory {
-        let mut directory = Directory::discover(&self.settings).await;
+        let mut directory = self.list().await;
         match self.store.listed().await {
             Ok(former) => directory.keep_former(&former, &self.settings),
             Err(error) => tracing::error!(%error, "districts that apps listed before could not be read"),

@@ -40,6 +40,7 @@ mod night;
 mod notices;
 mod numbers;
 mod outbox;
+mod pace;
 mod queue;
 mod records;
 mod rows;

@@ -21,7 +21,7 @@ use crate::store::settings::{Place, Settings, beside};
 pub(crate) enum Part {
     /// Districts, records, seats, runs, audit.
     Store,
-    /// Requests, leases, nights, tokens, idempotency keys.
+    /// Requests, leases, nights, tokens, idempotency keys, turns.
     Queue,
 }
 
@@ -63,6 +63,7 @@ const STEPS: &[Step] = &[
     step!(Store, 26, "0026_audit_subject"),
     step!(Store, 27, "0027_by_run"),
     step!(Store, 28, "0028_image"),
+    step!(Queue, 29, "0029_pace"),
     step!(Store, 30, "0030_first_load"),
 ];
 

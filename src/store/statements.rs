@@ -3,8 +3,8 @@
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, about, access, activity, alerts, audit, catalog, change, compare, district, erase, first, fleet, hand,
-    history, identity, known, latest, lease, loss, manual, mode, night, notices, numbers, outbox, queue, records, runs,
-    seats, settled, tallied, threshold, token,
+    history, identity, known, latest, lease, loss, manual, mode, night, notices, numbers, outbox, pace, queue, records,
+    runs, seats, settled, tallied, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -42,7 +42,8 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
 ];
 
 /// Those over the queue's tables.
-pub(super) const OF_QUEUE: &[&[Sql]] = &[lease::STATEMENTS, night::STATEMENTS, queue::STATEMENTS, token::STATEMENTS];
+pub(super) const OF_QUEUE: &[&[Sql]] =
+    &[lease::STATEMENTS, night::STATEMENTS, pace::STATEMENTS, queue::STATEMENTS, token::STATEMENTS];
 
 pub(super) async fn describe(db: &Db, files: &[&[Sql]]) -> Result<Vec<Described>, StoreError> {
     let mut described = Vec::new();

@@ -29,6 +29,7 @@ mod layers;
 mod limits;
 mod migrations;
 mod oidc;
+mod pace;
 mod queue;
 mod retention;
 mod store;

@@ -98,7 +98,7 @@ impl OneRoster {
         let tls = base.scheme() == "https"
             || matches!(auth, crate::feed::Auth::Oauth2 { token_url, .. } if token_url.starts_with("https"));
         let http = Http::new(&settings.transport(), PER_SECOND, tls)?;
-        let http = if classlink::is_proxy(&base) { http.together(&base) } else { http };
+        let http = if classlink::is_proxy(&base) { http.together(&base, context.turnstile.as_ref()) } else { http };
         Ok(Self { way: Way::Known(Server { http, base, credential, page_size, prefetch }), context })
     }
 
@@ -123,7 +123,7 @@ impl OneRoster {
 
     async fn look_up(&self, behind: &Behind) -> Result<Server, FeedError> {
         let Behind { app, tenant, transport, page_size, prefetch } = behind;
-        let http = classlink::http(app, transport)?;
+        let http = classlink::http(app, transport, self.context.turnstile.as_ref())?;
         let listed = Listed {
             app: app.clone(),
             tenant: tenant.clone(),

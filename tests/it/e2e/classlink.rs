@@ -3,6 +3,7 @@
 use rosterd::simulate::Server;
 use serde_json::{Value, json};
 
+use crate::support::db::raw;
 use crate::support::vendor::{self, NIGHT_1, NIGHT_2, NIGHT_3, Site};
 
 const MULBERRY: &str = "mulberry-springs";
@@ -49,6 +50,26 @@ async fn a_tenant_is_found_by_the_partner_key_alone_and_its_roster_is_that_of_th
     assert_eq!(runs.as_array().map(Vec::len), Some(1), "a [[district]] of its own takes the tenant's place");
     assert_eq!(only_run(&runs)["district"], "mulberry");
     assert!(named.rosters("mulberry").await == found.rosters(TENANT).await);
+}
+
+/// protocols.md 3.2: the proxy counts a vendor's districts together, from whichever process they are asked for.
+#[tokio::test]
+async fn turns_to_ask_the_proxy_are_taken_where_every_process_takes_them() {
+    let server = vendor::serve(MULBERRY).await;
+    let site = Site::sqlite().await;
+    site.configure(&app(&server, "classlink-partner"));
+    let queue = site.store_url.replace("rosterd.db", "rosterd-queue.db");
+    // Whoever took turns has moved the row on; so it is put back before each of those who are to take some.
+    let row = format!(
+        "UPDATE pace SET next_at = 0 WHERE origin = '{}' AND per_second = 20 AND next_at > 0",
+        server.base_url()
+    );
+    site.at(NIGHT_1, &["sync", "--all"]).await.exits(0);
+    assert_eq!(raw(&queue, &row).await, Ok(1), "{row}");
+    site.sync(NIGHT_2, TENANT).await.exits(0);
+    assert_eq!(raw(&queue, &row).await, Ok(1), "a sync of one district");
+    site.run(&["doctor"]).await.says(&[TENANT]);
+    assert_eq!(raw(&queue, &row).await, Ok(1), "doctor");
 }
 
 /// protocols.md 3.2: "On 401: re-list /applications; new bearer, retry once."

@@ -102,6 +102,7 @@ async fn sent(upload: Vec<u8>) -> Result<Snapshot, FeedError> {
         now: at(0, 8),
         last: None,
         recall: None,
+        turnstile: None,
         apps: Vec::new(),
         environment: |_| None,
         progress: Arc::new(Progress::default()),
