@@ -24,6 +24,7 @@ mod e2e;
 mod faults;
 mod follow;
 mod http;
+mod large;
 mod layers;
 mod limits;
 mod migrations;
