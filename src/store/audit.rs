@@ -13,7 +13,6 @@ use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::{Locked, read_state, read_states};
 use crate::store::names::Names;
 use crate::store::rows::Rows;
-use crate::store::write::BATCH;
 use crate::store::{Store, StoreError};
 
 const TABLE: Table = Table("audit");
@@ -41,6 +40,7 @@ macro_rules! page {
 
 statements! {
     PUT_AUDIT = bulk!(
+        given_entry:
         "INSERT INTO audit (district, seq, run, at, actor, category, action, entity, id, before, after,
              reason, prev, hash)
          SELECT $1, r.seq, r.run, r.at, r.actor, r.category, r.action, r.entity, r.id, r.before, r.after,
@@ -98,7 +98,7 @@ pub(super) async fn append(
     locked: &mut Locked,
     entries: &[Entry],
 ) -> Result<Option<AuditSpan>, StoreError> {
-    for batch in entries.chunks(BATCH) {
+    for batch in entries.chunks(tx.batch(PUT_AUDIT)) {
         let row = |it: &Entry| Ok((fields(it.before.as_ref())?, fields(it.after.as_ref())?));
         let bodies: Vec<_> = batch.iter().map(row).collect::<Result<_, StoreError>>()?;
         let rows = batch.iter().zip(bodies).map(|(it, (before, after))| EntryRow {
@@ -119,7 +119,8 @@ pub(super) async fn append(
         let rows: Vec<_> = rows.collect();
         tx.query(PUT_AUDIT)
             .bind(locked.district.as_str())
-            .bind(TABLE.to_json(&rows)?)
+            .bind_rows(TABLE, &rows)
+            .await?
             .execute_exactly(rows.len())
             .await?;
     }
@@ -140,7 +141,7 @@ pub(super) async fn write(
     drafts: &Rows<'_, Draft>,
 ) -> Result<Option<AuditSpan>, StoreError> {
     let mut all: Option<AuditSpan> = None;
-    for batch in drafts.batches(BATCH) {
+    for batch in drafts.batches(tx.batch(PUT_AUDIT)) {
         let batch = batch.map_err(|_| StoreError::Unwritable { table: TABLE.0 })?;
         let entries = sealed(locked, Some(run), at, batch.into_owned())?;
         if let Some(span) = append(tx, locked, &entries).await? {

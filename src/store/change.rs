@@ -15,7 +15,7 @@ use crate::model::{DistrictId, Kind, ProductCode, Record, Seat, SourceId, Timest
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::Locked;
-use crate::store::write::{BATCH, RecordWrite};
+use crate::store::write::RecordWrite;
 use crate::store::{Store, StoreError, Writes, first, seats};
 
 const KEY: Table = Table("change_key");
@@ -42,6 +42,7 @@ macro_rules! old_keys {
 
 statements! {
     PUT_KEYS = bulk!(
+        given_key:
         "INSERT INTO change_key (district, kind, id, revision) SELECT $1, r.kind, r.id, $3",
         (kind TEXT, id TEXT),
         "WHERE true ON CONFLICT (district, kind, id) DO UPDATE SET revision = excluded.revision"
@@ -108,7 +109,7 @@ pub(super) async fn note_seats(tx: &mut Tx, locked: &Locked, writes: &Writes<'_>
     let mut seats: Vec<(&ProductCode, &SourceId)> = put.chain(removed).collect();
     seats.sort_unstable();
     seats.dedup();
-    for batch in seats.chunks(BATCH) {
+    for batch in seats.chunks(tx.batch(PUT_KEYS)) {
         let row = |(product, user): &(&ProductCode, &SourceId)| KeyRow {
             kind: SEATS,
             id: Cow::Owned(format!("{product}/{user}")),
@@ -129,7 +130,7 @@ pub(super) async fn note_records(tx: &mut Tx, locked: &Locked, batch: &[RecordWr
 }
 
 async fn note(tx: &mut Tx, locked: &Locked, rows: &[KeyRow<'_>]) -> Result<(), StoreError> {
-    let query = tx.query(PUT_KEYS).bind(locked.district.as_str()).bind(KEY.to_json(rows)?);
+    let query = tx.query(PUT_KEYS).bind(locked.district.as_str()).bind_rows(KEY, rows).await?;
     query.bind(locked.revision + 1).execute_exactly(rows.len()).await
 }
 

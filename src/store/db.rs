@@ -1,13 +1,18 @@
 //! The door to two databases: each statement is written once, bound once and read once, whichever is behind it.
 //!
-//! This is the only file that hands text to a driver. A statement is a constant; nothing is ever spliced into one.
+//! This file and [`copy`] alone hand text to a driver. A statement is a constant; nothing is ever spliced into one.
 
+use serde::Serialize;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgListener, PgPool, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments, Column, Encode, Executor, FromRow, Postgres, Sqlite, Statement, Transaction, Type};
 
 use crate::store::StoreError;
+use crate::store::column::Table;
+pub(crate) use crate::store::copy::bulk;
+use crate::store::copy::{self, Copied};
+use crate::store::write::BATCH;
 
 /// One statement: the same text for both databases, or one text for each.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +20,7 @@ pub(crate) struct Sql {
     name: &'static str,
     sqlite: &'static str,
     postgres: &'static str,
+    copied: Option<Copied>,
     arity: usize,
 }
 
@@ -28,7 +34,12 @@ impl Sql {
     pub(crate) const fn per_backend(sqlite: &'static str, postgres: &'static str) -> Self {
         let arity = highest_placeholder(sqlite);
         assert!(arity == highest_placeholder(postgres), "the two texts take different parameters");
-        Self { name: "", sqlite, postgres, arity }
+        Self { name: "", sqlite, postgres, copied: None, arity }
+    }
+
+    /// The same, which PostgreSQL may also be given its rows for through `COPY`.
+    pub(crate) const fn copied(self, copied: Copied) -> Self {
+        Self { copied: Some(copied), ..self }
     }
 
     /// The name that errors give it.
@@ -83,27 +94,6 @@ macro_rules! statements {
     };
 }
 pub(crate) use statements;
-
-/// A statement over many rows, given as one JSON array in `$2`; the rows are `r`, and `$1` is the district.
-/// Per backend because the two databases open JSON differently, measured faster than a statement a row. `jsonb_each` gives the
-/// columns what is already taken apart; with `json_each` each of them would read the row's text anew.
-macro_rules! bulk {
-    ($head:literal, ($($column:ident $type:ident),+), $tail:literal) => {
-        $crate::store::db::Sql::per_backend(
-            concat!(
-                $head, " FROM (SELECT j.key AS place",
-                $(", json_extract(j.value, '$.", stringify!($column), "') AS \"", stringify!($column), "\"",)+
-                " FROM jsonb_each($2) AS j) AS r ", $tail
-            ),
-            concat!(
-                $head, " FROM json_to_recordset(CAST($2 AS JSON)) AS r(place BIGINT",
-                $(", \"", stringify!($column), "\" ", stringify!($type),)+
-                ") ", $tail
-            ),
-        )
-    };
-}
-pub(crate) use bulk;
 
 /// A value that both databases can bind. Nothing to implement.
 pub(crate) trait Param<'v>: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres> {}
@@ -226,20 +216,29 @@ impl Db {
         copied.map(|_| ()).map_err(|error| StoreError::of("BACKUP", &error))
     }
 
-    /// What the database makes of a statement: its name, number of parameters and columns.
-    pub(crate) async fn describe(&self, sql: Sql) -> Result<Described, StoreError> {
+    /// What the database makes of a statement, in each form that it has there: its name, number of parameters and columns.
+    pub(crate) async fn describe(&self, sql: Sql) -> Result<Vec<Described>, StoreError> {
         let failed = |error: sqlx::Error| StoreError::of(sql.name, &error);
-        let (parameters, columns) = match self {
+        let mut forms = Vec::new();
+        match self {
             Self::Sqlite { readers, .. } => {
                 let mut conn: PoolConnection<Sqlite> = readers.acquire().await.map_err(failed)?;
-                parts(&(&mut *conn).prepare(sqlx::SqlSafeStr::into_sql_str(sql.sqlite)).await.map_err(failed)?)
+                let text = sqlx::SqlSafeStr::into_sql_str(sql.sqlite);
+                forms.push(parts(&(&mut *conn).prepare(text).await.map_err(failed)?));
             }
             Self::Postgres(pool) => {
-                let mut conn: PoolConnection<Postgres> = pool.acquire().await.map_err(failed)?;
-                parts(&(&mut *conn).prepare(sqlx::SqlSafeStr::into_sql_str(sql.postgres)).await.map_err(failed)?)
+                let mut tx: Transaction<'static, Postgres> = pool.begin().await.map_err(failed)?;
+                if let Some(copied) = sql.copied {
+                    copy::make_room(&mut tx, copied).await.map_err(failed)?;
+                }
+                for text in [Some(sql.postgres), sql.copied.map(|it| it.put)].into_iter().flatten() {
+                    let text = sqlx::SqlSafeStr::into_sql_str(text);
+                    forms.push(parts(&(&mut *tx).prepare(text).await.map_err(failed)?));
+                }
             }
-        };
-        Ok(Described { name: sql.name, arity: sql.arity, parameters, columns })
+        }
+        let described = |(parameters, columns)| Described { name: sql.name, arity: sql.arity, parameters, columns };
+        Ok(forms.into_iter().map(described).collect())
     }
 }
 
@@ -270,6 +269,14 @@ impl Tx {
             Self::Postgres(tx) => Target::Postgres(tx, PgArguments::default()),
         };
         Query { sql, given: 0, unencodable: false, target }
+    }
+
+    /// How many rows to give a statement at once.
+    pub(super) fn batch(&self, sql: Sql) -> usize {
+        match self {
+            Self::Postgres(_) if sql.copied.is_some() => copy::AT_ONCE,
+            Self::Sqlite(_) | Self::Postgres(_) => BATCH,
+        }
     }
 
     /// Makes what was written last.
@@ -308,6 +315,20 @@ impl Query<'_> {
         self.unencodable |= added.is_err();
         self.given += 1;
         self
+    }
+
+    /// Binds the rows of a statement of [`bulk!`], whichever way is the cheaper one.
+    pub(super) async fn bind_rows<T: Serialize>(mut self, table: Table, rows: &[T]) -> Result<Self, StoreError> {
+        if let (Target::Postgres(tx, _), Some(copied)) = (&mut self.target, self.sql.copied)
+            && rows.len() >= copy::WORTH_IT
+        {
+            let lines = copy::lines(copied.columns, rows).map_err(|_| StoreError::Unwritable { table: table.0 })?;
+            copy::copy(tx, copied, &lines).await.map_err(|error| StoreError::of(self.sql.name, &error))?;
+            self.sql.postgres = copied.put;
+            return Ok(self.bind(None::<String>));
+        }
+        let json = table.to_json(rows)?;
+        Ok(self.bind(json))
     }
 
     fn check(&self) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ mod catalog;
 mod change;
 mod column;
 mod compare;
+mod copy;
 mod db;
 mod district;
 mod erase;

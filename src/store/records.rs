@@ -55,6 +55,7 @@ statements! {
          ORDER BY kind, id",
     );
     PUT_RECORDS = bulk!(
+        given_record:
         "INSERT INTO record (district, kind, id, body, fingerprint, active, departed, changed_run)
          SELECT $1, r.kind, r.id, r.body, r.fingerprint, r.active, r.departed, $3",
         (kind TEXT, id TEXT, body TEXT, fingerprint TEXT, active BOOLEAN, departed BOOLEAN),
@@ -63,6 +64,7 @@ statements! {
              changed_run = excluded.changed_run"
     );
     PUT_VERSIONS = bulk!(
+        given_version:
         "INSERT INTO record_version (district, kind, id, run, verb, before, after)
          SELECT $1, r.kind, r.id, $3, r.verb, r.before, r.after",
         (kind TEXT, id TEXT, verb TEXT, before TEXT, after TEXT),
@@ -118,6 +120,11 @@ fn record_row<'a>(write: &'a RecordWrite, key: &[u8], district: &DistrictId) -> 
     })
 }
 
+/// How many records make a batch.
+pub(super) fn batch(tx: &Tx) -> usize {
+    tx.batch(PUT_RECORDS)
+}
+
 /// Puts one batch of records.
 pub(super) async fn put(
     tx: &mut Tx,
@@ -130,7 +137,8 @@ pub(super) async fn put(
     let rows: Vec<_> = batch.iter().map(row).collect::<Result<_, _>>()?;
     tx.query(PUT_RECORDS)
         .bind(district.as_str())
-        .bind(TABLE.to_json(&rows)?)
+        .bind_rows(TABLE, &rows)
+        .await?
         .bind(run.as_str())
         .execute_exactly(rows.len())
         .await
@@ -155,7 +163,8 @@ pub(super) async fn put_versions(
         .collect();
     tx.query(PUT_VERSIONS)
         .bind(district.as_str())
-        .bind(TABLE.to_json(&versions)?)
+        .bind_rows(TABLE, &versions)
+        .await?
         .bind(run.as_str())
         .execute_exactly(versions.len())
         .await

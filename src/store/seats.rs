@@ -56,6 +56,7 @@ statements! {
     );
     // A last use makes no plan stale, so one may have come in since the plan read the seat: the later one stays.
     PUT_SEATS = bulk!(
+        given_seat:
         "INSERT INTO seat (district, product, user_id, pool, since, claimed_at, last_used_at,
              leaving_since, leaving_upload, bridged, state)
          SELECT $1, r.product, r.user_id, r.pool, r.since, r.claimed_at, r.last_used_at,
@@ -70,6 +71,7 @@ statements! {
              leaving_upload = excluded.leaving_upload, bridged = excluded.bridged, state = excluded.state"
     );
     PUT_WAITING = bulk!(
+        given_place:
         "INSERT INTO waiting (district, product, user_id, since, position, short_of)
          SELECT $1, r.product, r.user_id, r.since, r.position, r.short_of",
         (product TEXT, user_id TEXT, since BIGINT, position BIGINT, short_of TEXT),
@@ -171,9 +173,9 @@ pub(super) async fn each_batch<'a, T, R: Serialize>(
     all: &'a [T],
     row: impl Fn(&'a T) -> Result<R, StoreError>,
 ) -> Result<(), StoreError> {
-    for batch in all.chunks(BATCH) {
+    for batch in all.chunks(tx.batch(sql)) {
         let rows: Vec<R> = batch.iter().map(&row).collect::<Result<_, _>>()?;
-        let query = tx.query(sql).bind(district.as_str()).bind(SEAT.to_json(&rows)?);
+        let query = tx.query(sql).bind(district.as_str()).bind_rows(SEAT, &rows).await?;
         query.execute_exactly(rows.len()).await?;
     }
     Ok(())

@@ -48,7 +48,7 @@ pub(super) const OF_QUEUE: &[&[Sql]] =
 pub(super) async fn describe(db: &Db, files: &[&[Sql]]) -> Result<Vec<Described>, StoreError> {
     let mut described = Vec::new();
     for sql in files.iter().flat_map(|file| file.iter()) {
-        described.push(db.describe(*sql).await?);
+        described.extend(db.describe(*sql).await?);
     }
     Ok(described)
 }

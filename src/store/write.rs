@@ -239,7 +239,7 @@ impl Store {
         let Writes { district, mut run, .. } = writes;
         let tx_ref = &mut tx;
         let mut written = writes.seats_put.len();
-        for batch in writes.records.batches(BATCH) {
+        for batch in writes.records.batches(records::batch(tx_ref)) {
             let batch = batch.map_err(|_| StoreError::Unwritable { table: "record" })?;
             records::put(tx_ref, self.pseudonym_key(), &district, &run.run, &batch).await?;
             written += batch.len();

@@ -25,6 +25,7 @@ mod faults;
 mod first;
 mod follow;
 mod http;
+mod large;
 mod layers;
 mod limits;
 mod migrations;
