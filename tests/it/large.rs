@@ -140,6 +140,9 @@ async fn compared(store: &Store, other: &Store, run: &str, writes: &Writes<'_>) 
     for version in &mut versions {
         version.departed = false; // stands in the record alone
     }
+    if store.is_first_load(&oak(), &run.into()).await.unwrap() {
+        versions.clear();
+    }
     same("versions", &store.versions(&oak(), &run.into()).await.unwrap(), &versions);
     let (seats, places) = store.seats(&oak(), &"reading".into()).await.unwrap();
     let mut put = writes.seats_put.clone();
@@ -238,12 +241,12 @@ async fn a_large_write_that_fails_is_named_as_a_small_one_and_leaves_nothing() {
 
     let cut = "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1); RETURN NULL; END $$;
-        CREATE TRIGGER cut BEFORE INSERT ON record_version FOR EACH STATEMENT EXECUTE FUNCTION cut()";
+        CREATE TRIGGER cut BEFORE INSERT ON audit FOR EACH STATEMENT EXECUTE FUNCTION cut()";
     fresh.raw("", cut).await.unwrap();
     let lost = store.write(many(3_000)).await.unwrap_err();
     assert!(matches!(&lost, WriteError::Store(cause) if cause.is_transient()), "{lost:?}");
     nothing_of_it(&store).await;
-    fresh.raw("", "DROP TRIGGER cut ON record_version").await.unwrap();
+    fresh.raw("", "DROP TRIGGER cut ON audit").await.unwrap();
 
     store.write(many(3_000)).await.unwrap();
     assert_eq!(store.check(&oak(), None).await.unwrap().faults, Vec::<String>::new());
