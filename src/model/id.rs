@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::model::schema::written;
 
 /// Reads a text into where it stays, without a copy in between.
-struct Text;
+pub(super) struct Text;
 
 impl de::Visitor<'_> for Text {
     type Value = ArcStr;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Class, Course, Enrollment, Enrollments, Kind, Org, Record, RosterRecord, Session, SourceId, User};
+use crate::model::{
+    ByKey, Class, Course, Enrollment, Enrollments, Kind, Org, Record, RosterRecord, Session, SourceId, User,
+};
 
 /// The ids of a roster by their texts.
 #[derive(Debug)]
@@ -88,6 +90,18 @@ impl Roster {
             Record::Enrollment(it) => {
                 self.enrollments.remove(&it.key());
             }
+        }
+    }
+
+    /// Whether there is a record with the key of `record`.
+    pub fn has(&self, record: &Record) -> bool {
+        match record {
+            Record::School(it) => self.schools.contains_key(&it.id),
+            Record::Session(it) => self.sessions.contains_key(&it.id),
+            Record::Course(it) => self.courses.contains_key(&it.id),
+            Record::Class(it) => self.classes.contains_key(&it.id),
+            Record::User(it) => self.users.contains_key(&it.id),
+            Record::Enrollment(it) => ByKey::find(&self.enrollments, &it.key()).is_some(),
         }
     }
 

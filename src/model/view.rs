@@ -21,28 +21,38 @@ pub struct Overlay<'a> {
     enrollments: Over<'a, Enrollment>,
 }
 
+/// The same while they are collected: in the order of a plan they are made into a map at once, a key at a time would be looked
+/// for a place.
+type Rows<'a, T> = Vec<(<T as RosterRecord>::Key, Option<&'a T>)>;
+
 impl<'a> Overlay<'a> {
-    /// Shows `record` in place of the one with its key.
-    pub fn put(&mut self, record: &'a Record) {
-        self.lay(record, true);
-    }
-
-    /// Shows none with the key of `record`.
-    pub fn take(&mut self, record: &'a Record) {
-        self.lay(record, false);
-    }
-
-    fn lay(&mut self, record: &'a Record, there: bool) {
-        fn over<'a, T: RosterRecord>(map: &mut Over<'a, T>, record: &'a T, there: bool) {
-            map.insert(record.key(), there.then_some(record));
+    /// Shows each of `records` in place of the one with its key, or none with its key where it is not there. The last one of a key
+    /// counts.
+    pub fn of(records: impl Iterator<Item = (&'a Record, bool)>) -> Self {
+        let (mut schools, mut sessions, mut courses) =
+            (Rows::<Org>::new(), Rows::<Session>::new(), Rows::<Course>::new());
+        let (mut classes, mut users, mut enrollments) =
+            (Rows::<Class>::new(), Rows::<User>::new(), Rows::<Enrollment>::new());
+        for (record, there) in records {
+            fn row<'a, T: RosterRecord>(rows: &mut Rows<'a, T>, record: &'a T, there: bool) {
+                rows.push((record.key(), there.then_some(record)));
+            }
+            match record {
+                Record::School(it) => row(&mut schools, it, there),
+                Record::Session(it) => row(&mut sessions, it, there),
+                Record::Course(it) => row(&mut courses, it, there),
+                Record::Class(it) => row(&mut classes, it, there),
+                Record::User(it) => row(&mut users, it, there),
+                Record::Enrollment(it) => row(&mut enrollments, it, there),
+            }
         }
-        match record {
-            Record::School(it) => over(&mut self.schools, it, there),
-            Record::Session(it) => over(&mut self.sessions, it, there),
-            Record::Course(it) => over(&mut self.courses, it, there),
-            Record::Class(it) => over(&mut self.classes, it, there),
-            Record::User(it) => over(&mut self.users, it, there),
-            Record::Enrollment(it) => over(&mut self.enrollments, it, there),
+        Self {
+            schools: schools.into_iter().collect(),
+            sessions: sessions.into_iter().collect(),
+            courses: courses.into_iter().collect(),
+            classes: classes.into_iter().collect(),
+            users: users.into_iter().collect(),
+            enrollments: enrollments.into_iter().collect(),
         }
     }
 }
@@ -184,13 +194,12 @@ mod tests {
         for mask in 0..1_usize << changes.len() {
             let chosen = changes.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
             let chosen: Vec<(Record, bool)> = chosen.map(|(_, (id, there))| (org(id, "new"), *there)).collect();
-            let (mut over, mut copy) = (Overlay::default(), below.clone());
+            let over = Overlay::of(chosen.iter().map(|(record, there)| (record, *there)));
+            let mut copy = below.clone();
             for (record, there) in &chosen {
                 if *there {
-                    over.put(record);
                     copy.put(record.clone());
                 } else {
-                    over.take(record);
                     copy.take(record);
                 }
             }

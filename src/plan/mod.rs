@@ -111,7 +111,7 @@ pub fn make(baseline: &Baseline, cause: Cause<'_>, as_of: Timestamp) -> Result<P
         (true, _) | (false, true) => Vec::new(),
     };
     let everything: Vec<&Change> = found.changes.iter().collect();
-    let seats = allocate(After::new(&everything).input(baseline, as_of, pull.as_ref()));
+    let seats = allocate(After::new(&everything, baseline).input(baseline, as_of, pull.as_ref()));
     let strangers = strangers(baseline, &found.changes);
     let mut approved = found.approved;
     approved.extend(remap::accepted(baseline, &found.changes));
@@ -164,7 +164,7 @@ fn upload(source: &SourceMark) -> Option<String> {
 /// but by `seats import`, and no one else is to have it meanwhile.
 pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Change]) -> Allocation {
     let pull = plan.pull.as_ref();
-    let after = After::new(applied);
+    let after = After::new(applied, baseline);
     let input = after.input(baseline, plan.as_of, pull);
     let district = District::new(input);
     let alone = district.allocate(input);
@@ -176,7 +176,7 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
         Cow::Borrowed(&plan.seats)
     } else {
         let everything: Vec<&Change> = applied.iter().chain(held).copied().collect();
-        Cow::Owned(allocate(After::new(&everything).input(baseline, plan.as_of, pull)))
+        Cow::Owned(allocate(After::new(&everything, baseline).input(baseline, plan.as_of, pull)))
     };
     let (passed, passed_alone) = (full.passed(), alone.passed());
     let stays = |allocation: &Allocation, passed: &BTreeSet<SeatKey>, key: &SeatKey| {
@@ -199,7 +199,12 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
 
 /// What changes make of a district's records, to be laid over those it has.
 pub fn laid_over<'a>(changes: impl Iterator<Item = &'a Change>) -> Overlay<'a> {
-    After::new(&changes.collect::<Vec<_>>()).roster
+    let laid = changes.filter_map(|change| match (&change.before, &change.after) {
+        (_, Some(after)) => Some((after, true)),
+        (Some(before), None) => Some((before, false)),
+        (None, None) => None,
+    });
+    Overlay::of(laid)
 }
 
 /// What the records of a district would be after some changes, laid over those it has.
@@ -211,26 +216,13 @@ struct After<'a> {
 }
 
 impl<'a> After<'a> {
-    fn new(applied: &[&'a Change]) -> Self {
-        let mut it = Self::default();
-        for change in applied {
-            match (&change.before, &change.after) {
-                (_, Some(after)) => {
-                    it.roster.put(after);
-                    it.departed.take(after);
-                }
-                (Some(before), None) => {
-                    it.roster.take(before);
-                    if change.tombstone {
-                        it.departed.take(before);
-                    } else {
-                        it.departed.put(before);
-                    }
-                }
-                (None, None) => {}
-            }
-        }
-        it
+    fn new(applied: &[&'a Change], baseline: &Baseline) -> Self {
+        let departed = applied.iter().filter_map(|change| match (&change.before, &change.after) {
+            (_, Some(back)) => baseline.departed.has(back).then_some((back, false)),
+            (Some(before), None) => Some((before, !change.tombstone)),
+            (None, None) => None,
+        });
+        Self { roster: laid_over(applied.iter().copied()), departed: Overlay::of(departed) }
     }
 
     fn input(&'a self, baseline: &'a Baseline, as_of: Timestamp, pull: Option<&'a Pull>) -> Input<'a> {

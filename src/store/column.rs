@@ -26,7 +26,7 @@ impl Table {
         millis.map(|it| self.instant(field, it)).transpose()
     }
 
-    pub(super) fn date_if(self, field: &'static str, text: Option<String>) -> Result<Option<Date>, StoreError> {
+    pub(super) fn date_if(self, field: &'static str, text: Option<&str>) -> Result<Option<Date>, StoreError> {
         text.map(|it| it.parse().map_err(|_| self.corrupt(field))).transpose()
     }
 

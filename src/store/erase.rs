@@ -1,8 +1,8 @@
 //! People taken out of the store for good, and the proof of it (safety.md, People's data; reliability.md K3, K4).
 //!
-//! Names stand in `record`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is about a user goes
-//! too. The audit stays: it has ids, never names, and so does `change_key`, which tells others that someone is gone, for as
-//! long as archived rows. A table that comes to hold something about users belongs in this file.
+//! Names stand in `record` and `roster_image`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is
+//! about a user goes too. The audit stays: it has ids, never names, and so does `change_key`, which tells others that someone is
+//! gone, for as long as archived rows. A table that comes to hold something about users belongs in this file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,6 +126,8 @@ statements! {
     ERASED_NAMES = Sql::portable("SELECT name FROM erased WHERE district = $1");
     FORGET_ERASED = Sql::portable("DELETE FROM erased WHERE district = $1 AND name = $2");
 
+    // A write of any record takes it away (0021_known.sql); here it is said.
+    DISTRICT_IMAGE = Sql::portable("DELETE FROM roster_image WHERE district = $1");
     DISTRICT_RECORDS = Sql::portable("DELETE FROM record WHERE district = $1");
     DISTRICT_VERSIONS = Sql::portable("DELETE FROM record_version WHERE district = $1");
     DISTRICT_HELD = Sql::portable("DELETE FROM held_change WHERE district = $1");
@@ -147,6 +149,7 @@ statements! {
     DISTRICT_DAYS = Sql::portable("DELETE FROM seats_daily WHERE district = $1");
     PEOPLE_LEFT = Sql::portable(
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
+         UNION ALL SELECT 'roster_image', COUNT(*) FROM roster_image WHERE district = $1
          UNION ALL SELECT 'record_version', COUNT(*) FROM record_version WHERE district = $1
          UNION ALL SELECT 'held_change', COUNT(*) FROM held_change WHERE district = $1
          UNION ALL SELECT 'kept_change', COUNT(*) FROM kept_change WHERE district = $1
@@ -216,7 +219,8 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 19] = [
+const OF_DISTRICT: [(&str, Sql); 20] = [
+    ("roster_image", DISTRICT_IMAGE),
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
@@ -255,6 +259,8 @@ pub(super) async fn person(
 ) -> Result<Counts, StoreError> {
     let enrollments = EnrollmentKey::text_of(user);
     let mut counts = Counts::new();
+    let image = tx.query(DISTRICT_IMAGE).bind(district.as_str()).execute().await?;
+    counts.insert("roster_image".to_owned(), image);
     for (table, sql) in OF_USER_AND_ENROLLMENTS {
         let query = tx.query(sql).bind(district.as_str()).bind(user.as_str()).bind(enrollments.as_str());
         counts.insert(table.to_owned(), query.execute().await?);

@@ -1,15 +1,19 @@
-//! Marks of rows that did not change (`snapshot/known.rs`), and the image of the enrollments beside them ([`super::image`]).
+//! Marks of rows that did not change (`snapshot/known.rs`), and the image of the records beside them ([`super::image`]).
 //! They are good as long as no record of the district is written: triggers take them away with any write, whoever makes it
 //! (`migrations/*/0021_known.sql`).
 
 use crate::keyed::keyed;
-use crate::model::{DistrictId, Enrollments, Kind, KnownRows, Roster, RunId, View};
+use crate::model::{DistrictId, Kind, KnownRows, Roster, RunId, View};
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, statements};
+use crate::store::image::Pictured;
 use crate::store::{Store, StoreError, district, image};
 
 const TABLE: Table = Table("known_row");
 const IMAGE: Table = Table("roster_image");
+
+/// Bytes from which on an image is not kept: a database's value has its bounds, too.
+const MOST: usize = 1 << 29;
 
 /// Bytes of what vouches for an image.
 const SEAL: usize = 32;
@@ -55,7 +59,7 @@ impl Store {
         Ok(first.as_deref() == Some(stamp) && last.as_deref() == Some(stamp))
     }
 
-    /// Keeps marks, if there are other ones, and the image of the enrollments, if there is none of them, as long as the
+    /// Keeps marks, if there are other ones, and the image of the records, if there is none of them, as long as the
     /// district is still at the revision that `roster` is of, where `run` left it.
     pub async fn know(
         &self,
@@ -74,6 +78,7 @@ impl Store {
         if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());
         }
+        let image = Some(image).filter(|it| it.len() < MOST);
         if let Some(known) = known {
             tx.query(FORGET).bind(district.as_str()).execute().await?;
             for (kind, marks) in &known.marks {
@@ -89,25 +94,27 @@ impl Store {
         };
         let kind = Kind::Enrollments.plural();
         tx.query(DROP_IMAGE).bind(district.as_str()).bind(kind).execute().await?;
-        let mut sealed = self.seal(district, &stamp, &image).to_vec();
-        sealed.extend(image);
-        let query = tx.query(PUT_IMAGE).bind(district.as_str()).bind(kind).bind(stamp.as_str());
-        query.bind(sealed).execute_exactly(1).await?;
+        if let Some(image) = image {
+            let mut sealed = self.seal(district, &stamp, &image).to_vec();
+            sealed.extend(image);
+            let query = tx.query(PUT_IMAGE).bind(district.as_str()).bind(kind).bind(stamp.as_str());
+            query.bind(sealed).execute_exactly(1).await?;
+        }
         tx.commit().await
     }
 
     fn seal(&self, district: &DistrictId, stamp: &str, image: &[u8]) -> [u8; SEAL] {
-        keyed(self.pseudonym_key(), &[b"image/", district.as_str().as_bytes(), b"/", stamp.as_bytes(), b"/", image])
+        keyed(self.pseudonym_key(), &[b"image/2/", district.as_str().as_bytes(), b"/", stamp.as_bytes(), b"/", image])
     }
 
-    /// The enrollments of the image, read beside the other records; none where there is no image of them, or none that this
-    /// program wrote.
+    /// What the image shows, read beside the other records; none where there is no image of them, or none that this program
+    /// wrote.
     pub(super) async fn pictured(
         &self,
         tx: &mut Tx,
         district: &DistrictId,
         roster: &Roster,
-    ) -> Result<Option<Enrollments>, StoreError> {
+    ) -> Result<Option<Pictured>, StoreError> {
         let query = tx.query(IMAGE_OF).bind(district.as_str()).bind(Kind::Enrollments.plural());
         let row: Option<(String, Vec<u8>)> = query.fetch_optional().await?;
         let Some((stamp, sealed)) = row else { return Ok(None) };
@@ -115,7 +122,7 @@ impl Store {
             (self.seal(district, &stamp, image) == *seal).then(|| image::read(image, roster))?
         });
         if read.is_none() {
-            tracing::warn!(district.id = %district, "the image of the enrollments of {district} is damaged or of another key; its records are read");
+            tracing::warn!(district.id = %district, "the image of the records of {district} is damaged, or of another key or release; the records are read");
         }
         Ok(read)
     }

@@ -47,7 +47,7 @@ pub(super) async fn read_overrides(
             kind: OVERRIDE.word("kind", &kind)?,
             actor,
             reason,
-            until: OVERRIDE.date_if("until", until)?,
+            until: OVERRIDE.date_if("until", until.as_deref())?,
         };
         Ok(((it.product.clone(), it.user.clone()), it))
     };

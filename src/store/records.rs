@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::keyed::keyed;
+use crate::keyed::Keyed;
 use crate::model::{
     Baseline, Class, Course, DistrictId, Enrollment, Enrollments, Fingerprint, Kind, Known, Org, Record, Roster,
     RosterRecord, RunId, Session, SourceId, User, Verb,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
+use crate::store::image::Pictured;
 use crate::store::write::{BATCH, RecordWrite};
 use crate::store::{Store, StoreError};
 
@@ -99,13 +100,16 @@ struct VersionRow<'a> {
 
 /// What shows that a body is the one which this installation wrote in that place: the audit has no personal value to compare it
 /// with.
-fn sealed(key: &[u8], district: &str, kind: &str, id: &str, body: &str) -> String {
-    let parts: Vec<&[u8]> = [district, kind, id, body].iter().flat_map(|it| [it.as_bytes(), &[0]]).collect();
-    let seal: Vec<u8> = keyed(key, &parts).into_iter().take(16).collect();
-    format!("{SEALED}{}", hex::encode(seal))
+fn sealed(key: &Keyed, [district, kind, id, body]: [&str; 4]) -> String {
+    let [district, kind, id, body] = [district, kind, id, body].map(str::as_bytes);
+    let seal = key.of(&[district, b"\0", kind, b"\0", id, b"\0", body]);
+    let mut text = String::from(SEALED);
+    text.push_str(&hex::encode(seal));
+    text.truncate(SEALED.len() + 32);
+    text
 }
 
-fn record_row<'a>(write: &'a RecordWrite, key: &[u8], district: &DistrictId) -> Result<RecordRow<'a>, StoreError> {
+fn record_row<'a>(write: &'a RecordWrite, key: &Keyed, district: &DistrictId) -> Result<RecordRow<'a>, StoreError> {
     let no_body = StoreError::NoBody { kind: write.kind.plural() };
     let removed = write.verb == Verb::Removed;
     let body = if removed { &write.before } else { &write.after };
@@ -114,7 +118,7 @@ fn record_row<'a>(write: &'a RecordWrite, key: &[u8], district: &DistrictId) -> 
         kind: write.kind.plural(),
         id: &write.id,
         body,
-        fingerprint: sealed(key, district.as_str(), write.kind.plural(), &write.id, body),
+        fingerprint: sealed(key, [district.as_str(), write.kind.plural(), &write.id, body]),
         active: !removed,
         departed: removed && write.departed,
     })
@@ -133,7 +137,8 @@ pub(super) async fn put(
     run: &RunId,
     batch: &[RecordWrite],
 ) -> Result<(), StoreError> {
-    let row = |it| record_row(it, key, district);
+    let key = Keyed::new(key);
+    let row = |it| record_row(it, &key, district);
     let rows: Vec<_> = batch.iter().map(row).collect::<Result<_, _>>()?;
     tx.query(PUT_RECORDS)
         .bind(district.as_str())
@@ -183,6 +188,15 @@ pub(super) fn put_all(rows: Vec<(String, String)>, roster: &mut Roster) -> Resul
         let kind = TABLE.kind(&kind)?;
         roster.put(Record::from_body(kind, &body).map_err(|_| TABLE.corrupt("body"))?);
     }
+    Ok(())
+}
+
+/// Reads what an image would show.
+async fn read_pictured(tx: &mut Tx, district: &DistrictId, roster: &mut Roster) -> Result<(), StoreError> {
+    roster.classes = read_kind(tx, district).await?;
+    roster.users = read_kind(tx, district).await?;
+    roster.share_ids();
+    roster.enrollments = read_enrollments(tx, district, roster).await?;
     Ok(())
 }
 
@@ -260,9 +274,10 @@ pub(super) async fn facts(
 ) -> Result<Vec<Fact>, StoreError> {
     type Columns = (String, String, String, String, bool, bool, String, bool);
     let page: Vec<Columns> = tx.query(FACTS).bind(district.as_str()).bind(after.0).bind(after.1).fetch_all().await?;
+    let key = Keyed::new(key);
     let fact = |(kind, id, body, fingerprint, active, departed, run, as_written): Columns| {
         let made = if all_sealed || fingerprint.starts_with(SEALED) {
-            sealed(key, district.as_str(), &kind, &id, &body)
+            sealed(&key, [district.as_str(), &kind, &id, &body])
         } else {
             Fingerprint::of(&body).0
         };
@@ -278,31 +293,28 @@ async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(K
 }
 
 impl Store {
-    /// The active records, the enrollments from their image where there is one.
+    /// The active records, from their image where there is one.
     pub(super) async fn read_active(&self, tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
         let mut roster = Roster {
             schools: read_kind(tx, district).await?,
             sessions: read_kind(tx, district).await?,
             courses: read_kind(tx, district).await?,
-            classes: read_kind(tx, district).await?,
-            users: read_kind(tx, district).await?,
-            enrollments: Enrollments::default(),
+            ..Roster::default()
         };
-        roster.share_ids();
-        let pictured = self.pictured(tx, district, &roster).await?;
-        roster.enrollments = match pictured {
-            Some(enrollments) => {
-                // A copy that is not true would be a wrong plan: every test looks.
-                #[cfg(debug_assertions)]
-                assert!(
-                    enrollments == read_enrollments(tx, district, &roster).await?,
-                    "an image is what the records are"
-                );
-                enrollments
-            }
-            None => read_enrollments(tx, district, &roster).await?,
+        let Some(pictured) = self.pictured(tx, district, &roster).await? else {
+            read_pictured(tx, district, &mut roster).await?;
+            return Ok(roster);
         };
-        Ok(roster)
+        // A copy that is not true would be a wrong plan: every test looks.
+        #[cfg(debug_assertions)]
+        {
+            let mut read = roster.clone();
+            read_pictured(tx, district, &mut read).await?;
+            let read = Pictured { users: read.users, classes: read.classes, enrollments: read.enrollments };
+            assert!(pictured == read, "an image is what the records are");
+        }
+        let Pictured { users, classes, enrollments } = pictured;
+        Ok(Roster { classes, users, enrollments, ..roster })
     }
 
     /// Reads into `baseline` what its district knew of its archived users and classes that come `back` (P19).

@@ -1,6 +1,7 @@
 //! Seats, places in line, and the last seat of those who left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -97,35 +98,44 @@ statements! {
     );
 }
 
-pub(super) type SeatColumns =
-    (String, String, String, i64, Option<i64>, Option<i64>, Option<String>, Option<String>, bool, String);
+pub(super) type SeatColumns<Text = String> =
+    (Text, Text, Text, i64, Option<i64>, Option<i64>, Option<Text>, Option<Text>, bool, Text);
 
 pub(super) fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
+    seat_of(columns, &mut Known::new(&BTreeMap::new()))
+}
+
+fn seat_of<Text: AsRef<str>>(columns: SeatColumns<Text>, known: &mut Known<'_>) -> Result<Seat, StoreError> {
     let (product, user, pool, since, claimed, used, leaving_since, upload, bridged, state) = columns;
-    let leaving = SEAT.date_if("leaving_since", leaving_since)?;
+    let leaving = SEAT.date_if("leaving_since", leaving_since.as_ref().map(AsRef::as_ref))?;
+    let upload = upload.map(|it| it.as_ref().to_owned());
     Ok(Seat {
-        product: product.into(),
-        user: user.into(),
-        pool: Pool::parse(&pool),
+        product: known.product(product.as_ref()),
+        user: known.user(user.as_ref()),
+        pool: known.pool(pool.as_ref()),
         since: SEAT.instant("since", since)?,
         claimed_at: SEAT.instant_if("claimed_at", claimed)?,
         last_used_at: SEAT.instant_if("last_used_at", used)?,
         leaving: leaving.map(|since| Leaving { since, upload }),
         bridged,
-        state: SEAT.word("state", &state)?,
+        state: SEAT.word("state", state.as_ref())?,
     })
 }
 
-pub(super) type WaitingColumns = (String, String, i64, i64, String);
+pub(super) type WaitingColumns<Text = String> = (Text, Text, i64, i64, Text);
 
 pub(super) fn waiting(columns: WaitingColumns) -> Result<Waiting, StoreError> {
+    waiting_of(columns, &mut Known::new(&BTreeMap::new()))
+}
+
+fn waiting_of<Text: AsRef<str>>(columns: WaitingColumns<Text>, known: &mut Known<'_>) -> Result<Waiting, StoreError> {
     let (product, user, since, position, short_of) = columns;
     Ok(Waiting {
-        product: product.into(),
-        user: user.into(),
+        product: known.product(product.as_ref()),
+        user: known.user(user.as_ref()),
         since: WAITING.instant("since", since)?,
         position: position.try_into().map_err(|_| WAITING.corrupt("position"))?,
-        short_of: Pool::parse(&short_of),
+        short_of: known.pool(short_of.as_ref()),
     })
 }
 
@@ -242,30 +252,40 @@ pub(super) fn key_row((product, user): &SeatKey) -> KeyRow<'_> {
     KeyRow { product: product.as_str(), user_id: user.as_str() }
 }
 
-/// Ids that many rows name, each text kept once.
+/// What many rows name, each text kept once.
 struct Known<'a> {
     users: &'a BTreeMap<SourceId, User>,
-    /// The rows of a product follow each other.
+    /// The rows of a product follow each other, and name users in their order.
     product: Option<ProductCode>,
-    schools: BTreeSet<SourceId>,
+    next: Peekable<btree_map::Keys<'a, SourceId, User>>,
+    pools: BTreeMap<String, Pool>,
 }
 
 impl<'a> Known<'a> {
     fn new(users: &'a BTreeMap<SourceId, User>) -> Self {
-        Self { users, product: None, schools: BTreeSet::new() }
+        Self { users, product: None, next: users.keys().peekable(), pools: BTreeMap::new() }
     }
 
-    fn share(&mut self, product: &mut ProductCode, user: &mut SourceId, pool: &mut Pool) {
-        if let Some((known, _)) = self.users.get_key_value(user) {
-            *user = known.clone();
+    fn product(&mut self, code: &str) -> ProductCode {
+        if let Some(known) = self.product.as_ref().filter(|it| it.as_str() == code) {
+            return known.clone();
         }
-        match self.product.as_ref().filter(|known| *known == product) {
-            Some(known) => *product = known.clone(),
-            None => self.product = Some(product.clone()),
+        self.next = self.users.keys().peekable();
+        self.product.insert(code.into()).clone()
+    }
+
+    fn user(&mut self, id: &str) -> SourceId {
+        while self.next.next_if(|known| known.as_str() < id).is_some() {}
+        self.next.peek().filter(|known| known.as_str() == id).map_or_else(|| id.into(), |known| (*known).clone())
+    }
+
+    fn pool(&mut self, text: &str) -> Pool {
+        if let Some(known) = self.pools.get(text) {
+            return known.clone();
         }
-        if let Pool::School(id) = pool {
-            id.share(&mut self.schools);
-        }
+        let pool = Pool::parse(text);
+        self.pools.insert(text.to_owned(), pool.clone());
+        pool
     }
 }
 
@@ -276,12 +296,15 @@ pub(super) async fn read_seats(
     users: &BTreeMap<SourceId, User>,
 ) -> Result<BTreeMap<SeatKey, Seat>, StoreError> {
     let mut known = Known::new(users);
-    let keyed = |columns: SeatColumns| {
-        let mut it = seat(columns)?;
-        known.share(&mut it.product, &mut it.user, &mut it.pool);
-        Ok(((it.product.clone(), it.user.clone()), it))
+    let read = |page: &str| {
+        let keyed = |it: Seat| ((it.product.clone(), it.user.clone()), it);
+        // A text that is written with a backslash cannot be looked at in place.
+        match serde_json::from_str::<Vec<SeatColumns<&str>>>(page) {
+            Ok(page) => page.into_iter().map(|it| seat_of(it, &mut known).map(keyed)).collect(),
+            Err(_) => columns(SEAT, page)?.into_iter().map(|it| seat_of::<String>(it, &mut known).map(keyed)).collect(),
+        }
     };
-    read_pages(tx, SEATS, SEAT, district, keyed).await
+    read_pages(tx, SEATS, district, read).await
 }
 
 /// The seats of these keys, as far as there are any.
@@ -311,36 +334,38 @@ pub(super) async fn read_waiting(
     users: &BTreeMap<SourceId, User>,
 ) -> Result<BTreeMap<SeatKey, Waiting>, StoreError> {
     let mut known = Known::new(users);
-    let keyed = |columns: WaitingColumns| {
-        let mut it = waiting(columns)?;
-        known.share(&mut it.product, &mut it.user, &mut it.short_of);
-        Ok(((it.product.clone(), it.user.clone()), it))
+    let read = |page: &str| {
+        let keyed = |it: Waiting| ((it.product.clone(), it.user.clone()), it);
+        match serde_json::from_str::<Vec<WaitingColumns<&str>>>(page) {
+            Ok(page) => page.into_iter().map(|it| waiting_of(it, &mut known).map(keyed)).collect(),
+            Err(_) => {
+                columns(WAITING, page)?.into_iter().map(|it| waiting_of::<String>(it, &mut known).map(keyed)).collect()
+            }
+        }
     };
-    read_pages(tx, WAITING_ALL, WAITING, district, keyed).await
+    read_pages(tx, WAITING_ALL, district, read).await
 }
 
-/// What `keyed` makes of the rows of a table, which `sql` reads a page at a time in the order of its keys.
-async fn read_pages<C: DeserializeOwned, T>(
+fn columns<C: DeserializeOwned>(table: Table, page: &str) -> Result<Vec<C>, StoreError> {
+    serde_json::from_str(page).map_err(|_| table.corrupt("row"))
+}
+
+/// What `read` makes of the rows of a table, which `sql` gives a page at a time in the order of their keys.
+async fn read_pages<T>(
     tx: &mut Tx,
     sql: Sql,
-    table: Table,
     district: &DistrictId,
-    mut keyed: impl FnMut(C) -> Result<(SeatKey, T), StoreError>,
+    mut read: impl FnMut(&str) -> Result<Vec<(SeatKey, T)>, StoreError>,
 ) -> Result<BTreeMap<SeatKey, T>, StoreError> {
     let mut all: Vec<(SeatKey, T)> = Vec::new();
-    let mut last = (String::new(), String::new());
     loop {
-        let query = tx.query(sql).bind(district.as_str()).bind(last.0.as_str()).bind(last.1.as_str());
-        let (page,): (String,) = query.fetch_one().await?;
-        let page: Vec<C> = serde_json::from_str(&page).map_err(|_| table.corrupt("row"))?;
-        let before = all.len();
-        for row in page {
-            all.push(keyed(row)?);
+        let last = all.last().map(|((product, user), _)| (product.as_str(), user.as_str())).unwrap_or_default();
+        let (page,): (String,) = tx.query(sql).bind(district.as_str()).bind(last.0).bind(last.1).fetch_one().await?;
+        let page = read(&page)?;
+        if page.is_empty() {
+            return Ok(all.into_iter().collect());
         }
-        match all.last() {
-            Some(((product, user), _)) if all.len() > before => last = (product.to_string(), user.to_string()),
-            Some(_) | None => return Ok(all.into_iter().collect()),
-        }
+        all.extend(page);
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a walk through one collection has seen: how far it is, whether it goes round in circles, whether the source moved.
 
-use std::collections::BTreeSet;
-
 use crate::feed::error::{FeedError, Place, Stop};
 use crate::feed::oneroster::ahead::Turn;
 use crate::feed::oneroster::pages::{First, Manners, Rows};
@@ -14,7 +12,8 @@ const STALE_PAGES: u32 = 3;
 pub(super) struct Walk {
     pub offset: u64,
     pub total: Option<u64>,
-    pub seen: BTreeSet<String>,
+    #[expect(clippy::disallowed_types, reason = "looked up, or walked into a list that is sorted")]
+    pub seen: std::collections::HashSet<String>,
     pub repeated: u64,
     first: Option<First>,
     stale: u32,

@@ -196,7 +196,7 @@ impl Life {
 
 #[tokio::test]
 async fn feed_disk_and_power_fail_and_nobody_loses_a_seat() {
-    let mut life = Life::new(3).await;
+    let mut life = Life::new(4).await;
     while life.tally.nights < 30 {
         life = life.night().await;
     }
