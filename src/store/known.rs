@@ -73,12 +73,12 @@ impl Store {
         if known.is_none() && stands.is_some_and(|(_, stands)| stands) {
             return Ok(());
         }
-        let image = image::written(roster).map_err(|_| StoreError::Unwritable { table: IMAGE.0 })?;
+        let mut sealed = vec![0; SEAL];
+        image::write(&mut sealed, roster).map_err(|_| StoreError::Unwritable { table: IMAGE.0 })?;
         let mut tx = self.db.write().await?;
         if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());
         }
-        let image = Some(image).filter(|it| it.len() < MOST);
         if let Some(known) = known {
             tx.query(FORGET).bind(district.as_str()).execute().await?;
             for (kind, marks) in &known.marks {
@@ -94,9 +94,10 @@ impl Store {
         };
         let kind = Kind::Enrollments.plural();
         tx.query(DROP_IMAGE).bind(district.as_str()).bind(kind).execute().await?;
-        if let Some(image) = image {
-            let mut sealed = self.seal(district, &stamp, &image).to_vec();
-            sealed.extend(image);
+        if sealed.len() < MOST
+            && let Some((seal, image)) = sealed.split_first_chunk_mut::<SEAL>()
+        {
+            *seal = self.seal(district, &stamp, image);
             let query = tx.query(PUT_IMAGE).bind(district.as_str()).bind(kind).bind(stamp.as_str());
             query.bind(sealed).execute_exactly(1).await?;
         }

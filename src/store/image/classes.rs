@@ -11,7 +11,7 @@ const SCHOOL: u32 = 2;
 const COURSE: u32 = 3;
 const INSTANCE: u32 = 4;
 
-pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_json::Error> {
     let mut schools = Numbering::new(roster.schools().values().map(|it| &it.id));
     let mut courses = Numbering::new(roster.courses().values().map(|it| &it.id));
     let mut of_sessions = Numbering::new(roster.sessions().values().map(|it| &it.id));
@@ -42,10 +42,10 @@ pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
         rows.list(grades.iter(), |rows, it| rows.number(words.of(it)));
         rows.list(subjects.iter(), |rows, it| rows.number(words.of(it)));
     }
-    rows.finish([&schools, &courses, &of_sessions], &words)
+    rows.finish(image, [&schools, &courses, &of_sessions], &words)
 }
 
-/// Reads [`written`] from the front of an image.
+/// Reads [`write`] from the front of an image.
 pub(super) fn read(image: &mut &[u8], roster: &Roster) -> Option<BTreeMap<SourceId, Class>> {
     let Roster { schools, courses, sessions, .. } = roster;
     let records =

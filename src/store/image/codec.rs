@@ -131,14 +131,19 @@ impl Rows {
         }
     }
 
-    /// All rows, behind what they name by a number.
-    pub(super) fn finish(self, named: [&Numbering<'_>; 3], words: &Wording<'_>) -> Result<Vec<u8>, serde_json::Error> {
-        let mut image = Vec::with_capacity(self.rows.len() + self.texts.len() + 1024);
+    /// Adds all rows to an image, behind what they name by a number.
+    pub(super) fn finish(
+        self,
+        image: &mut Vec<u8>,
+        named: [&Numbering<'_>; 3],
+        words: &Wording<'_>,
+    ) -> Result<(), serde_json::Error> {
+        image.reserve(self.rows.len() + self.texts.len() + 1024);
         let [schools, courses, sessions] = named.map(|it| it.others.as_slice());
-        put_part(&mut image, &serde_json::to_vec(&Besides { schools, courses, sessions, words: words.words.clone() })?);
-        put_part(&mut image, self.texts.as_bytes());
-        put_part(&mut image, &self.rows);
-        Ok(image)
+        put_part(image, &serde_json::to_vec(&Besides { schools, courses, sessions, words: words.words.clone() })?);
+        put_part(image, self.texts.as_bytes());
+        put_part(image, &self.rows);
+        Ok(())
     }
 }
 

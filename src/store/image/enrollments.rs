@@ -36,8 +36,8 @@ fn stepped(from: u64, step: u64) -> u64 {
     from.wrapping_add((step >> 1) ^ (step & 1).wrapping_neg())
 }
 
-/// The image of the enrollments of `roster`.
-pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
+/// Adds the enrollments of `roster`.
+pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_json::Error> {
     let mut users = Numbering::new(roster.users().values().map(|it| &it.id));
     let mut classes = Numbering::new(roster.classes().values().map(|it| &it.id));
     let mut schools = Numbering::new(roster.schools().values().map(|it| &it.id));
@@ -80,14 +80,13 @@ pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
     }
     let besides = Besides { users: users.others, classes: classes.others, schools: schools.others, periods };
     let besides = serde_json::to_vec(&besides)?;
-    let mut image = Vec::with_capacity(rows.len() + besides.len() + 20);
-    put(&mut image, count);
-    put_part(&mut image, &besides);
+    put(image, count);
+    put_part(image, &besides);
     image.extend(rows);
-    Ok(image)
+    Ok(())
 }
 
-/// Reads [`written`], which is the rest of an image.
+/// Reads [`write`], which is the rest of an image.
 pub(super) fn read(
     mut rows: &[u8],
     schools: &BTreeMap<SourceId, Org>,

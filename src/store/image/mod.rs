@@ -22,15 +22,14 @@ pub(super) struct Pictured {
     pub(super) enrollments: Enrollments,
 }
 
-/// The image of the users, classes and enrollments of `roster`.
-pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
-    let mut image = users::written(roster)?;
-    image.extend(classes::written(roster)?);
-    image.extend(enrollments::written(roster)?);
-    Ok(image)
+/// Adds the image of the users, classes and enrollments of `roster`.
+pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_json::Error> {
+    users::write(image, roster)?;
+    classes::write(image, roster)?;
+    enrollments::write(image, roster)
 }
 
-/// Reads [`written`] beside the other records of the same state; none of what it cannot have written.
+/// Reads [`write`] beside the other records of the same state; none of what it cannot have written.
 pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Pictured> {
     let users = users::read(&mut image, roster)?;
     let classes = classes::read(&mut image, roster)?;

@@ -12,7 +12,7 @@ const PRIMARY: u32 = 3;
 const WORD: u32 = 4;
 const NAME: u8 = 0b0000_0111;
 
-pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
+pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_json::Error> {
     let mut schools = Numbering::new(roster.schools().values().map(|it| &it.id));
     let none = || Numbering::new([].into_iter());
     let mut words = Wording::default();
@@ -38,10 +38,10 @@ pub(super) fn written(roster: View<'_>) -> Result<Vec<u8>, serde_json::Error> {
             rows.text(it.reveal());
         }
     }
-    rows.finish([&schools, &none(), &none()], &words)
+    rows.finish(image, [&schools, &none(), &none()], &words)
 }
 
-/// Reads [`written`] from the front of an image.
+/// Reads [`write`] from the front of an image.
 pub(super) fn read(image: &mut &[u8], roster: &Roster) -> Option<BTreeMap<SourceId, User>> {
     let mut rows = Reader::new(image, [roster.schools.keys().cloned().collect(), Vec::new(), Vec::new()])?;
     let mut users = Vec::new();
