@@ -12,18 +12,40 @@ pub(crate) struct Cost {
     pub(crate) wall: f64,
     /// Resident, in megabytes.
     pub(crate) memory: f64,
+    /// What of `cpu` the database's server took.
+    pub(crate) server: f64,
 }
 
-/// Two neighbors of a process's `stat`, counted from after its name, which may hold blanks.
+/// The name in a process's `stat`, and the numbers after it.
+fn stat(process: &str) -> Option<(String, Vec<u64>)> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (name, numbers) = text.split_once('(')?.1.rsplit_once(')')?;
+    Some((name.to_owned(), numbers.split_whitespace().map(|it| it.parse().unwrap_or_default()).collect()))
+}
+
+/// Two neighbors of a process's `stat`, counted from after its name.
 fn ticks(process: &str, first: usize) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap().split_whitespace().collect();
-    fields[first].parse::<u64>().unwrap() + fields[first + 1].parse::<u64>().unwrap()
+    let (_, numbers) = stat(process).unwrap();
+    numbers[first] + numbers[first + 1]
 }
 
 /// Ticks of processor time that children who have ended took: cutime and cstime.
 fn of_children() -> u64 {
     ticks("self", 13)
+}
+
+/// Seconds of processor time that the `PostgreSQL` of this machine has taken so far, with that of connections which ended.
+pub(crate) fn of_postgres() -> f64 {
+    let mut all = 0;
+    for entry in std::fs::read_dir("/proc").unwrap() {
+        let Some((name, numbers)) = entry.unwrap().file_name().to_str().and_then(stat) else { continue };
+        if name == "postgres" {
+            all += numbers[11] + numbers[12];
+            // Only the first of them has children.
+            all += numbers[13] + numbers[14];
+        }
+    }
+    f64::from(u32::try_from(all).unwrap()) / 100.0
 }
 
 /// Seconds of processor time of a process and all its threads so far: utime and stime.
@@ -53,7 +75,7 @@ pub(crate) fn of(command: &mut Command) -> (Cost, ExitStatus) {
     };
     let ticks = of_children() - before;
     let cpu = f64::from(u32::try_from(ticks).unwrap()) / 100.0;
-    (Cost { cpu, wall: begun.elapsed().as_secs_f64(), memory }, status)
+    (Cost { cpu, wall: begun.elapsed().as_secs_f64(), memory, server: 0.0 }, status)
 }
 
 /// The one in the middle.

@@ -1,5 +1,5 @@
 //! What a night costs beside downloading it: `cargo bench --bench night` (`-- 10000 100000` for other sizes, `-- 100000
-//! --postgres URL` for a store there, `--rounds N`, `--districts N` for so many of each size, without the scripts, `--delay
+//! --postgres URL` for the same beside it in an empty database there, `--rounds N`, `--districts N` for so many of each size, without the scripts, `--delay
 //! MILLISECONDS` for a slow source, `--keep` to leave the installation for looking at its pages).
 //!
 //! Processor seconds of whole processes, medians, rosterd and the baselines in turn on the same pages from a server on
@@ -157,6 +157,22 @@ fn import(district: &District, folder: &Path) -> Option<Cost> {
     Some(cost)
 }
 
+/// A sync over `PostgreSQL`, with what its server took.
+fn both_sides(it: &mut Installation, status: &str) -> Cost {
+    let before = cost::of_postgres();
+    let client = it.sync(status);
+    let server = cost::of_postgres() - before;
+    Cost { cpu: client.cpu + server, server, ..client }
+}
+
+/// What the nights of one installation cost.
+#[derive(Default)]
+struct Nights {
+    first: Cost,
+    quiet: Vec<Cost>,
+    changed: Vec<Cost>,
+}
+
 fn line(what: &str, it: Cost, beside: &[(&str, Cost)]) {
     let ratios: Vec<String> = beside
         .iter()
@@ -168,12 +184,15 @@ fn line(what: &str, it: Cost, beside: &[(&str, Cost)]) {
             }
         })
         .collect();
-    println!("| {what} | {:.2} | {:.2} | {:.0} | {} |", it.cpu, it.wall, it.memory, ratios.join("; "));
+    let server = if it.server > 0.0 { format!(" (server {:.2})", it.server) } else { String::new() };
+    println!("| {what} | {:.2}{server} | {:.2} | {:.0} | {} |", it.cpu, it.wall, it.memory, ratios.join("; "));
 }
 
 fn measure(students: usize, asked: &Asked) {
     let scratch = tempfile::tempdir().unwrap();
-    let mut it = Installation::new(students, asked.districts, asked.delay, asked.postgres.as_deref(), "");
+    let installation = |postgres| Installation::new(students, asked.districts, asked.delay, postgres, "");
+    let mut it = installation(None);
+    let mut there = asked.postgres.as_deref().map(|url| (installation(Some(url)), Nights::default()));
     let district = District::new(students, 0);
     let pages = Arc::new(Pages::of(&district));
     let megabytes = |bytes: usize| bytes / 1_000_000;
@@ -186,9 +205,16 @@ fn measure(students: usize, asked: &Asked) {
     );
     it.server.show(Arc::clone(&pages));
     let first = it.sync("applied");
+    if let Some((it, nights)) = &mut there {
+        it.server.show(Arc::clone(&pages));
+        nights.first = both_sides(it, "applied");
+    }
     let (mut quiet, mut curl_quiet) = (Vec::new(), Vec::new());
     for _ in 0..asked.rounds {
         quiet.push(it.sync("unchanged"));
+        if let Some((it, nights)) = &mut there {
+            nights.quiet.push(both_sides(it, "unchanged"));
+        }
         curl_quiet.push(downloaded(&it, &pages, asked.districts));
     }
     drop(pages);
@@ -214,6 +240,10 @@ fn measure(students: usize, asked: &Asked) {
         let pages = Arc::new(Pages::of(&district));
         it.server.show(Arc::clone(&pages));
         changed.push(it.sync("applied"));
+        if let Some((it, nights)) = &mut there {
+            it.server.show(Arc::clone(&pages));
+            nights.changed.push(both_sides(it, "applied"));
+        }
         curl.push(downloaded(&it, &pages, asked.districts));
         if !by_script.is_empty() {
             write_pages(&district, &files);
@@ -226,12 +256,18 @@ fn measure(students: usize, asked: &Asked) {
     let (curl_quiet, curl) = (median(curl_quiet), median(curl));
     println!("| job | CPU s | wall s | memory, MB | beside |");
     println!("| --- | ---: | ---: | ---: | --- |");
-    line("night without changes", median(quiet), &[("curl", curl_quiet)]);
+    let (quiet, changed) = (median(quiet), median(changed));
+    line("night without changes", quiet, &[("curl", curl_quiet)]);
     let by: Vec<(&str, Cost)> = std::iter::once(("curl", curl))
         .chain(by_script.iter().map(|(name, _, nights)| (*name, median(nights.clone()))))
         .collect();
-    line("night with 0.5 % changes", median(changed), &by);
+    line("night with 0.5 % changes", changed, &by);
     line("first load", first, &imported.map(|it| ("sqlite3 .import", it)).into_iter().collect::<Vec<_>>());
+    if let Some((_, nights)) = there {
+        line("PostgreSQL: night without changes", median(nights.quiet), &[("SQLite", quiet)]);
+        line("PostgreSQL: night with 0.5 % changes", median(nights.changed), &[("SQLite", changed)]);
+        line("PostgreSQL: first load", nights.first, &[("SQLite", first)]);
+    }
     line("curl --compressed to nowhere", curl, &[]);
     for (name, first, nights) in &by_script {
         line(&format!("{name}, night with 0.5 %"), median(nights.clone()), &[]);
@@ -247,8 +283,7 @@ fn measure(students: usize, asked: &Asked) {
 
 fn main() {
     let asked = asked();
-    let store = if asked.postgres.is_some() { "PostgreSQL (client side alone)" } else { "SQLite" };
-    println!("CPU seconds of whole processes, median of {}; store: {store}", asked.rounds);
+    println!("CPU seconds of whole processes, median of {}; store: SQLite unless said", asked.rounds);
     for students in &asked.sizes {
         measure(*students, &asked);
     }

@@ -69,7 +69,7 @@ impl<'a> Numbering<'a> {
 
     pub(super) fn of(&mut self, id: &SourceId) -> u64 {
         let Self { records, others, places, known, next } = self;
-        let number = if records.get(*next) == Some(&id) {
+        let number = if records.get(*next).is_some_and(|it| it.address() == id.address()) {
             *next
         } else {
             let by_letters = || records.binary_search(&id).ok().or_else(|| places.get(id).copied());
