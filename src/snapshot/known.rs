@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     ByKey, Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Session, User, View,
 };
+use crate::snapshot::ground::Ground;
 use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
 
 /// Kinds that have so many rows that it pays.
@@ -88,18 +89,14 @@ impl Snapshot {
             return None;
         }
         // A row that stands for a record pointed to nothing that was missing then.
-        let mut warnings = check::Warnings::from(self.warnings.clone());
-        check::references(self, roster, self.misses_any(roster), &mut warnings);
-        Some(Cow::Owned(Self { warnings: warnings.into(), ..self.clone() }))
-    }
-
-    /// Whether the store has something that others may point to and the source does not send.
-    fn misses_any(&self, roster: &Roster) -> bool {
-        self.schools(roster).misses_any()
+        let any_gone = self.schools(roster).misses_any()
             || self.sessions(roster).misses_any()
             || self.courses(roster).misses_any()
             || self.classes(roster).misses_any()
-            || self.users(roster).misses_any()
+            || self.users(roster).misses_any();
+        let mut warnings = check::Warnings::from(self.warnings.clone());
+        check::references(self, roster, any_gone, &mut warnings);
+        Some(Cow::Owned(Self { warnings: warnings.into(), ..self.clone() }))
     }
 
     /// What it says of orgs, beside those of the store.
@@ -137,25 +134,21 @@ impl Snapshot {
     pub fn known_after(&self, known: &KnownRows, before: &Roster, after: View<'_>, stamp: &str) -> Option<KnownRows> {
         let it = self.recognized.as_ref()?;
         let of = |kind: Kind| known.marks.get(&kind).map(Vec::as_slice).unwrap_or_default();
-        let there = check::There::new(self, before);
-        let any_gone = self.misses_any(before);
-        let known_of = |kind: Kind| Known { marks: of(kind), any_gone };
+        let ground = Ground::new(self, before, after);
         let mut classes =
-            marks(&it.classes, known_of(Kind::Classes), &before.classes, &after.classes(), &self.classes, |it| {
-                !there.missing_of_class(it).is_empty()
+            marks(&it.classes, of(Kind::Classes), &before.classes, &after.classes(), &self.classes, |it, came| {
+                ground.lacks(check::of_class(it), came)
             });
-        let users = marks(&it.users, known_of(Kind::Users), &before.users, &after.users(), &self.users, |it| {
-            !there.missing_of_user(it).is_empty()
+        let users = marks(&it.users, of(Kind::Users), &before.users, &after.users(), &self.users, |it, came| {
+            ground.lacks(check::of_user(it), came)
         });
-        // A user who is sent and whom the store does not have may be a mere contact the next time, and nobody would ask.
-        let people = after.users();
         let mut enrollments = marks(
             &it.enrollments,
-            known_of(Kind::Enrollments),
+            of(Kind::Enrollments),
             &before.enrollments,
             &after.enrollments(),
             &self.enrollments,
-            |it| people.get(&it.user).is_none() || !there.missing_of_enrollment(it).is_empty(),
+            |it, came| ground.lacks(check::of_enrollment(it), came),
         );
         if it.sections {
             let known = of(Kind::Enrollments).iter().zip(&it.enrollments.hits);
@@ -173,23 +166,15 @@ impl Snapshot {
     }
 }
 
-/// The marks that there are of one kind.
-#[derive(Clone, Copy)]
-struct Known<'a> {
-    marks: &'a [RowMark],
-    /// Whether rows that came as they were may point to what is missing now.
-    any_gone: bool,
-}
-
 /// The marks of the records of one kind once they are what `after` shows. A row that points to what is missing stands for
-/// nothing, so that it is told of each night.
+/// nothing, so that it is told of each night; `dangles` says so of a record, and hears whether it came as it was.
 fn marks<T: RosterRecord>(
     part: &Part<T>,
-    known: Known<'_>,
+    known: &[RowMark],
     before: &T::All,
     after: &Layers<'_, T>,
     seen: &Seen<T>,
-    dangles: impl Fn(&T) -> bool,
+    dangles: impl Fn(&T, bool) -> bool,
 ) -> Vec<RowMark> {
     let mut fresh: Vec<&(RowMark, T::Key)> = part.fresh.iter().collect();
     fresh.sort_by(|one, other| one.1.cmp(&other.1));
@@ -216,7 +201,7 @@ fn marks<T: RosterRecord>(
         }
         let hit = place.filter(|place| part.hits.get(*place).copied().unwrap_or(false));
         if let Some(place) = hit {
-            let mark = known.marks.get(place).copied().filter(|_| !(known.any_gone && dangles(record)));
+            let mark = known.get(place).copied().filter(|_| !dangles(record, true));
             all.push(mark.unwrap_or_default());
             continue;
         }
@@ -227,7 +212,7 @@ fn marks<T: RosterRecord>(
         let key = record.key();
         while fresh.next_if(|(_, it)| *it < key).is_some() {}
         let mark = fresh.next_if(|(_, it)| *it == key).map(|(mark, _)| *mark);
-        let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if it == record) && !dangles(record);
+        let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if it == record) && !dangles(record, false);
         all.push(mark.filter(|_| as_given).unwrap_or_default());
     }
     all
