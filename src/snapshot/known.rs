@@ -161,7 +161,8 @@ impl Snapshot {
             stamp: stamp.to_owned(),
             marks: BTreeMap::from([(Kind::Classes, classes), (Kind::Users, users), (Kind::Enrollments, enrollments)]),
         };
-        let same = it.stamp.is_some() && next.seed == known.seed && next.marks == known.marks;
+        // Whatever is written takes away those that there are.
+        let same = after.is_plain() && it.stamp.is_some() && next.seed == known.seed && next.marks == known.marks;
         (!same).then_some(next)
     }
 }

@@ -77,7 +77,8 @@ impl Pair {
         let store = Store::open(&Settings { url: self.site.store_url.clone() }).await.unwrap();
         let known = store.known_rows(&DistrictId::new(self.source.district())).await.unwrap();
         store.close().await;
-        let count = |kind: Kind| known.as_ref().map_or(0, |it| it.marks[&kind].iter().filter(|it| it.is_set()).count());
+        let marks = |kind: Kind| known.iter().filter_map(move |it| it.marks.get(&kind)).flatten();
+        let count = |kind| marks(kind).filter(|it| it.is_set()).count();
         vec![count(Kind::Classes), count(Kind::Users), count(Kind::Enrollments)]
     }
 
