@@ -1,4 +1,8 @@
 //! Rows that came byte for byte as the last time are told by a hash of their bytes (`snapshot/known.rs` says what follows).
+//!
+//! The same bytes mean the same record only beside the same things. What those are each feed works out for itself, at the head
+//! of `clever/mod.rs`, `csv/same.rs` and `oneroster/mod.rs`; it hashes them along ([`Recognizer::beside`]), or does not look
+//! such rows up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,8 +14,9 @@ use crate::feed::settings::Settings;
 use crate::model::{Kind, KnownRows, RowMark};
 use crate::snapshot::{Added, RECOGNIZED, Recognized};
 
-/// Bump it where the same row is read as another record than before; a release does by itself.
-const PARSER: u32 = 1;
+/// Bump it where the same row is read as another record than before, or marks are given by other rules; a release does by
+/// itself.
+const PARSER: u32 = 2;
 
 /// What a pull may recognize rows by.
 #[derive(Clone, Debug)]
@@ -48,10 +53,22 @@ impl Recall {
         XxHash3_128::oneshot_with_seed(self.seed, row)
     }
 
+    fn marks(&self, kind: Kind) -> &[RowMark] {
+        self.known.as_ref().and_then(|it| it.marks.get(&kind)).map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Whether anything is known.
     pub(crate) fn knows(&self) -> bool {
         self.known.is_some()
     }
+}
+
+/// What a pull comes to.
+pub(crate) enum Pulled<T> {
+    /// Everything.
+    Whole(Box<T>),
+    /// Something that only reading every row can make sense of.
+    Odd,
 }
 
 /// All rows of a pull in one name, whatever order and pages they came in.
@@ -115,27 +132,50 @@ pub(crate) struct Recognizer<'a> {
 }
 
 impl<'a> Recognizer<'a> {
+    /// Of a source that tells of one record in each row.
     pub(crate) fn new(recall: &'a Recall) -> Self {
-        let known = recall.known.as_ref();
-        let marks = |kind| known.and_then(|it| it.marks.get(&kind)).map(Vec::as_slice).unwrap_or_default();
-        let stamp = known.map(|it| it.stamp.clone());
+        Self::over(recall, &RECOGNIZED, false)
+    }
+
+    /// Of a source whose rows of classes tell of their enrollments, too.
+    pub(crate) fn of_sections(recall: &'a Recall) -> Self {
+        Self::over(recall, &[Kind::Classes, Kind::Users], true)
+    }
+
+    fn over(recall: &'a Recall, kinds: &[Kind], sections: bool) -> Self {
+        let stamp = recall.known.as_ref().map(|it| it.stamp.clone());
         Self {
             recall,
-            found: Recognized { seed: recall.name.clone(), stamp, ..Recognized::default() },
-            tables: RECOGNIZED.into_iter().map(|kind| (kind, Table::new(marks(kind)))).collect(),
+            found: Recognized { seed: recall.name.clone(), stamp, sections, ..Recognized::default() },
+            tables: kinds.iter().map(|kind| (*kind, Table::new(recall.seed, recall.marks(*kind)))).collect(),
             tally: Some(Tally::new(recall)),
         }
     }
 
+    /// Has rows of a kind be read by their bytes and by this: beside anything else the same bytes are another row.
+    pub(crate) fn beside(&mut self, kind: Kind, what: &[u8]) {
+        let seed = XxHash3_64::oneshot_with_seed(self.recall.seed, what);
+        if let Some(table) = self.tables.get_mut(&kind) {
+            table.seed = seed;
+        }
+    }
+
     /// Whether rows of a kind are recognized at all.
-    pub(crate) fn is_for(kind: Kind) -> bool {
-        RECOGNIZED.contains(&kind)
+    pub(crate) fn is_for(&self, kind: Kind) -> bool {
+        self.tables.contains_key(&kind)
+    }
+
+    /// Looks a row up, and notes that it came.
+    pub(crate) fn see(&mut self, kind: Kind, row: &[u8]) -> Look {
+        let found = self.find(kind, row);
+        self.look(kind, found)
     }
 
     /// Looks a row up.
     pub(crate) fn find(&self, kind: Kind, row: &[u8]) -> Found {
-        let hash = self.recall.hash(row);
-        Found { hash, place: self.tables.get(&kind).and_then(|it| it.find(hash)) }
+        let Some(table) = self.tables.get(&kind) else { return Found { hash: self.recall.hash(row), place: None } };
+        let hash = XxHash3_128::oneshot_with_seed(table.seed, row);
+        Found { hash, place: table.find(hash) }
     }
 
     /// Notes that a row came, and says how it looks.
@@ -156,35 +196,60 @@ impl<'a> Recognizer<'a> {
         XxHash3_64::oneshot_with_seed(self.recall.seed, id.as_bytes())
     }
 
-    /// Notes that a row which was read told of one record and of nothing else.
-    pub(crate) fn read(&mut self, mark: RowMark, added: Option<Added>) {
-        match added {
-            Some(Added::Id(Kind::Classes, id)) => self.found.classes.fresh.push((mark, id)),
-            Some(Added::Id(Kind::Users, id)) => self.found.users.fresh.push((mark, id)),
-            Some(Added::Enrollment(key)) => self.found.enrollments.fresh.push((mark, key)),
-            Some(Added::Id(..)) | None => {}
+    /// Notes what a row that was read told of, nothing about it being odd.
+    pub(crate) fn read(&mut self, mark: RowMark, mut told: Vec<Added>) {
+        if told.len() > 1 && !self.found.sections {
+            return;
+        }
+        // A section may name one teacher twice.
+        told.sort_unstable();
+        told.dedup();
+        for added in told {
+            match added {
+                Added::Id(Kind::Classes, id) => self.found.classes.fresh.push((mark, id)),
+                Added::Id(Kind::Users, id) => self.found.users.fresh.push((mark, id)),
+                Added::Enrollment(key) => self.found.enrollments.fresh.push((mark, key)),
+                Added::Id(..) => {}
+            }
         }
     }
 
-    /// How many of these ids, in order, known rows of the pull have too.
-    pub(crate) fn repeated(&self, kind: Kind, ids: &[u64]) -> u64 {
+    /// How many of these ids known rows of the pull have too.
+    pub(crate) fn repeated<'s>(&self, kind: Kind, ids: impl IntoIterator<Item = &'s String>) -> u64 {
+        let mut ids: Vec<u64> = ids.into_iter().map(|id| self.id(id)).collect();
+        ids.sort_unstable();
         let hits = self.tables.get(&kind).into_iter().flat_map(|it| it.marks.iter().zip(&it.hits));
         let both = hits.filter(|(mark, hit)| **hit && ids.binary_search(&mark.id).is_ok());
         u64::try_from(both.count()).unwrap_or(u64::MAX)
     }
 
+    /// A name for all rows with what else the source said; none once some came that are not to be counted.
+    pub(crate) fn digest(&self, besides: &str) -> Option<String> {
+        self.tally.as_ref().map(|it| it.digest(besides))
+    }
+
     /// What came of it.
     pub(crate) fn finish(mut self, contacts: BTreeSet<String>) -> Recognized {
-        let mut hits = |kind| self.tables.remove(&kind).map(|it| it.hits).unwrap_or_default();
-        self.found.classes.hits = hits(Kind::Classes);
-        self.found.users.hits = hits(Kind::Users);
-        self.found.enrollments.hits = hits(Kind::Enrollments);
+        let members = if self.found.sections { self.members() } else { Vec::new() };
+        let mut hits = |kind| self.tables.remove(&kind).map(|it| it.hits);
+        self.found.classes.hits = hits(Kind::Classes).unwrap_or_default();
+        self.found.users.hits = hits(Kind::Users).unwrap_or_default();
+        self.found.enrollments.hits = hits(Kind::Enrollments).unwrap_or(members);
         Recognized { contacts, ..self.found }
+    }
+
+    /// Which of the enrollments are of sections that came as they were.
+    fn members(&self) -> Vec<bool> {
+        let sections = self.tables.get(&Kind::Classes);
+        let came = |mark: &RowMark| mark.is_set() && sections.is_some_and(|it| it.has_come(mark.row()));
+        self.recall.marks(Kind::Enrollments).iter().map(came).collect()
     }
 }
 
 /// Where each mark stands: an open table over the hashes, which are as good as chance.
 struct Table<'a> {
+    /// Begins the hashes of the kind's rows.
+    seed: u64,
     marks: &'a [RowMark],
     slots: Vec<u32>,
     /// Which of them came.
@@ -194,10 +259,10 @@ struct Table<'a> {
 const FREE: u32 = u32::MAX;
 
 impl<'a> Table<'a> {
-    fn new(marks: &'a [RowMark]) -> Self {
+    fn new(seed: u64, marks: &'a [RowMark]) -> Self {
         let set = marks.iter().filter(|it| it.is_set()).count();
         let slots = vec![FREE; (set * 2).next_power_of_two()];
-        let mut it = Self { marks, slots, hits: vec![false; marks.len()] };
+        let mut it = Self { seed, marks, slots, hits: vec![false; marks.len()] };
         for (place, mark) in marks.iter().enumerate().filter(|(_, mark)| mark.is_set()) {
             let Ok(place) = u32::try_from(place) else { break };
             let free = it.slots_from(mark.row()).find(|slot| it.slots.get(*slot) == Some(&FREE));
@@ -212,6 +277,10 @@ impl<'a> Table<'a> {
         let last = self.slots.len() - 1;
         let first = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
         (0..=last).map(move |step| first.wrapping_add(step) & last)
+    }
+
+    fn has_come(&self, hash: u128) -> bool {
+        self.find(hash).is_some_and(|place| self.hits.get(place).copied().unwrap_or(false))
     }
 
     fn find(&self, hash: u128) -> Option<usize> {

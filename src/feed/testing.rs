@@ -7,9 +7,9 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 
-use crate::feed::{App, Context, Progress};
-use crate::model::{DistrictId, Kind, RosterRecord, Timestamp};
-use crate::snapshot::{Presence, Seen, Snapshot};
+use crate::feed::{App, Context, ManualSettings, Progress, Recall, Settings};
+use crate::model::{DistrictId, Kind, KnownRows, Roster, RosterRecord, Timestamp, View};
+use crate::snapshot::{Presence, RECOGNIZED, Seen, Snapshot};
 
 /// A request, as far as tests look at it.
 #[derive(Clone, Debug)]
@@ -156,4 +156,38 @@ pub(crate) fn warned(snapshot: &Snapshot, code: &str) -> u64 {
 
 pub(crate) fn counts(snapshot: &Snapshot) -> [u64; 6] {
     Kind::ALL.map(|kind| snapshot.count(kind))
+}
+
+/// What rows are recognized by: those that are known of, if any are.
+pub(crate) fn recall(known: Option<KnownRows>) -> Recall {
+    Recall::new(b"key", &Settings::Manual(ManualSettings {}), known.map(Arc::new))
+}
+
+/// What the store has, and knows of rows, once it took up all that a first snapshot tells of.
+pub(crate) fn taken_up(snapshot: &Snapshot) -> (Roster, KnownRows) {
+    fn of<T: RosterRecord>(seen: &Seen<T>, roster: &mut Roster) {
+        for presence in seen.values() {
+            if let Presence::This(it) = presence {
+                roster.put(it.clone().into_record());
+            }
+        }
+    }
+    let mut roster = Roster::default();
+    of(&snapshot.schools, &mut roster);
+    of(&snapshot.sessions, &mut roster);
+    of(&snapshot.courses, &mut roster);
+    of(&snapshot.classes, &mut roster);
+    of(&snapshot.users, &mut roster);
+    of(&snapshot.enrollments, &mut roster);
+    let (nothing, none) = (Roster::default(), KnownRows::default());
+    let known = snapshot.known_after(&none, &nothing, View::from(&roster), "a night").unwrap();
+    (roster, known)
+}
+
+/// How many classes, users and enrollments came as they were, and how many were read.
+pub(crate) fn recognized(snapshot: &Snapshot) -> [(usize, usize); 3] {
+    RECOGNIZED.map(|kind| {
+        let hits = snapshot.hits(kind).iter().filter(|hit| **hit).count();
+        (hits, usize::try_from(snapshot.count(kind)).unwrap() - hits)
+    })
 }

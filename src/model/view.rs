@@ -84,6 +84,17 @@ impl<'a> View<'a> {
         Self { below, over }
     }
 
+    /// Whether it shows the roster as it is.
+    pub fn is_plain(self) -> bool {
+        let Overlay { schools, sessions, courses, classes, users, enrollments } = self.over;
+        schools.is_empty()
+            && sessions.is_empty()
+            && courses.is_empty()
+            && classes.is_empty()
+            && users.is_empty()
+            && enrollments.is_empty()
+    }
+
     /// Orgs.
     pub fn schools(self) -> Layers<'a, Org> {
         Layers { below: &self.below.schools, over: &self.over.schools }

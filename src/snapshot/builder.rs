@@ -7,17 +7,19 @@ use crate::model::{
     Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, Roster, RosterRecord, Session, SourceId, SourceMark,
     User,
 };
-use crate::snapshot::{Presence, Recognized, Seen, Snapshot, SourceState, check};
+use crate::snapshot::{Part, Presence, Recognized, Seen, Snapshot, SourceState, check};
 
 /// One kind's rows while they come in: what is said of a key, and when the row that said it was last changed.
 #[derive(Debug)]
 struct Rows<T: RosterRecord> {
     seen: BTreeMap<T::Key, (String, Presence<T>)>,
+    /// Of these several rows said different things.
+    disputed: BTreeSet<T::Key>,
 }
 
 impl<T: RosterRecord> Rows<T> {
     fn new() -> Self {
-        Self { seen: BTreeMap::new() }
+        Self { seen: BTreeMap::new(), disputed: BTreeSet::new() }
     }
 
     fn finish(self) -> Seen<T> {
@@ -41,12 +43,12 @@ pub struct Builder {
     skipped: u64,
     warnings: check::Warnings,
     digest: Option<String>,
-    added: Option<Added>,
+    added: Vec<Added>,
     odd: bool,
 }
 
-/// The one record a row told of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A record that a row told of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Added {
     /// Of a kind with an id.
     Id(Kind, SourceId),
@@ -77,7 +79,7 @@ impl Builder {
             skipped: 0,
             warnings: check::Warnings::default(),
             digest: None,
-            added: None,
+            added: Vec::new(),
             odd: false,
         }
     }
@@ -96,11 +98,6 @@ impl Builder {
         }
     }
 
-    fn note(&mut self, added: Added) {
-        self.odd |= self.added.is_some();
-        self.added = Some(added);
-    }
-
     fn put<T: RosterRecord<Key = SourceId>>(
         &mut self,
         rows: fn(&mut Self) -> &mut Rows<T>,
@@ -108,8 +105,9 @@ impl Builder {
         modified: &str,
     ) {
         record.normalize();
-        self.note(Added::Id(T::KIND, record.key()));
-        let slot = match rows(self).seen.entry(record.key()) {
+        self.added.push(Added::Id(T::KIND, record.key()));
+        let Rows { seen, disputed } = rows(self);
+        let slot = match seen.entry(record.key()) {
             Entry::Vacant(entry) => {
                 entry.insert((modified.to_owned(), Presence::This(record)));
                 return;
@@ -121,6 +119,9 @@ impl Builder {
             Presence::Gone => true,
             Presence::Unusable | Presence::Unchanged => false,
         };
+        if contradicts || matches!(slot.1, Presence::Unusable) {
+            disputed.insert(record.key());
+        }
         let id = contradicts.then(|| T::text_id(&record.key()));
         // An active row beats a deleted twin (P28); of several the latest counts, and among equals not their order.
         let later = match &slot.1 {
@@ -137,10 +138,21 @@ impl Builder {
         }
     }
 
-    fn enroll(&mut self, record: Enrollment) {
+    fn enroll(&mut self, mut record: Enrollment) {
+        record.normalize();
         let key = record.key();
-        self.note(Added::Enrollment(key.clone()));
-        let slot = self.enrollments.seen.entry(key).or_insert_with(|| (String::new(), Presence::Gone));
+        self.added.push(Added::Enrollment(key.clone()));
+        let Rows { seen, disputed } = &mut self.enrollments;
+        let slot = match seen.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert((String::new(), Presence::This(record)));
+                return;
+            }
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        if !matches!(&slot.1, Presence::This(other) if *other == record) {
+            disputed.insert(record.key());
+        }
         let merged = match std::mem::replace(&mut slot.1, Presence::Gone) {
             Presence::This(mut other) => {
                 // A row without any date says "always", which an empty list would lose in the merge.
@@ -187,6 +199,9 @@ impl Builder {
     fn mark(&mut self, record: &Record, mark: Mark) {
         self.odd = true;
         fn set<T: RosterRecord>(rows: &mut Rows<T>, key: T::Key, mark: Mark) {
+            if matches!(rows.seen.get(&key), Some((_, Presence::This(_)))) {
+                rows.disputed.insert(key.clone());
+            }
             let slot = rows.seen.entry(key).or_insert_with(|| (String::new(), Presence::Gone));
             if mark == Mark::Unusable && matches!(slot.1, Presence::Gone) {
                 slot.1 = Presence::Unusable;
@@ -234,11 +249,11 @@ impl Builder {
         self.digest = digest;
     }
 
-    /// What was added since this was asked last, if it is the one thing that was told and nothing about it was odd.
-    pub fn take_added(&mut self) -> Option<Added> {
+    /// What was added since this was asked last, if that is all that was told and nothing about it was odd; nothing otherwise.
+    pub fn take_added(&mut self) -> Vec<Added> {
         let odd = std::mem::take(&mut self.odd);
-        let added = self.added.take();
-        added.filter(|_| !odd)
+        let added = std::mem::take(&mut self.added);
+        if odd { Vec::new() } else { added }
     }
 
     /// Closes the snapshot: references are checked (a dangling one is a warning), counts made.
@@ -248,7 +263,15 @@ impl Builder {
     }
 
     /// The same, with what was recognized and is not among what was added.
-    pub fn finish_with(mut self, source: SourceMark, recognized: Option<Recognized>) -> Snapshot {
+    pub fn finish_with(mut self, source: SourceMark, mut recognized: Option<Recognized>) -> Snapshot {
+        fn disputed<T: RosterRecord>(part: &mut Part<T>, rows: &mut Rows<T>) {
+            part.disputed = std::mem::take(&mut rows.disputed);
+        }
+        if let Some(it) = &mut recognized {
+            disputed(&mut it.classes, &mut self.classes);
+            disputed(&mut it.users, &mut self.users);
+            disputed(&mut it.enrollments, &mut self.enrollments);
+        }
         fn unusable<T: RosterRecord>(rows: &Rows<T>) -> u64 {
             let count = rows.seen.values().filter(|(_, it)| matches!(it, Presence::Unusable)).count();
             u64::try_from(count).unwrap_or(u64::MAX)

@@ -113,16 +113,16 @@ pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnin
         }
     };
     for org in there.schools.told().read() {
-        warn(Kind::Schools, there.lacks(Kind::Schools, "dangling_org", org.parent.iter()));
+        warn(Kind::Schools, there.missing(org.parent.iter().map(|id| ("dangling_org", Kind::Schools, id))));
     }
     for session in there.sessions.told().read() {
-        warn(Kind::Sessions, there.lacks(Kind::Sessions, "dangling_session", session.parent.iter()));
+        warn(Kind::Sessions, there.missing(session.parent.iter().map(|id| ("dangling_session", Kind::Sessions, id))));
     }
     for class in this(there.classes.told(), all) {
-        warn(Kind::Classes, there.missing_of_class(class));
+        warn(Kind::Classes, there.missing(of_class(class)));
     }
     for user in this(there.users.told(), all) {
-        warn(Kind::Users, there.missing_of_user(user));
+        warn(Kind::Users, there.missing(of_user(user)));
     }
     let mut last: Option<(&SourceId, bool)> = None;
     for it in this(&snapshot.enrollments(stored), all) {
@@ -133,9 +133,29 @@ pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnin
         };
         last = Some((&it.user, known));
         if !known || !there.classes.has(&it.class) {
-            warn(Kind::Enrollments, there.missing_of_enrollment(it));
+            warn(Kind::Enrollments, there.missing(of_enrollment(it)));
         }
     }
+}
+
+/// What a record points to: of which kind it is, and the code by which it is warned of where it is not there.
+pub(super) type Pointer<'a> = (&'static str, Kind, &'a SourceId);
+
+/// What a class points to.
+pub(super) fn of_class(it: &Class) -> impl Iterator<Item = Pointer<'_>> {
+    let school = it.school.iter().map(|id| ("dangling_school", Kind::Schools, id));
+    let course = it.course.iter().map(|id| ("dangling_course", Kind::Courses, id));
+    school.chain(course).chain(it.sessions.iter().map(|id| ("dangling_session", Kind::Sessions, id)))
+}
+
+/// What a user points to.
+pub(super) fn of_user(it: &User) -> impl Iterator<Item = Pointer<'_>> {
+    it.roles.iter().map(|role| ("dangling_school", Kind::Schools, &role.org))
+}
+
+/// What an enrollment points to.
+pub(super) fn of_enrollment(it: &Enrollment) -> impl Iterator<Item = Pointer<'_>> {
+    [("dangling_user", Kind::Users, &it.user), ("dangling_class", Kind::Classes, &it.class)].into_iter()
 }
 
 /// What a record points to and the source does not send.
@@ -166,34 +186,19 @@ impl<'a> There<'a> {
         }
     }
 
-    fn lacks<'b>(&self, target: Kind, code: &'static str, ids: impl Iterator<Item = &'b SourceId>) -> Vec<Missing<'b>> {
-        let there = |id: &SourceId| match target {
+    /// Whether the source sends it, usable or not.
+    pub(super) fn has(&self, kind: Kind, id: &SourceId) -> bool {
+        match kind {
             Kind::Schools => self.schools.has(id),
             Kind::Sessions => self.sessions.has(id),
             Kind::Courses => self.courses.has(id),
             Kind::Classes => self.classes.has(id),
             Kind::Users | Kind::Enrollments => self.users.has(id),
-        };
-        ids.filter(|id| !there(id)).map(|id| Missing { code, target, id }).collect()
+        }
     }
 
-    /// What a class points to in vain.
-    pub(super) fn missing_of_class<'b>(&self, it: &'b Class) -> Vec<Missing<'b>> {
-        let mut all = self.lacks(Kind::Schools, "dangling_school", it.school.iter());
-        all.extend(self.lacks(Kind::Courses, "dangling_course", it.course.iter()));
-        all.extend(self.lacks(Kind::Sessions, "dangling_session", it.sessions.iter()));
-        all
-    }
-
-    /// What a user points to in vain.
-    pub(super) fn missing_of_user<'b>(&self, it: &'b User) -> Vec<Missing<'b>> {
-        self.lacks(Kind::Schools, "dangling_school", it.roles.iter().map(|role| &role.org))
-    }
-
-    /// What an enrollment points to in vain.
-    pub(super) fn missing_of_enrollment<'b>(&self, it: &'b Enrollment) -> Vec<Missing<'b>> {
-        let mut all = self.lacks(Kind::Users, "dangling_user", std::iter::once(&it.user));
-        all.extend(self.lacks(Kind::Classes, "dangling_class", std::iter::once(&it.class)));
-        all
+    fn missing<'b>(&self, pointers: impl Iterator<Item = Pointer<'b>>) -> Vec<Missing<'b>> {
+        let missing = pointers.filter(|(_, kind, id)| !self.has(*kind, id));
+        missing.map(|(code, target, id)| Missing { code, target, id }).collect()
     }
 }

@@ -2,8 +2,12 @@
 //! them (performance.md, The data path, 2).
 //!
 //! Of each active record the store keeps what tells its row from any other: 128 bits of a keyed hash of the row's bytes. A row
-//! stands for a record only if it alone told of it, nothing about it was odd, and the store has the record exactly as the row
-//! gave it; every other row is read each night. The marks are good as long as no record is written, and a write forgets them.
+//! stands for a record only if no other row said anything else of it, nothing about it was odd, and the store has the record
+//! exactly as the row gave it; every other row is read each night. The marks are good as long as no record is written, and a
+//! write forgets them.
+//!
+//! Where rows of classes tell of their enrollments (Clever's sections), a row stands for the class and all of them, or for
+//! nothing: they have its mark, and they came as they were if it did.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{
     ByKey, Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Session, User, View,
 };
+use crate::snapshot::ground::Ground;
 use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
 
 /// Kinds that have so many rows that it pays.
@@ -21,13 +26,15 @@ pub const RECOGNIZED: [Kind; 3] = [Kind::Classes, Kind::Users, Kind::Enrollments
 pub struct Part<T: RosterRecord> {
     /// Which of the store's active records, in the order of keys, came as they were. Empty where nothing was known.
     pub hits: Vec<bool>,
-    /// Rows that were read and told of one record each, nothing about them being odd.
+    /// Rows that were read, with what they told of, nothing about them being odd.
     pub fresh: Vec<(RowMark, T::Key)>,
+    /// Of these rows said different things, so that none of them stands for what came of it.
+    pub disputed: BTreeSet<T::Key>,
 }
 
 impl<T: RosterRecord> Default for Part<T> {
     fn default() -> Self {
-        Self { hits: Vec::new(), fresh: Vec::new() }
+        Self { hits: Vec::new(), fresh: Vec::new(), disputed: BTreeSet::new() }
     }
 }
 
@@ -46,6 +53,8 @@ pub struct Recognized {
     pub enrollments: Part<Enrollment>,
     /// Users who are mere contacts tonight, by id.
     pub contacts: BTreeSet<String>,
+    /// Whether rows of classes tell of their enrollments, which have no rows of their own.
+    pub sections: bool,
 }
 
 impl Recognized {
@@ -74,16 +83,17 @@ impl Snapshot {
         if recognized.contacts.iter().any(|id| roster.users.contains_key(&id.as_str().into())) {
             return None;
         }
-        let (classes, users, enrollments) = (self.classes(roster), self.users(roster), self.enrollments(roster));
-        if !(classes.is_sound() && users.is_sound() && enrollments.is_sound()) {
+        let is_sound =
+            self.classes(roster).is_sound() && self.users(roster).is_sound() && self.enrollments(roster).is_sound();
+        if !is_sound {
             return None;
         }
         // A row that stands for a record pointed to nothing that was missing then.
         let any_gone = self.schools(roster).misses_any()
             || self.sessions(roster).misses_any()
             || self.courses(roster).misses_any()
-            || classes.misses_any()
-            || users.misses_any();
+            || self.classes(roster).misses_any()
+            || self.users(roster).misses_any();
         let mut warnings = check::Warnings::from(self.warnings.clone());
         check::references(self, roster, any_gone, &mut warnings);
         Some(Cow::Owned(Self { warnings: warnings.into(), ..self.clone() }))
@@ -124,57 +134,55 @@ impl Snapshot {
     pub fn known_after(&self, known: &KnownRows, before: &Roster, after: View<'_>, stamp: &str) -> Option<KnownRows> {
         let it = self.recognized.as_ref()?;
         let of = |kind: Kind| known.marks.get(&kind).map(Vec::as_slice).unwrap_or_default();
-        let there = check::There::new(self, before);
+        let ground = Ground::new(self, before, after);
+        let mut classes =
+            marks(&it.classes, of(Kind::Classes), &before.classes, &after.classes(), &self.classes, |it, came| {
+                ground.lacks(check::of_class(it), came)
+            });
+        let users = marks(&it.users, of(Kind::Users), &before.users, &after.users(), &self.users, |it, came| {
+            ground.lacks(check::of_user(it), came)
+        });
+        let mut enrollments = marks(
+            &it.enrollments,
+            of(Kind::Enrollments),
+            &before.enrollments,
+            &after.enrollments(),
+            &self.enrollments,
+            |it, came| ground.lacks(check::of_enrollment(it), came),
+        );
+        if it.sections {
+            let known = of(Kind::Enrollments).iter().zip(&it.enrollments.hits);
+            let as_they_were = known.filter(|(_, hit)| **hit).map(|(mark, _)| mark);
+            let told = it.enrollments.fresh.iter().map(|(mark, _)| mark).chain(as_they_were);
+            whole_sections(&mut classes, &mut enrollments, told);
+        }
         let next = KnownRows {
             seed: it.seed.clone(),
             stamp: stamp.to_owned(),
-            marks: BTreeMap::from([
-                (
-                    Kind::Classes,
-                    marks(&it.classes, of(Kind::Classes), &before.classes, &after.classes(), &self.classes, |it| {
-                        !there.missing_of_class(it).is_empty()
-                    }),
-                ),
-                (
-                    Kind::Users,
-                    marks(&it.users, of(Kind::Users), &before.users, &after.users(), &self.users, |it| {
-                        !there.missing_of_user(it).is_empty()
-                    }),
-                ),
-                (
-                    Kind::Enrollments,
-                    marks(
-                        &it.enrollments,
-                        of(Kind::Enrollments),
-                        &before.enrollments,
-                        &after.enrollments(),
-                        &self.enrollments,
-                        |it| !there.missing_of_enrollment(it).is_empty(),
-                    ),
-                ),
-            ]),
+            marks: BTreeMap::from([(Kind::Classes, classes), (Kind::Users, users), (Kind::Enrollments, enrollments)]),
         };
-        let same = it.stamp.is_some() && next.seed == known.seed && next.marks == known.marks;
+        // Whatever is written takes away those that there are.
+        let same = after.is_plain() && it.stamp.is_some() && next.seed == known.seed && next.marks == known.marks;
         (!same).then_some(next)
     }
 }
 
 /// The marks of the records of one kind once they are what `after` shows. A row that points to what is missing stands for
-/// nothing, so that it is told of each night.
+/// nothing, so that it is told of each night; `dangles` says so of a record, and hears whether it came as it was.
 fn marks<T: RosterRecord>(
     part: &Part<T>,
     known: &[RowMark],
     before: &T::All,
     after: &Layers<'_, T>,
     seen: &Seen<T>,
-    dangles: impl Fn(&T) -> bool,
+    dangles: impl Fn(&T, bool) -> bool,
 ) -> Vec<RowMark> {
     let mut fresh: Vec<&(RowMark, T::Key)> = part.fresh.iter().collect();
     fresh.sort_by(|one, other| one.1.cmp(&other.1));
     // Of several rows that tell of one record none stands for it.
     let several: BTreeSet<&T::Key> =
         fresh.windows(2).filter(|it| matches!(it, [(_, one), (_, other)] if one == other)).map(|it| &it[0].1).collect();
-    fresh.retain(|(_, key)| !several.contains(key));
+    fresh.retain(|(_, key)| !several.contains(key) && !part.disputed.contains(key));
     let mut fresh = fresh.into_iter().peekable();
     let mut old = before.all().enumerate().peekable();
     let mut all = Vec::with_capacity(before.count());
@@ -194,7 +202,8 @@ fn marks<T: RosterRecord>(
         }
         let hit = place.filter(|place| part.hits.get(*place).copied().unwrap_or(false));
         if let Some(place) = hit {
-            all.push(known.get(place).copied().unwrap_or_default());
+            let mark = known.get(place).copied().filter(|_| !dangles(record, true));
+            all.push(mark.unwrap_or_default());
             continue;
         }
         if fresh.peek().is_none() {
@@ -204,8 +213,33 @@ fn marks<T: RosterRecord>(
         let key = record.key();
         while fresh.next_if(|(_, it)| *it < key).is_some() {}
         let mark = fresh.next_if(|(_, it)| *it == key).map(|(mark, _)| *mark);
-        let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if it == record) && !dangles(record);
+        let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if it == record) && !dangles(record, false);
         all.push(mark.filter(|_| as_given).unwrap_or_default());
     }
     all
+}
+
+/// Takes the marks from sections that do not stand for all they `told` of, and from their enrollments.
+fn whole_sections<'a>(classes: &mut [RowMark], enrollments: &mut [RowMark], told: impl Iterator<Item = &'a RowMark>) {
+    let mut lacking: BTreeMap<u128, usize> = BTreeMap::new();
+    for mark in told {
+        *lacking.entry(mark.row()).or_default() += 1;
+    }
+    for mark in enrollments.iter().filter(|it| it.is_set()) {
+        if let Some(count) = lacking.get_mut(&mark.row()) {
+            *count = count.saturating_sub(1);
+        }
+    }
+    lacking.retain(|_, count| *count > 0);
+    let mut whole = BTreeSet::new();
+    for mark in classes.iter_mut().filter(|it| it.is_set()) {
+        if lacking.contains_key(&mark.row()) {
+            *mark = RowMark::default();
+        } else {
+            whole.insert(mark.row());
+        }
+    }
+    for mark in enrollments.iter_mut().filter(|it| !whole.contains(&it.row())) {
+        *mark = RowMark::default();
+    }
 }

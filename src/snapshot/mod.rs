@@ -6,6 +6,7 @@
 
 mod builder;
 mod check;
+mod ground;
 mod known;
 mod told;
 

@@ -97,6 +97,11 @@ impl<'a, T: RosterRecord> Told<'a, T> {
         self.pairs().any(|it| it.stored.is_some() && !it.is_common())
     }
 
+    /// Records of the store that the source does not send.
+    pub(super) fn gone(&self) -> BTreeSet<T::Key> {
+        self.pairs().filter(|it| !it.is_common()).filter_map(|it| it.stored).map(T::key).collect()
+    }
+
     /// How many records of the store the source sends.
     pub fn common(&self) -> usize {
         self.pairs().filter(Pair::is_common).count()

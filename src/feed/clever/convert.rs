@@ -34,7 +34,7 @@ impl Convert {
         self.again = again;
     }
 
-    /// Takes one object; says its id, for paging.
+    /// Takes one object; says its [`id`].
     pub(super) fn row(&mut self, kind: Kind, row: &RawValue) -> Option<String> {
         let head: Head = serde_json::from_str(row.get()).unwrap_or_default();
         let Some(id) = key(head.id.clone()) else {
@@ -287,6 +287,12 @@ impl Convert {
             .map(|it| at(role, SourceId::from(it.as_str()), Some(it) == primary, kept))
             .collect()
     }
+}
+
+/// The id of an object, for paging; none of one that has no usable id.
+pub(super) fn id(row: &RawValue) -> Option<String> {
+    let head: Head = serde_json::from_str(row.get()).unwrap_or_default();
+    key(head.id).map(|it| it.as_str().to_owned())
 }
 
 fn day(text: Option<&String>) -> (Option<Date>, Fault) {

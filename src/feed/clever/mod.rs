@@ -1,4 +1,16 @@
 //! Clever's Data API v3.0 and v3.1 (protocols.md, 1).
+//!
+//! Users and sections are recognized (`feed/recognize.rs`). A section tells of a class and of its enrollments, and stands for
+//! all of them or for nothing: one with a member who is not shared, or whose enrollment waits for a person, is read each night.
+//! Beside its own bytes an object is read by this:
+//!
+//! - the district the token belongs to, since objects of others are refused and its administrators are at its org: part of the
+//!   hash;
+//! - the version of the API: a setting, so part of the seed;
+//! - objects of one id that come twice: all is read anew;
+//! - objects of one id that say different things: [`Snapshot::completed`], and none of them gets a mark.
+//!
+//! Contacts are left out each by themselves, sections do not ask who is one, and schools, terms and courses are read each time.
 
 mod convert;
 #[cfg(test)]
@@ -6,6 +18,8 @@ mod tests;
 mod tokens;
 mod walk;
 mod wire;
+
+use std::collections::BTreeSet;
 
 use secrecy::SecretString;
 use url::Url;
@@ -21,10 +35,10 @@ use crate::feed::clever::wire::{District, Page};
 use crate::feed::error::{FeedError, Place, Restarts, Stop};
 use crate::feed::http::Http;
 use crate::feed::oneroster::{bearer, reveal};
-use crate::feed::recognize::Tally;
+use crate::feed::recognize::{Pulled, Recall, Recognizer};
 use crate::feed::settings::{CleverSettings, checked_url};
 use crate::model::{Kind, SourceId, SourceMark};
-use crate::snapshot::{Builder, Snapshot};
+use crate::snapshot::{Builder, RECOGNIZED, Recognized, Snapshot};
 
 const KIND: &str = "clever";
 /// Clever's largest page; fewer calls, and fewer pages that can drift.
@@ -40,6 +54,9 @@ const COLLECTIONS: [(Kind, &str); 5] = [
     (Kind::Users, "users"),
     (Kind::Classes, "sections"),
 ];
+
+/// All that was said, by which district, and what of it was recognized.
+type Whole = (Builder, String, Option<Recognized>);
 
 /// A `clever` feed: one district.
 pub(super) struct Clever {
@@ -124,34 +141,49 @@ impl Clever {
         self.http.begin();
         let reader = Reader::new(self, self.token().await?);
         let mut restarts = Restarts::default();
+        let mut recall = self.context.recall.clone();
         loop {
             self.context.progress.begin();
-            match self.pull_once(&reader).await {
-                Ok((builder, district)) => {
-                    return Ok(builder.finish(SourceMark {
+            match self.pull_once(&reader, recall.as_ref()).await {
+                Ok(Pulled::Whole(pulled)) => {
+                    let (builder, district, recognized) = *pulled;
+                    let mark = SourceMark {
                         feed: self.mark_name(Some(&district)),
                         content: None,
                         uploaded_at: None,
                         pulled_at: self.context.now,
-                    }));
+                    };
+                    return Ok(builder.finish_with(mark, recognized));
                 }
+                Ok(Pulled::Odd) => recall = recall.map(Recall::forgotten),
                 Err(stop) => restarts.after(stop)?,
             }
         }
     }
 
-    async fn pull_once(&self, reader: &Reader<'_>) -> Result<(Builder, String), Stop> {
-        let mut tally = self.context.recall.as_ref().map(Tally::new);
+    async fn pull_once(&self, reader: &Reader<'_>, recall: Option<&Recall>) -> Result<Pulled<Whole>, Stop> {
         let (id, before) = self.shared(reader).await?;
+        let mut recognizer = recall.map(Recognizer::of_sections);
+        if let Some(recognizer) = &mut recognizer {
+            for kind in RECOGNIZED {
+                recognizer.beside(kind, id.as_bytes());
+            }
+        }
         let mut convert = Convert::new(SourceId::from(id.as_str()));
         if let Some(word @ ("paused" | "pending" | "error")) = before.state.as_deref() {
             convert.to.frozen(word);
         }
         for (kind, collection) in COLLECTIONS {
-            if reader.walk((kind, collection), &mut convert, &mut tally).await? > 0 {
-                tally = None;
+            if reader.walk((kind, collection), &mut convert, recognizer.as_mut()).await? > 0 {
+                if recall.is_some_and(Recall::knows) {
+                    // Known objects do not say which other ones they stand beside.
+                    return Ok(Pulled::Odd);
+                }
+                if let Some(recognizer) = &mut recognizer {
+                    recognizer.tally = None;
+                }
                 convert.again(true);
-                let repeated = reader.walk((kind, collection), &mut convert, &mut tally).await?;
+                let repeated = reader.walk((kind, collection), &mut convert, None).await?;
                 convert.again(false);
                 for _ in 0..repeated {
                     let message = "ids came more than once in a walk, and in the next walk again; each was taken once";
@@ -171,8 +203,9 @@ impl Clever {
         }
         // When it was synced last says nothing of what it is.
         let of_district = format!("{id} {:?} {:?} {:?}", before.state, before.name, before.nces_id);
-        convert.to.named(tally.map(|it| it.digest(&of_district)));
-        Ok((convert.to, id))
+        convert.to.named(recognizer.as_ref().and_then(|it| it.digest(&of_district)));
+        let recognized = recognizer.map(|it| it.finish(BTreeSet::new()));
+        Ok(Pulled::Whole(Box::new((convert.to, id, recognized))))
     }
 
     /// The district the token belongs to, which must be the one configured (T5).

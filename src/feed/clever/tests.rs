@@ -1,3 +1,5 @@
+mod known;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use secrecy::ExposeSecret;

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use secrecy::SecretString;
 use url::Url;
 
-use crate::feed::clever::convert::Convert;
+use crate::feed::clever::convert::{Convert, id};
 use crate::feed::clever::tokens::same_origin;
 use crate::feed::clever::wire::{District, Page};
 use crate::feed::clever::{Access, Clever, KIND};
 use crate::feed::error::{FeedError, Place, Stop};
 use crate::feed::http::{Ask, Reply};
 use crate::feed::oneroster::encode;
-use crate::feed::recognize::Tally;
-use crate::model::Kind;
+use crate::feed::recognize::{Look, Recognizer};
+use crate::model::{Kind, RowMark};
 
 /// No collection has more pages (T6).
 const PAGES: u32 = 100_000;
@@ -46,12 +46,13 @@ impl<'a> Reader<'a> {
         page.data.iter().map(|it| read(it.data.get()).map_err(|cause| FeedError::json(place, &cause))).collect()
     }
 
-    /// Walks a collection into `convert`, counting its rows in `tally`; says how many ids came more than once.
+    /// Walks a collection into `convert`; says how many ids came more than once. Where there is a recognizer, objects it knows
+    /// are counted only.
     pub(super) async fn walk(
         &self,
         (kind, collection): (Kind, &str),
         convert: &mut Convert,
-        tally: &mut Option<Tally<'_>>,
+        mut recognizer: Option<&mut Recognizer<'_>>,
     ) -> Result<u64, Stop> {
         let place = Place::new(&self.clever.context.district, KIND, collection);
         let (mut seen, mut cursors) = (BTreeSet::new(), BTreeSet::new());
@@ -61,22 +62,30 @@ impl<'a> Reader<'a> {
             let reply = self.page(collection, &place, |limit| query(limit, after.as_deref())).await?;
             let page = Page::read(&reply.body, &place)?;
             self.clever.context.progress.add(kind, page.data.len());
-            let mut last = None;
             for item in &page.data {
-                if let Some(tally) = tally {
-                    tally.row(kind, item.data.get().as_bytes());
+                let hash = match recognizer.as_deref_mut().map(|it| it.see(kind, item.data.get().as_bytes())) {
+                    Some(Look::Known(_)) => continue,
+                    Some(Look::Again(_)) => {
+                        repeated += 1;
+                        continue;
+                    }
+                    Some(Look::New(hash)) => Some(hash),
+                    None => None,
+                };
+                convert.to.take_added();
+                let Some(id) = convert.row(kind, item.data) else { continue };
+                if let (Some(recognizer), Some(hash)) = (recognizer.as_deref_mut(), hash) {
+                    let mark = RowMark::new(hash, recognizer.id(&id));
+                    recognizer.read(mark, convert.to.take_added());
                 }
-                let id = convert.row(kind, item.data);
-                if let Some(id) = id {
-                    repeated += u64::from(!seen.insert(id.clone()));
-                    last = Some(id);
-                }
+                repeated += u64::from(!seen.insert(id));
             }
             let (Some(link), false) = (page.next(), page.data.is_empty()) else {
-                return Ok(repeated);
+                return Ok(repeated + recognizer.map_or(0, |it| it.repeated(kind, &seen)));
             };
             // A link that leads elsewhere is not followed; the walk goes on after the last row.
-            let Some(cursor) = cursor(&self.clever.base, link).or(last) else {
+            let last = || page.data.iter().rev().find_map(|item| id(item.data));
+            let Some(cursor) = cursor(&self.clever.base, link).or_else(last) else {
                 let problem = "the next page cannot be named".to_owned();
                 return Err(FeedError::Shape { place, problem }.into());
             };

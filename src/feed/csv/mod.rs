@@ -4,21 +4,21 @@ mod archive;
 mod manifest;
 mod pack;
 mod read;
+mod same;
 mod table;
 #[cfg(test)]
 mod tests;
 mod upload;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
+use crate::feed::Context;
 use crate::feed::csv::archive::Files;
 use crate::feed::csv::upload::Found;
 use crate::feed::error::FeedError;
-use crate::feed::recognize::Tally;
+use crate::feed::recognize::{Pulled, Recall, Tally};
 use crate::feed::settings::CsvSettings;
-use crate::feed::{Context, Progress};
 use crate::model::SourceMark;
 use crate::snapshot::Snapshot;
 
@@ -62,23 +62,33 @@ impl Csv {
 /// Reads a zip that was sent along, off the runtime's threads. Each upload is a newer one than the last.
 pub(super) async fn read_sent(zip: Vec<u8>, context: Context) -> Result<Snapshot, FeedError> {
     let reading = move || {
-        context.progress.begin();
-        let (builder, content) = read::all(&mut Files::sent(zip)?, &context.progress)?;
-        Ok(builder.finish(SourceMark {
+        let (builder, content, recognized) = whole(&mut Files::sent(zip)?, &context)?;
+        let mark = SourceMark {
             feed: BY_HAND.to_owned(),
             content: Some(content),
             uploaded_at: Some(context.now),
             pulled_at: context.now,
-        }))
+        };
+        Ok(builder.finish_with(mark, recognized))
     };
     tokio::task::spawn_blocking(reading).await.map_err(|_| FeedError::Stopped)?
 }
 
+/// Reads all files, and again where rows that are known do not say enough.
+fn whole(files: &mut Files, context: &Context) -> Result<read::Whole, FeedError> {
+    let mut recall = context.recall.clone();
+    loop {
+        context.progress.begin();
+        match read::all(files, &context.progress, recall.as_ref())? {
+            Pulled::Whole(it) => return Ok(*it),
+            Pulled::Odd => recall = recall.map(Recall::forgotten),
+        }
+    }
+}
+
 fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapshot, FeedError> {
-    let progress: &Arc<Progress> = &context.progress;
-    progress.begin();
     let mut files = Files::open(&found.upload)?;
-    let (mut builder, content) = read::all(&mut files, progress)?;
+    let (mut builder, content, recognized) = whole(&mut files, context)?;
     if found.upload.stamp()? != found.stamp {
         return Err(FeedError::Unsettled { path });
     }
@@ -98,10 +108,6 @@ fn read_upload(found: &Found, path: PathBuf, context: &Context) -> Result<Snapsh
     // The content is named already; a newer upload that is not complete is told of each time.
     let recall = context.recall.as_ref().filter(|_| !found.newer_incomplete);
     builder.named(recall.map(|recall| Tally::new(recall).digest(&content)));
-    Ok(builder.finish(SourceMark {
-        feed: KIND.to_owned(),
-        content: Some(content),
-        uploaded_at,
-        pulled_at: context.now,
-    }))
+    let mark = SourceMark { feed: KIND.to_owned(), content: Some(content), uploaded_at, pulled_at: context.now };
+    Ok(builder.finish_with(mark, recognized))
 }

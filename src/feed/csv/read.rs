@@ -7,20 +7,26 @@ use sha2::{Digest, Sha256};
 use crate::feed::Progress;
 use crate::feed::csv::archive::Files;
 use crate::feed::csv::manifest::{Manifest, Mode, READ};
+use crate::feed::csv::same::Bytes;
 use crate::feed::csv::table::{NCES, Row, Table};
 use crate::feed::error::FeedError;
 use crate::feed::oneroster::convert::Convert;
 use crate::feed::oneroster::rows::{ClassRow, CourseRow, EnrollmentRow, IdRow, OrgRow, RoleRow, SessionRow, UserRow};
-use crate::model::Kind;
-use crate::snapshot::Builder;
+use crate::feed::recognize::{Look, Pulled, Recall, Recognizer};
+use crate::model::{Kind, RowMark};
+use crate::snapshot::{Builder, Recognized};
 
 /// 1.2's roles, by user.
-type Roles = BTreeMap<String, Vec<RoleRow>>;
+pub(super) type Roles = BTreeMap<String, Vec<RoleRow>>;
 
-/// Reads everything there is to read; gives the builder and the content's hash.
-pub(super) fn all(files: &mut Files, progress: &Progress) -> Result<(Builder, String), FeedError> {
+/// All that was said, the content's hash, and what of it was recognized.
+pub(super) type Whole = (Builder, String, Option<Recognized>);
+
+/// Reads everything there is to read.
+pub(super) fn all(files: &mut Files, progress: &Progress, recall: Option<&Recall>) -> Result<Pulled<Whole>, FeedError> {
     let manifest = Manifest::read(files)?;
     let mut convert = Convert::default();
+    let mut recognizer = recall.map(Recognizer::new);
     let mut content = Sha256::new();
     content.update(manifest.hash.unwrap_or_default());
     let mut roles: Option<Roles> = None;
@@ -42,26 +48,31 @@ pub(super) fn all(files: &mut Files, progress: &Progress) -> Result<(Builder, St
             }
             continue;
         }
-        let ((), hash) = files.read(file, |reader| {
+        let (makes_sense, hash) = files.read(file, |reader| {
             let has_roles = roles.is_some();
             let mut table = Table::open(file, reader, needed(kind, has_roles))?;
             let told = table.has("role") && table.has("orgSourcedIds");
             if kind == Kind::Users && !told && !has_roles {
                 return Err(FeedError::Column { file, column: "role" });
             }
-            rows(&mut table, kind, &mut convert, roles.as_ref(), progress)?;
+            let makes_sense = rows(&mut table, kind, &mut convert, roles.as_ref(), recognizer.as_mut(), progress)?;
             if table.foreign > 0 {
                 let message = "rows that are not UTF-8 were read as Windows-1252; have the export set to UTF-8";
                 for _ in 0..table.foreign {
                     convert.to.warn("not_utf8", Some(kind), message, None);
                 }
             }
-            Ok(())
+            Ok(makes_sense)
         })?;
+        if !makes_sense {
+            return Ok(Pulled::Odd);
+        }
         content.update(file.as_bytes());
         content.update(hash);
     }
-    Ok((convert.to, hex::encode(content.finalize())))
+    let (builder, contacts) = convert.finish();
+    let recognized = recognizer.map(|it| it.finish(contacts));
+    Ok(Pulled::Whole(Box::new((builder, hex::encode(content.finalize()), recognized))))
 }
 
 /// Reads what says how each file is to be read: the manifest, encodings and columns.
@@ -124,29 +135,52 @@ fn needed(kind: Kind, has_roles: bool) -> &'static [&'static str] {
     }
 }
 
+/// Takes the rows of a file; those that are recognized are counted only. False where a row that was recognized came twice.
 fn rows(
     table: &mut Table<'_>,
     kind: Kind,
     convert: &mut Convert,
     roles: Option<&Roles>,
+    mut recognizer: Option<&mut Recognizer<'_>>,
     progress: &Progress,
-) -> Result<(), FeedError> {
+) -> Result<bool, FeedError> {
+    if let Some(recognizer) = recognizer.as_deref_mut() {
+        recognizer.beside(kind, table.header().as_bytes());
+    }
+    let roles = roles.filter(|_| kind == Kind::Users);
+    let mut bytes = Bytes::default();
     while let Some(row) = table.next()? {
         progress.add(kind, 1);
-        if row.ragged {
-            convert.broken(kind, row.text("sourcedId"));
-            continue;
-        }
-        match kind {
-            Kind::Schools => convert.org(org(&row)),
-            Kind::Sessions => convert.session(session(&row)),
-            Kind::Courses => convert.course(course(&row)),
-            Kind::Classes => convert.class(class(&row)),
-            Kind::Users => convert.user(user(&row, roles)),
-            Kind::Enrollments => convert.enrollment(enrollment(&row)),
+        let hash = match recognizer.as_deref_mut().filter(|it| it.is_for(kind)) {
+            None => None,
+            Some(recognizer) => match recognizer.see(kind, bytes.of(&row, roles)) {
+                Look::Known(_) => continue,
+                Look::Again(_) => return Ok(false),
+                Look::New(hash) => Some(hash).filter(|_| row.utf8),
+            },
+        };
+        convert.to.take_added();
+        take(convert, kind, &row, roles);
+        if let (Some(recognizer), Some(hash)) = (recognizer.as_deref_mut(), hash) {
+            // No file is read in pages, so nobody asks which ids came twice.
+            recognizer.read(RowMark::new(hash, 0), convert.to.take_added());
         }
     }
-    Ok(())
+    Ok(true)
+}
+
+fn take(convert: &mut Convert, kind: Kind, row: &Row<'_>, roles: Option<&Roles>) {
+    if row.ragged {
+        return convert.broken(kind, row.text("sourcedId"));
+    }
+    match kind {
+        Kind::Schools => convert.org(org(row)),
+        Kind::Sessions => convert.session(session(row)),
+        Kind::Courses => convert.course(course(row)),
+        Kind::Classes => convert.class(class(row)),
+        Kind::Users => convert.user(user(row, roles)),
+        Kind::Enrollments => convert.enrollment(enrollment(row)),
+    }
 }
 
 fn read_roles(reader: &mut dyn std::io::Read) -> Result<Roles, FeedError> {

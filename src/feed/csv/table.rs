@@ -28,7 +28,8 @@ pub(super) struct Table<'r> {
 pub(super) struct Row<'t> {
     columns: &'t BTreeMap<String, usize>,
     record: &'t ByteRecord,
-    utf8: bool,
+    /// Whether all of it is UTF-8.
+    pub utf8: bool,
     /// It has too few or too many fields, so none can be trusted but the first.
     pub ragged: bool,
     /// Where it stands, from 1.
@@ -75,6 +76,11 @@ impl<'r> Table<'r> {
         self.columns.contains_key(&column.to_ascii_lowercase())
     }
 
+    /// What the header means for rows: which cell is of which column, and how many there are.
+    pub(super) fn header(&self) -> String {
+        format!("{:?} {}", self.columns, self.width)
+    }
+
     /// The next row. A file that ends in a ragged row was cut off.
     pub(super) fn next(&mut self) -> Result<Option<Row<'_>>, FeedError> {
         let there = self.reader.read_byte_record(&mut self.record).map_err(|cause| broken(self.file, cause))?;
@@ -103,6 +109,11 @@ impl Row<'_> {
     pub(super) fn text(&self, column: &str) -> Option<String> {
         let at = *self.columns.get(&column.to_ascii_lowercase())?;
         filled(decoded(self.record.get(at)?, self.utf8).into_owned())
+    }
+
+    /// All cells as they stand there.
+    pub(super) fn cells(&self) -> impl Iterator<Item = &[u8]> {
+        self.record.iter()
     }
 
     /// A cell's list.

@@ -1,3 +1,5 @@
+mod known;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -55,10 +57,13 @@ fn write(dir: &Path, files: &[(&str, Vec<u8>)]) {
     }
 }
 
-async fn pull_after(path: &Path, last: Option<SourceMark>) -> Result<Snapshot, FeedError> {
+async fn pull_in(path: &Path, context: Context) -> Result<Snapshot, FeedError> {
     let settings = CsvSettings { path: path.to_owned(), settle_seconds: Some(0), end_dates: None };
-    let context = Context { last, ..context(Vec::new()) };
     crate::feed::open(&Settings::OnerosterCsv(settings), context).unwrap().pull().await
+}
+
+async fn pull_after(path: &Path, last: Option<SourceMark>) -> Result<Snapshot, FeedError> {
+    pull_in(path, Context { last, ..context(Vec::new()) }).await
 }
 
 async fn pull(files: &[(&str, Vec<u8>)]) -> Result<Snapshot, FeedError> {

@@ -1,4 +1,11 @@
 //! `OneRoster` 1.1 and 1.2 over REST (protocols.md, 2 and 3).
+//!
+//! Rows of classes, users and enrollments are recognized (`feed/recognize.rs`). Beside its own bytes a row is read by this:
+//!
+//! - who is a mere contact, where rows of one user say both, and that enrollments of contacts are skipped:
+//!   [`Recognized::contacts`];
+//! - rows of one id that come twice, in one page or in two: all is read anew;
+//! - rows of one key that say different things: [`Snapshot::completed`], and none of them gets a mark.
 
 mod ahead;
 mod auth;
@@ -31,7 +38,7 @@ use crate::feed::oneroster::auth::{Credential, FromList};
 use crate::feed::oneroster::convert::Convert;
 use crate::feed::oneroster::pages::{Manners, Page, Server};
 use crate::feed::oneroster::rows::Remains;
-use crate::feed::recognize::{Recall, Recognizer};
+use crate::feed::recognize::{Pulled, Recall, Recognizer};
 use crate::feed::settings::{Found, OneRosterSettings, Transport, checked_url};
 use crate::feed::{App, ClassLinkApp, Context};
 use crate::model::{Kind, RowMark, SourceMark};
@@ -175,7 +182,7 @@ impl OneRoster {
         }
     }
 
-    async fn pull_once(&self, server: &Server, recall: Option<&Recall>) -> Result<Pulled, Stop> {
+    async fn pull_once(&self, server: &Server, recall: Option<&Recall>) -> Result<Pulled<Whole>, Stop> {
         let mut recognizer = recall.map(Recognizer::new);
         let mut convert = Convert::default();
         let mut manners = Manners { sort: true, limit: server.page_size, permissions: None };
@@ -218,7 +225,7 @@ impl OneRoster {
             server.check_total(collection, place, &mut manners, found).await?;
         }
         let (mut builder, contacts) = convert.finish();
-        builder.named(recognizer.as_ref().and_then(|it| it.tally.as_ref()).map(|tally| tally.digest("")));
+        builder.named(recognizer.as_ref().and_then(|it| it.digest("")));
         Ok(Pulled::Whole(Box::new((builder, recognizer.map(|it| it.finish(contacts))))))
     }
 
@@ -250,13 +257,8 @@ impl OneRoster {
     }
 }
 
-/// What a pull comes to.
-enum Pulled {
-    /// Everything.
-    Whole(Box<(Builder, Option<Recognized>)>),
-    /// Something that only reading every row can make sense of.
-    Odd,
-}
+/// All that was said, and what of it was recognized.
+type Whole = (Builder, Option<Recognized>);
 
 /// The collection that holds a kind.
 pub(super) fn collection(kind: Kind) -> &'static str {

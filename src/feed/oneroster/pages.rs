@@ -99,12 +99,8 @@ impl Server {
             take(Page { rows: &rows.read, count: rows.count, total: walk.total }, recognizer.as_deref_mut());
             self.http.reuse(reply.body);
             if ended {
-                let known = recognizer.map(|it| {
-                    let mut ids: Vec<u64> = walk.seen.iter().map(|id| it.id(id)).collect();
-                    ids.sort_unstable();
-                    it.repeated(kind, &ids)
-                });
-                let repeated = walk.repeated + known.unwrap_or(0);
+                let known = recognizer.map_or(0, |it| it.repeated(kind, &walk.seen));
+                let repeated = walk.repeated + known;
                 return Ok(Walked { total: walk.total, repeated, shifted: walk.shifted });
             }
         }
@@ -284,7 +280,7 @@ impl<'a> Rows<'a> {
         edge: Option<&[u8]>,
     ) -> Result<Self, FeedError> {
         let Some(recognizer) = recognizer else { return Self::whole(body, collection, place, edge) };
-        if Recognizer::is_for(kind)
+        if recognizer.is_for(kind)
             && let Some(all) = split::rows(body, collection, |row| recognizer.find(kind, row))
         {
             let (fresh, shifted, next) = after_edge(&all, |(row, _)| row, edge);

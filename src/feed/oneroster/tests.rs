@@ -8,7 +8,7 @@ use crate::feed::FeedError;
 use crate::feed::oneroster::oauth1::{Signer, encode};
 use crate::feed::oneroster::{OneRoster, Way};
 use crate::feed::settings::{Auth, OneRosterSettings, SignatureMethod};
-use crate::feed::testing::{Answer, Heard, Server, context, counts, lines, warned};
+use crate::feed::testing::{Answer, Heard, Server, context, counts, lines, recall, recognized, taken_up, warned};
 use crate::model::Kind;
 use crate::secret::Secret;
 use crate::snapshot::{Presence, Snapshot};
@@ -447,4 +447,22 @@ async fn a_connection_cut_in_mid_page_is_tried_again_and_never_taken_for_the_pag
         }
         assert_eq!(asked.load(Ordering::Relaxed), if survives { 8 } else { 6 });
     }
+}
+
+#[tokio::test]
+async fn rows_that_came_before_are_not_read_again() {
+    let server = Server::start(|_, heard| plain(heard)).await;
+    let mut feed = feed(&server, bearer(), 3);
+    feed.context.recall = Some(recall(None));
+    let first = feed.pull().await.unwrap();
+    assert_eq!(recognized(&first), [(0, 1), (0, 7), (0, 1)]);
+    let (roster, known) = taken_up(&first);
+    feed.context.recall = Some(recall(Some(known)));
+
+    let again = feed.pull().await.unwrap();
+
+    assert_eq!(recognized(&again), [(1, 0), (7, 0), (1, 0)]);
+    assert!(again.classes.is_empty() && again.users.is_empty() && again.enrollments.is_empty());
+    assert_eq!(again.completed(&roster).unwrap().warnings, first.warnings);
+    assert_eq!(again.digest, first.digest);
 }
