@@ -66,7 +66,7 @@ impl Pair {
 
     async fn forget(&self) {
         let path = self.site.store_url.strip_prefix("sqlite:").unwrap();
-        if !std::path::Path::new(path).exists() {
+        if !Path::new(path).exists() {
             return; // before the first night
         }
         raw(&self.site.store_url, "DELETE FROM known_row").await.unwrap();
