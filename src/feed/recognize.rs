@@ -4,6 +4,7 @@
 //! of `clever/mod.rs`, `csv/same.rs` and `oneroster/mod.rs`; it hashes them along ([`Recognizer::beside`]), or does not look
 //! such rows up.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -246,37 +247,48 @@ impl<'a> Recognizer<'a> {
     }
 }
 
-/// Where each mark stands: an open table over the hashes, which are as good as chance.
+/// Where each mark stands. A source that sends its rows in an order like that of the records, as most do, is followed through
+/// the marks; for the others there is an open table over the hashes, which are as good as chance.
 struct Table<'a> {
     /// Begins the hashes of the kind's rows.
     seed: u64,
     marks: &'a [RowMark],
-    slots: Vec<u32>,
+    /// The place of the row that was found last.
+    last: Cell<usize>,
+    /// Made when a row is not near the one before.
+    slots: OnceCell<Vec<u32>>,
     /// Which of them came.
     hits: Vec<bool>,
 }
 
 const FREE: u32 = u32::MAX;
 
+/// So many places before and after the last row a row is looked for: as many enrollments as a user has, in whatever order.
+const NEAR: usize = 8;
+
+fn slots_from(slots: &[u32], hash: u128) -> impl Iterator<Item = usize> + use<> {
+    let last = slots.len() - 1;
+    let first = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
+    (0..=last).map(move |step| first.wrapping_add(step) & last)
+}
+
 impl<'a> Table<'a> {
     fn new(seed: u64, marks: &'a [RowMark]) -> Self {
-        let set = marks.iter().filter(|it| it.is_set()).count();
-        let slots = vec![FREE; (set * 2).next_power_of_two()];
-        let mut it = Self { seed, marks, slots, hits: vec![false; marks.len()] };
-        for (place, mark) in marks.iter().enumerate().filter(|(_, mark)| mark.is_set()) {
+        let hits = vec![false; marks.len()];
+        Self { seed, marks, last: Cell::default(), slots: OnceCell::new(), hits }
+    }
+
+    fn slots(&self) -> Vec<u32> {
+        let set = self.marks.iter().filter(|it| it.is_set()).count();
+        let mut slots = vec![FREE; (set * 2).next_power_of_two()];
+        for (place, mark) in self.marks.iter().enumerate().filter(|(_, mark)| mark.is_set()) {
             let Ok(place) = u32::try_from(place) else { break };
-            let free = it.slots_from(mark.row()).find(|slot| it.slots.get(*slot) == Some(&FREE));
-            if let Some(slot) = free.and_then(|slot| it.slots.get_mut(slot)) {
+            let free = slots_from(&slots, mark.row()).find(|slot| slots.get(*slot) == Some(&FREE));
+            if let Some(slot) = free.and_then(|slot| slots.get_mut(slot)) {
                 *slot = place;
             }
         }
-        it
-    }
-
-    fn slots_from(&self, hash: u128) -> impl Iterator<Item = usize> + use<> {
-        let last = self.slots.len() - 1;
-        let first = usize::try_from(hash & 0xffff_ffff).unwrap_or(0);
-        (0..=last).map(move |step| first.wrapping_add(step) & last)
+        slots
     }
 
     fn has_come(&self, hash: u128) -> bool {
@@ -284,13 +296,56 @@ impl<'a> Table<'a> {
     }
 
     fn find(&self, hash: u128) -> Option<usize> {
-        for slot in self.slots_from(hash) {
-            let place = self.slots.get(slot).copied().filter(|it| *it != FREE)?;
+        let place = self.near(hash).or_else(|| self.anywhere(hash))?;
+        self.last.set(place);
+        Some(place)
+    }
+
+    fn near(&self, hash: u128) -> Option<usize> {
+        let begin = self.last.get().saturating_sub(NEAR);
+        let end = (self.last.get() + NEAR + 1).min(self.marks.len());
+        let at = self.marks.get(begin..end)?.iter().position(|it| it.row() == hash && it.is_set())?;
+        Some(begin + at)
+    }
+
+    fn anywhere(&self, hash: u128) -> Option<usize> {
+        let slots = self.slots.get_or_init(|| self.slots());
+        for slot in slots_from(slots, hash) {
+            let place = slots.get(slot).copied().filter(|it| *it != FREE)?;
             let place = usize::try_from(place).ok()?;
             if self.marks.get(place)?.row() == hash {
                 return Some(place);
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever order rows come in, each is found where its mark is, and others are not.
+    #[test]
+    fn a_row_is_found_near_the_last_one_and_anywhere() {
+        let hash = |row: usize| XxHash3_128::oneshot_with_seed(7, &row.to_le_bytes());
+        let blank = |row: usize| row.is_multiple_of(11);
+        let marks: Vec<RowMark> =
+            (0..1000).map(|row| if blank(row) { RowMark::default() } else { RowMark::new(hash(row), 0) }).collect();
+        let there = |row: usize| (!blank(row)).then_some(row);
+        let forward: Vec<usize> = (0..1000).collect();
+        let shuffled: Vec<usize> = (0..1000).map(|at| at * 389 % 1000).collect();
+        let by_six: Vec<usize> = (0..1000).map(|at| at / 6 * 6 + (at * 5) % 6).filter(|row| *row < 1000).collect();
+        for order in [forward, shuffled, by_six] {
+            let table = Table::new(7, &marks);
+            for row in order {
+                assert_eq!(table.find(hash(row)), there(row));
+                assert_eq!((table.find(hash(row + 1000)), table.find(0)), (None, None));
+            }
+        }
+        let in_order = Table::new(7, &marks);
+        assert!((0..1000).filter(|row| !blank(*row)).all(|row| in_order.find(hash(row)) == Some(row)));
+        assert!(in_order.slots.get().is_none(), "nothing was to be looked up");
+        assert_eq!(Table::new(7, &[]).find(hash(1)), None);
     }
 }
