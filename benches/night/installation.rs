@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use chrono::{Days, NaiveDate};
+
 use crate::cost::{self, Cost};
 use crate::server::{PAGE, Server};
 
@@ -16,7 +18,7 @@ pub(crate) struct Installation {
     folder: tempfile::TempDir,
     pub(crate) server: Server,
     districts: usize,
-    day: u32,
+    day: u64,
 }
 
 impl Installation {
@@ -60,7 +62,17 @@ impl Installation {
         config.push_str(more);
         std::fs::write(folder.path().join("rosterd.toml"), config).unwrap();
         std::fs::write(folder.path().join("catalog.toml"), catalog).unwrap();
-        Self { folder, server, districts, day: 0 }
+        let it = Self { folder, server, districts, day: 0 };
+        if postgres.is_some() {
+            let migrated = it.rosterd().args(["migrate", "--config", "rosterd.toml"]).status().unwrap();
+            assert!(migrated.success(), "migrate: {migrated}");
+        }
+        it
+    }
+
+    /// The same, its first night so many days later: a store does not go back in time.
+    pub(crate) fn later(self, days: u64) -> Self {
+        Self { day: days, ..self }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -80,8 +92,9 @@ impl Installation {
 
     /// One night's sync of every district, after which each run is what was `expected`.
     pub(crate) fn sync(&mut self, expected: &str) -> Cost {
+        let day = NaiveDate::from_ymd_opt(2026, 10, 1).unwrap() + Days::new(self.day);
         self.day += 1;
-        let now = format!("2026-10-{:02}T08:00:00.000Z", self.day);
+        let now = format!("{day}T08:00:00.000Z");
         let report = self.folder.path().join("report.json");
         let mut command = self.rosterd();
         command.args(["sync", "--all", "--config", "rosterd.toml", "--json", "--now", &now]);

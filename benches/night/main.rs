@@ -192,7 +192,10 @@ fn measure(students: usize, asked: &Asked) {
     let scratch = tempfile::tempdir().unwrap();
     let installation = |postgres| Installation::new(students, asked.districts, asked.delay, postgres, "");
     let mut it = installation(None);
-    let mut there = asked.postgres.as_deref().map(|url| (installation(Some(url)), Nights::default()));
+    let before = asked.sizes.iter().take_while(|it| **it != students).count();
+    let days = u64::try_from(before * (asked.rounds * 2 + 1)).unwrap();
+    let there = asked.postgres.as_deref().map(|url| installation(Some(url)).later(days));
+    let mut there = there.map(|it| (it, Nights::default()));
     let district = District::new(students, 0);
     let pages = Arc::new(Pages::of(&district));
     let megabytes = |bytes: usize| bytes / 1_000_000;
