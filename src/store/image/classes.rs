@@ -45,7 +45,7 @@ pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_j
     rows.finish(image, [&schools, &courses, &of_sessions], &words)
 }
 
-/// Reads [`write`] from the front of an image.
+/// Reads [`write()`] from the front of an image.
 pub(super) fn read(image: &mut &[u8], roster: &Roster) -> Option<BTreeMap<SourceId, Class>> {
     let Roster { schools, courses, sessions, .. } = roster;
     let records =

@@ -86,7 +86,7 @@ pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_j
     Ok(())
 }
 
-/// Reads [`write`], which is the rest of an image.
+/// Reads [`write()`], which is the rest of an image.
 pub(super) fn read(
     mut rows: &[u8],
     schools: &BTreeMap<SourceId, Org>,

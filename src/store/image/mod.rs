@@ -29,7 +29,7 @@ pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_j
     enrollments::write(image, roster)
 }
 
-/// Reads [`write`] beside the other records of the same state; none of what it cannot have written.
+/// Reads [`write()`] beside the other records of the same state; none of what it cannot have written.
 pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Pictured> {
     let users = users::read(&mut image, roster)?;
     let classes = classes::read(&mut image, roster)?;

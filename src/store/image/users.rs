@@ -41,7 +41,7 @@ pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_j
     rows.finish(image, [&schools, &none(), &none()], &words)
 }
 
-/// Reads [`write`] from the front of an image.
+/// Reads [`write()`] from the front of an image.
 pub(super) fn read(image: &mut &[u8], roster: &Roster) -> Option<BTreeMap<SourceId, User>> {
     let mut rows = Reader::new(image, [roster.schools.keys().cloned().collect(), Vec::new(), Vec::new()])?;
     let mut users = Vec::new();
