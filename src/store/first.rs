@@ -26,7 +26,7 @@ statements! {
          WHERE d.id = $1",
     );
     PUT_FIRST = Sql::portable("UPDATE district SET first_run = $2, first_revision = $3 WHERE id = $1");
-    LIFT_GUARD = Sql::per_backend("DROP TRIGGER audit_no_replace", "SELECT");
+    LIFT_GUARD = Sql::per_backend("DROP TRIGGER IF EXISTS audit_no_replace", "SELECT");
     // As in the first migration, which a test compares.
     SET_GUARD = Sql::per_backend(
         "CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON audit

@@ -39,7 +39,7 @@ statements! {
     // Whether a row is the version that its run wrote is asked of the database: no second body is read.
     FACTS = Sql::portable(
         "SELECT r.kind, r.id, r.body, r.fingerprint, r.active, r.departed, r.changed_run,
-             v.id IS NULL OR COALESCE(v.after, v.before) = r.body AS as_written
+             v.id IS NOT NULL AS kept, v.id IS NULL OR COALESCE(v.after, v.before) = r.body AS as_written
          FROM record AS r LEFT JOIN record_version AS v
              ON v.district = r.district AND v.kind = r.kind AND v.id = r.id AND v.run = r.changed_run
          WHERE r.district = $1 AND (r.kind, r.id) > ($2, $3) ORDER BY r.kind, r.id LIMIT 2000",
@@ -263,20 +263,20 @@ pub(super) struct Fact {
     pub(super) as_written: bool,
 }
 
-/// A page of facts after the record of that kind and id, by kind and id; none at the end. Releases before seals wrote the mere
-/// fingerprint of a body: an edit of both is seen by the version that the run archived, for as long as that is kept. Where
-/// `all_sealed` a fingerprint that is not proves an edit.
+/// A page of facts after the record of that kind and id, by kind and id; none at the end. Releases before seals, one of which may
+/// work beside this one, wrote the mere fingerprint of a body: an edit of both is seen by the version that the run archived, for
+/// as long as that is kept. Where a release with seals loaded the district (`sealed_first`), one without either proves an edit.
 pub(super) async fn facts(
     tx: &mut Tx,
-    (key, all_sealed): (&[u8], bool),
+    (key, sealed_first): (&[u8], bool),
     district: &DistrictId,
     after: (&str, &str),
 ) -> Result<Vec<Fact>, StoreError> {
-    type Columns = (String, String, String, String, bool, bool, String, bool);
+    type Columns = (String, String, String, String, bool, bool, String, bool, bool);
     let page: Vec<Columns> = tx.query(FACTS).bind(district.as_str()).bind(after.0).bind(after.1).fetch_all().await?;
     let key = Keyed::new(key);
-    let fact = |(kind, id, body, fingerprint, active, departed, run, as_written): Columns| {
-        let made = if all_sealed || fingerprint.starts_with(SEALED) {
+    let fact = |(kind, id, body, fingerprint, active, departed, run, kept, as_written): Columns| {
+        let made = if (sealed_first && !kept) || fingerprint.starts_with(SEALED) {
             sealed(&key, [district.as_str(), &kind, &id, &body])
         } else {
             Fingerprint::of(&body).0

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use rosterd::audit::Draft;
-use rosterd::model::{Kind, Record, Verb};
+use rosterd::model::{Fingerprint, Kind, Record, Verb};
 use rosterd::store::{Lost, Place, RecordWrite, Store};
 use sqlx::Connection as _;
 
@@ -122,8 +122,13 @@ async fn a_body_forged_with_its_fingerprint_is_found(fresh: &Fresh) {
     second(&store, vec![added(&user("U3"))]).await;
     assert_eq!(store.check(&oak(), None).await.unwrap().faults, [""; 0]);
     store.close().await;
-    // What a release before seals wrote, and what another record has.
-    let plain = format!("'{}'", rosterd::model::Fingerprint::of("{}").0);
+    // A release before seals, beside this one, may have written what has a version.
+    let mere = |body: &str| Fingerprint::of(body).0;
+    let beside = format!("UPDATE record SET fingerprint = '{}' WHERE id = 'U3'", mere(&user("U3").body().unwrap()));
+    fresh.raw(&beside, &beside).await.unwrap();
+    assert_eq!(fresh.store().await.check(&oak(), None).await.unwrap().faults, [""; 0]);
+    // What it would write of another body, and what another record has.
+    let plain = format!("'{}'", mere("{}"));
     let moved = "(SELECT o.fingerprint FROM record AS o WHERE o.id = 'U2')";
     for (user, body, fingerprint) in
         [("U1", "'{}'", plain.as_str()), ("U3", "(SELECT o.body FROM record AS o WHERE o.id = 'U2')", moved)]
