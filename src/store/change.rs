@@ -16,7 +16,7 @@ use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::district::Locked;
 use crate::store::write::RecordWrite;
-use crate::store::{Store, StoreError, Writes, first, seats};
+use crate::store::{Store, StoreError, Writes, seats};
 
 const KEY: Table = Table("change_key");
 
@@ -62,7 +62,9 @@ statements! {
     HEAD = Sql::portable("SELECT number FROM change_head WHERE name = $1");
     COMMIT = Sql::portable("SELECT district, mark FROM change_commit WHERE number = $1");
     COMMITS = Sql::portable(
-        "SELECT number, district, revision, mark FROM change_commit WHERE number >= $1 ORDER BY number LIMIT $2",
+        "SELECT c.number, c.district, c.revision, c.mark, COALESCE(d.first_revision = c.revision, FALSE) AS is_first
+         FROM change_commit AS c CROSS JOIN district AS d
+         WHERE d.id = c.district AND c.number >= $1 ORDER BY c.number LIMIT $2",
     );
     KEYS_OF = Sql::portable(
         "SELECT k.kind, k.id, r.body FROM change_key AS k
@@ -268,10 +270,10 @@ impl Store {
             return Ok(Err(lost));
         }
         let first = if place.within.is_some() { place.number } else { place.number + 1 };
-        type Commit = (i64, String, i64, String);
+        type Commit = (i64, String, i64, String, bool);
         let commits: Vec<Commit> = tx.query(COMMITS).bind(first).bind(COMMITS_A_PAGE).fetch_all().await?;
         let mut items = Vec::new();
-        for (number, district, revision, mark) in commits {
+        for (number, district, revision, mark, is_first) in commits {
             let district = DistrictId::from(district);
             let mut within = place.within.take().filter(|_| number == place.number);
             (place.number, place.mark) = (number, mark);
@@ -281,7 +283,7 @@ impl Store {
             // One more than there is room for says whether the commit has more.
             let room = limit.saturating_sub(items.len()) + 1;
             let (kind, id) = within.clone().unwrap_or_default();
-            let mut rows = keys_of(tx, &district, revision, (&kind, &id), room).await?;
+            let mut rows = keys_of(tx, &district, (revision, is_first), (&kind, &id), room).await?;
             let full = rows.len() >= room;
             if full {
                 rows.truncate(room - 1);
@@ -304,18 +306,19 @@ impl Store {
 
 type Row = (String, String, Option<String>);
 
-/// What a commit of a district changed last, after a kind and id, at most `room` of it, by kind and id, with what is there.
+/// What a commit of a district changed last, after a kind and id, at most `room` of it, by kind and id, with what is there. The
+/// first load's says so.
 async fn keys_of(
     tx: &mut Tx,
     district: &DistrictId,
-    revision: i64,
+    (revision, is_first): (i64, bool),
     (kind, id): (&str, &str),
     room: usize,
 ) -> Result<Vec<Row>, StoreError> {
     let limit = i64::try_from(room).unwrap_or(i64::MAX);
     let query = tx.query(KEYS_OF).bind(district.as_str()).bind(revision).bind(kind).bind(id).bind(limit);
     let mut rows: Vec<Row> = query.fetch_all().await?;
-    if first::of(tx, district).await?.is_some_and(|it| it.revision == revision) {
+    if is_first {
         let query = tx.query(FIRST_KEYS).bind(district.as_str()).bind(kind).bind(id).bind(limit);
         rows.extend(query.fetch_all::<Row>().await?);
         rows.sort_unstable();

@@ -22,7 +22,7 @@ statements! {
              AND NOT EXISTS (SELECT 1 FROM change_key WHERE district = $1) AS is_empty",
     );
     FIRST = Sql::portable(
-        "SELECT d.first_run, d.first_revision, r.as_of FROM district AS d JOIN run AS r ON r.id = d.first_run
+        "SELECT d.first_run, r.as_of FROM district AS d JOIN run AS r ON r.id = d.first_run
          WHERE d.id = $1",
     );
     PUT_FIRST = Sql::portable("UPDATE district SET first_run = $2, first_revision = $3 WHERE id = $1");
@@ -40,16 +40,13 @@ END",
 /// What is known of it.
 pub(super) struct First {
     pub(super) run: RunId,
-    pub(super) revision: i64,
     pub(super) as_of: Timestamp,
 }
 
 /// The district's first load; none before it, and none that a release before this kind of it wrote.
 pub(super) async fn of(tx: &mut Tx, district: &DistrictId) -> Result<Option<First>, StoreError> {
-    let row: Option<(String, i64, i64)> = tx.query(FIRST).bind(district.as_str()).fetch_optional().await?;
-    let first = |(run, revision, at): (String, i64, i64)| {
-        Ok(First { run: run.into(), revision, as_of: RUN.instant("as_of", at)? })
-    };
+    let row: Option<(String, i64)> = tx.query(FIRST).bind(district.as_str()).fetch_optional().await?;
+    let first = |(run, at): (String, i64)| Ok(First { run: run.into(), as_of: RUN.instant("as_of", at)? });
     row.map(first).transpose()
 }
 
