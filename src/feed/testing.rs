@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::response::Response;
 
 use crate::feed::{App, Context, ManualSettings, Progress, Recall, Settings};
-use crate::model::{DistrictId, Kind, KnownRows, Roster, RosterRecord, Timestamp, View};
+use crate::model::{DistrictId, Kind, KnownRows, Record, Roster, RosterRecord, Timestamp, View};
 use crate::snapshot::{Presence, RECOGNIZED, Seen, Snapshot};
 
 /// A request, as far as tests look at it.
@@ -131,23 +131,28 @@ pub(crate) fn context(apps: Vec<App>) -> Context {
     }
 }
 
-/// The records as `roster` would print them.
-pub(crate) fn lines(snapshot: &Snapshot) -> Vec<String> {
-    fn of<T: RosterRecord>(seen: &Seen<T>, lines: &mut Vec<String>) {
+/// The records that a snapshot tells of.
+fn records(snapshot: &Snapshot) -> Vec<Record> {
+    fn of<T: RosterRecord>(seen: &Seen<T>, records: &mut Vec<Record>) {
         for presence in seen.values() {
             if let Presence::This(it) = presence {
-                lines.push(it.clone().into_record().roster_line().unwrap());
+                records.push(it.clone().into_record());
             }
         }
     }
-    let mut lines = Vec::new();
-    of(&snapshot.schools, &mut lines);
-    of(&snapshot.sessions, &mut lines);
-    of(&snapshot.courses, &mut lines);
-    of(&snapshot.classes, &mut lines);
-    of(&snapshot.users, &mut lines);
-    of(&snapshot.enrollments, &mut lines);
-    lines
+    let mut records = Vec::new();
+    of(&snapshot.schools, &mut records);
+    of(&snapshot.sessions, &mut records);
+    of(&snapshot.courses, &mut records);
+    of(&snapshot.classes, &mut records);
+    of(&snapshot.users, &mut records);
+    of(&snapshot.enrollments, &mut records);
+    records
+}
+
+/// The same as `roster` would print them.
+pub(crate) fn lines(snapshot: &Snapshot) -> Vec<String> {
+    records(snapshot).iter().map(|it| it.roster_line().unwrap()).collect()
 }
 
 pub(crate) fn warned(snapshot: &Snapshot, code: &str) -> u64 {
@@ -165,20 +170,10 @@ pub(crate) fn recall(known: Option<KnownRows>) -> Recall {
 
 /// What the store has, and knows of rows, once it took up all that a first snapshot tells of.
 pub(crate) fn taken_up(snapshot: &Snapshot) -> (Roster, KnownRows) {
-    fn of<T: RosterRecord>(seen: &Seen<T>, roster: &mut Roster) {
-        for presence in seen.values() {
-            if let Presence::This(it) = presence {
-                roster.put(it.clone().into_record());
-            }
-        }
-    }
     let mut roster = Roster::default();
-    of(&snapshot.schools, &mut roster);
-    of(&snapshot.sessions, &mut roster);
-    of(&snapshot.courses, &mut roster);
-    of(&snapshot.classes, &mut roster);
-    of(&snapshot.users, &mut roster);
-    of(&snapshot.enrollments, &mut roster);
+    for record in records(snapshot) {
+        roster.put(record);
+    }
     let (nothing, none) = (Roster::default(), KnownRows::default());
     let known = snapshot.known_after(&none, &nothing, View::from(&roster), "a night").unwrap();
     (roster, known)

@@ -208,7 +208,7 @@ pub fn laid_over<'a>(changes: impl Iterator<Item = &'a Change>) -> Overlay<'a> {
 }
 
 /// What the records of a district would be after some changes, laid over those it has.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct After<'a> {
     roster: Overlay<'a>,
     /// Those that are gone by mere absence.

@@ -66,8 +66,8 @@ impl Walk {
         self.repeated += rows.again;
         for row in &rows.read {
             match &row.id {
-                Some(id) if self.seen.contains(id) => self.repeated += 1,
-                Some(id) => fresh = self.seen.insert(id.clone()) || fresh,
+                Some(id) if self.seen.insert(id.clone()) => fresh = true,
+                Some(_) => self.repeated += 1,
                 None => fresh = true,
             }
         }
