@@ -1,12 +1,25 @@
 //! Columns and the values they stand for. What cannot be read names its table and column, never its content.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
 use serde::de::DeserializeOwned;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Date, Kind, Timestamp};
 use crate::store::StoreError;
+
+/// A text of a page, where it stands unless it is written with a backslash: millions of texts need not be kept to be looked up.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl AsRef<str> for Text<'_> {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A table, for reading its columns.
 #[derive(Clone, Copy, Debug)]

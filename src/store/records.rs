@@ -9,7 +9,7 @@ use crate::model::{
     Baseline, Class, Course, DistrictId, Enrollment, Enrollments, Fingerprint, Kind, Known, Org, Record, Roster,
     RosterRecord, RunId, Session, SourceId, User, Verb,
 };
-use crate::store::column::Table;
+use crate::store::column::{Table, Text};
 use crate::store::db::{Sql, Tx, bulk, statements};
 use crate::store::image::Pictured;
 use crate::store::write::{BATCH, RecordWrite};
@@ -203,12 +203,8 @@ async fn read_pictured(tx: &mut Tx, district: &DistrictId, roster: &mut Roster) 
 async fn read_enrollments(tx: &mut Tx, district: &DistrictId, roster: &Roster) -> Result<Enrollments, StoreError> {
     let known = Known::of(roster);
     let enrollments = read_pages(tx, district, Kind::Enrollments, |bodies| {
-        // Millions of texts need not be kept to be looked up. One that is written with a backslash cannot be looked at in place.
-        match serde_json::from_str::<Vec<Enrollment<&str>>>(bodies) {
-            Ok(page) => Ok(page.into_iter().map(|it| known.named(it)).collect()),
-            Err(_) => serde_json::from_str::<Vec<Enrollment>>(bodies)
-                .map(|page| page.into_iter().map(|it| known.named(it)).collect()),
-        }
+        let page: Vec<Enrollment<Text<'_>>> = serde_json::from_str(bodies)?;
+        Ok(page.into_iter().map(|it| known.named(it)).collect())
     });
     Ok(enrollments.await?.into_iter().collect())
 }

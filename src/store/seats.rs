@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, btree_map};
 use std::iter::Peekable;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::allocate::SeatKey;
 use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, SourceId, Timestamp, User, Waiting};
-use crate::store::column::Table;
+use crate::store::column::{Table, Text};
 use crate::store::db::{Row, Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
 use crate::store::{Store, StoreError};
@@ -298,11 +297,8 @@ pub(super) async fn read_seats(
     let mut known = Known::new(users);
     let read = |page: &str| {
         let keyed = |it: Seat| ((it.product.clone(), it.user.clone()), it);
-        // A text that is written with a backslash cannot be looked at in place.
-        match serde_json::from_str::<Vec<SeatColumns<&str>>>(page) {
-            Ok(page) => page.into_iter().map(|it| seat_of(it, &mut known).map(keyed)).collect(),
-            Err(_) => columns(SEAT, page)?.into_iter().map(|it| seat_of::<String>(it, &mut known).map(keyed)).collect(),
-        }
+        let page: Vec<SeatColumns<Text<'_>>> = serde_json::from_str(page).map_err(|_| SEAT.corrupt("row"))?;
+        page.into_iter().map(|it| seat_of(it, &mut known).map(keyed)).collect()
     };
     read_pages(tx, SEATS, district, read).await
 }
@@ -336,18 +332,10 @@ pub(super) async fn read_waiting(
     let mut known = Known::new(users);
     let read = |page: &str| {
         let keyed = |it: Waiting| ((it.product.clone(), it.user.clone()), it);
-        match serde_json::from_str::<Vec<WaitingColumns<&str>>>(page) {
-            Ok(page) => page.into_iter().map(|it| waiting_of(it, &mut known).map(keyed)).collect(),
-            Err(_) => {
-                columns(WAITING, page)?.into_iter().map(|it| waiting_of::<String>(it, &mut known).map(keyed)).collect()
-            }
-        }
+        let page: Vec<WaitingColumns<Text<'_>>> = serde_json::from_str(page).map_err(|_| WAITING.corrupt("row"))?;
+        page.into_iter().map(|it| waiting_of(it, &mut known).map(keyed)).collect()
     };
     read_pages(tx, WAITING_ALL, district, read).await
-}
-
-fn columns<C: DeserializeOwned>(table: Table, page: &str) -> Result<Vec<C>, StoreError> {
-    serde_json::from_str(page).map_err(|_| table.corrupt("row"))
 }
 
 /// What `read` makes of the rows of a table, which `sql` gives a page at a time in the order of their keys.
