@@ -193,10 +193,12 @@ async fn on_one_revision(
     known: Option<&KnownRows>,
 ) -> Result<Whole, RunError> {
     let mut baseline = world.store.baseline(&job.district.id()).await?.taking_up();
-    // Marks of one stamp are of one state of the records, so these are the records that the rows were recognized by.
-    if let Some(stamp) = snapshot.recognized.as_ref().and_then(|it| it.stamp.as_ref())
-        && !world.store.knows(&job.district.id(), stamp).await?
-    {
+    // What is recalled under one stamp is of one state of the records, so these are the records that the rows were recognized by.
+    let known = match known {
+        Some(known) if world.store.knows(&job.district.id(), &known.stamp).await? => Some(known),
+        Some(_) | None => None,
+    };
+    if known.is_none() && snapshot.recognized.as_ref().is_some_and(|it| it.stamp.is_some()) {
         return Ok(Whole::No);
     }
     let Some(snapshot) = snapshot.completed(&baseline.roster) else { return Ok(Whole::No) };
@@ -242,8 +244,8 @@ async fn on_one_revision(
     *record = applied;
     let over = plan::laid_over(cleared.applied());
     let (nothing, after) = (KnownRows::default(), View::new(&baseline.roster, &over));
-    let known = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after, record.run.as_str());
-    world.remember(record, revision, known.as_ref(), after).await;
+    let next = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after);
+    world.remember(record, revision, (known, next.as_ref()), after).await;
     Ok(Whole::Yes)
 }
 

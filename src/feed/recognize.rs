@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use twox_hash::{XxHash3_64, XxHash3_128};
 
 use crate::feed::settings::Settings;
-use crate::model::{Kind, KnownRows, RowMark};
+use crate::model::{Kind, KnownRows, Marks, RowMark};
 use crate::snapshot::{Added, RECOGNIZED, Recognized};
 
 /// Bump it where the same row is read as another record than before, or marks are given by other rules; a release does by
@@ -54,8 +54,9 @@ impl Recall {
         XxHash3_128::oneshot_with_seed(self.seed, row)
     }
 
-    fn marks(&self, kind: Kind) -> &[RowMark] {
-        self.known.as_ref().and_then(|it| it.marks.get(&kind)).map(Vec::as_slice).unwrap_or_default()
+    fn marks(&self, kind: Kind) -> &Marks {
+        static NONE: Marks = Marks::none();
+        self.known.as_ref().and_then(|it| it.marks.get(&kind)).unwrap_or(&NONE)
     }
 
     /// Whether anything is known.
@@ -220,7 +221,7 @@ impl<'a> Recognizer<'a> {
         let mut ids: Vec<u64> = ids.into_iter().map(|id| self.id(id)).collect();
         ids.sort_unstable();
         let hits = self.tables.get(&kind).into_iter().flat_map(|it| it.marks.iter().zip(&it.hits));
-        let both = hits.filter(|(mark, hit)| **hit && ids.binary_search(&mark.id).is_ok());
+        let both = hits.filter(|(mark, hit)| **hit && ids.binary_search(&mark.id()).is_ok());
         u64::try_from(both.count()).unwrap_or(u64::MAX)
     }
 
@@ -242,7 +243,7 @@ impl<'a> Recognizer<'a> {
     /// Which of the enrollments are of sections that came as they were.
     fn members(&self) -> Vec<bool> {
         let sections = self.tables.get(&Kind::Classes);
-        let came = |mark: &RowMark| mark.is_set() && sections.is_some_and(|it| it.has_come(mark.row()));
+        let came = |mark: RowMark| mark.is_set() && sections.is_some_and(|it| it.has_come(mark.row()));
         self.recall.marks(Kind::Enrollments).iter().map(came).collect()
     }
 }
@@ -252,7 +253,7 @@ impl<'a> Recognizer<'a> {
 struct Table<'a> {
     /// Begins the hashes of the kind's rows.
     seed: u64,
-    marks: &'a [RowMark],
+    marks: &'a Marks,
     /// The place of the row that was found last.
     last: Cell<usize>,
     /// Made when a row is not near the one before.
@@ -273,7 +274,7 @@ fn slots_from(slots: &[u32], hash: u128) -> impl Iterator<Item = usize> + use<> 
 }
 
 impl<'a> Table<'a> {
-    fn new(seed: u64, marks: &'a [RowMark]) -> Self {
+    fn new(seed: u64, marks: &'a Marks) -> Self {
         let hits = vec![false; marks.len()];
         Self { seed, marks, last: Cell::default(), slots: OnceCell::new(), hits }
     }
@@ -303,8 +304,8 @@ impl<'a> Table<'a> {
 
     fn near(&self, hash: u128) -> Option<usize> {
         let begin = self.last.get().saturating_sub(NEAR);
-        let end = (self.last.get() + NEAR + 1).min(self.marks.len());
-        let at = self.marks.get(begin..end)?.iter().position(|it| it.row() == hash && it.is_set())?;
+        let end = self.last.get() + NEAR + 1;
+        let at = self.marks.among(begin..end).position(|it| it.row() == hash && it.is_set())?;
         Some(begin + at)
     }
 
@@ -330,7 +331,7 @@ mod tests {
     fn a_row_is_found_near_the_last_one_and_anywhere() {
         let hash = |row: usize| XxHash3_128::oneshot_with_seed(7, &row.to_le_bytes());
         let blank = |row: usize| row.is_multiple_of(11);
-        let marks: Vec<RowMark> =
+        let marks: Marks =
             (0..1000).map(|row| if blank(row) { RowMark::default() } else { RowMark::new(hash(row), 0) }).collect();
         let there = |row: usize| (!blank(row)).then_some(row);
         let forward: Vec<usize> = (0..1000).collect();
@@ -346,6 +347,6 @@ mod tests {
         let in_order = Table::new(7, &marks);
         assert!((0..1000).filter(|row| !blank(*row)).all(|row| in_order.find(hash(row)) == Some(row)));
         assert!(in_order.slots.get().is_none(), "nothing was to be looked up");
-        assert_eq!(Table::new(7, &[]).find(hash(1)), None);
+        assert_eq!(Table::new(7, &Marks::none()).find(hash(1)), None);
     }
 }

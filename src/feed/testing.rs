@@ -175,8 +175,8 @@ pub(crate) fn taken_up(snapshot: &Snapshot) -> (Roster, KnownRows) {
         roster.put(record);
     }
     let (nothing, none) = (Roster::default(), KnownRows::default());
-    let known = snapshot.known_after(&none, &nothing, View::from(&roster), "a night").unwrap();
-    (roster, known)
+    let known = snapshot.known_after(&none, &nothing, View::from(&roster)).unwrap();
+    (roster, known.known("a night"))
 }
 
 /// How many classes, users and enrollments came as they were, and how many were read.

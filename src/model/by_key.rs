@@ -104,6 +104,27 @@ impl Enrollments {
         self.place(key).ok().map(|at| self.0.remove(at))
     }
 
+    /// With others in the place of those of their keys, or with none there.
+    #[must_use]
+    pub fn with(self, over: BTreeMap<EnrollmentKey, Option<Enrollment>>) -> Self {
+        if over.is_empty() {
+            return self;
+        }
+        let mut all = Vec::with_capacity(self.0.len() + over.len());
+        let mut over = over.into_iter().peekable();
+        for it in self.0 {
+            while let Some((_, before)) = over.next_if(|(key, _)| it.order(key).is_gt()) {
+                all.extend(before);
+            }
+            match over.next_if(|(key, _)| it.order(key).is_eq()) {
+                Some((_, instead)) => all.extend(instead),
+                None => all.push(it),
+            }
+        }
+        all.extend(over.filter_map(|(_, behind)| behind));
+        Self(all)
+    }
+
     /// Keeps those for which `stays`.
     pub fn retain(&mut self, stays: impl FnMut(&Enrollment) -> bool) {
         self.0.retain(stays);

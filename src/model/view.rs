@@ -95,6 +95,17 @@ impl<'a> View<'a> {
             && enrollments.is_empty()
     }
 
+    /// What is other than in the roster below.
+    pub fn over(self) -> &'a Overlay<'a> {
+        self.over
+    }
+
+    /// Whether orgs, academic sessions and courses are as in the roster below.
+    pub fn has_its_frame(self) -> bool {
+        let Overlay { schools, sessions, courses, classes: _, users: _, enrollments: _ } = self.over;
+        schools.is_empty() && sessions.is_empty() && courses.is_empty()
+    }
+
     /// Orgs.
     pub fn schools(self) -> Layers<'a, Org> {
         Layers { below: &self.below.schools, over: &self.over.schools }
@@ -140,6 +151,11 @@ impl<'a, T: RosterRecord> Layers<'a, T> {
             Some(record) => *record,
             None => self.below.find(key),
         }
+    }
+
+    /// Keys of which there is none any more.
+    pub fn gone(&self) -> impl Iterator<Item = &'a T::Key> + use<'a, T> {
+        self.over.iter().filter(|(_, record)| record.is_none()).map(|(key, _)| key)
     }
 
     /// At most how many there are.

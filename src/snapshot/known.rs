@@ -13,7 +13,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ByKey, Class, Course, Enrollment, Kind, KnownRows, Layers, Org, Roster, RosterRecord, RowMark, Session, User, View,
+    ByKey, Class, Course, Edits, Enrollment, Kind, KnownRows, Layers, Marks, NextRows, Org, Roster, RosterRecord,
+    RowMark, Same, Session, User, View,
 };
 use crate::snapshot::ground::Ground;
 use crate::snapshot::{Presence, Seen, Snapshot, Told, check};
@@ -130,19 +131,21 @@ impl Snapshot {
     }
 
     /// The marks of the store's records once `after` is applied to `before`, which this snapshot was completed with; none
-    /// where they are those that there are.
-    pub fn known_after(&self, known: &KnownRows, before: &Roster, after: View<'_>, stamp: &str) -> Option<KnownRows> {
+    /// where they are those that there are. `known` are the marks of `before`.
+    pub fn known_after(&self, known: &KnownRows, before: &Roster, after: View<'_>) -> Option<NextRows> {
         let it = self.recognized.as_ref()?;
-        let of = |kind: Kind| known.marks.get(&kind).map(Vec::as_slice).unwrap_or_default();
+        let none = Marks::none();
+        let of = |kind: Kind| known.marks.get(&kind).unwrap_or(&none);
         let ground = Ground::new(self, before, after);
-        let mut classes =
+        let (mut classes, same_classes) =
             marks(&it.classes, of(Kind::Classes), &before.classes, &after.classes(), &self.classes, |it, came| {
                 ground.lacks(check::of_class(it), came)
             });
-        let users = marks(&it.users, of(Kind::Users), &before.users, &after.users(), &self.users, |it, came| {
-            ground.lacks(check::of_user(it), came)
-        });
-        let mut enrollments = marks(
+        let (users, same_users) =
+            marks(&it.users, of(Kind::Users), &before.users, &after.users(), &self.users, |it, came| {
+                ground.lacks(check::of_user(it), came)
+            });
+        let (mut enrollments, same_enrollments) = marks(
             &it.enrollments,
             of(Kind::Enrollments),
             &before.enrollments,
@@ -153,30 +156,37 @@ impl Snapshot {
         if it.sections {
             let known = of(Kind::Enrollments).iter().zip(&it.enrollments.hits);
             let as_they_were = known.filter(|(_, hit)| **hit).map(|(mark, _)| mark);
-            let told = it.enrollments.fresh.iter().map(|(mark, _)| mark).chain(as_they_were);
+            let told = it.enrollments.fresh.iter().map(|(mark, _)| *mark).chain(as_they_were);
             whole_sections(&mut classes, &mut enrollments, told);
         }
-        let next = KnownRows {
-            seed: it.seed.clone(),
-            stamp: stamp.to_owned(),
-            marks: BTreeMap::from([(Kind::Classes, classes), (Kind::Users, users), (Kind::Enrollments, enrollments)]),
-        };
+        let seed = it.seed.clone();
+        let of_before = RECOGNIZED.into_iter().all(|kind| of(kind).len() == before.count(kind));
+        let edits = (of_before && seed == known.seed).then(|| {
+            let between = |kind, new: &Marks, same: &[Same]| (kind, Edits::between(of(kind), new, same));
+            BTreeMap::from([
+                between(Kind::Classes, &classes, &same_classes),
+                between(Kind::Users, &users, &same_users),
+                between(Kind::Enrollments, &enrollments, &same_enrollments),
+            ])
+        });
         // Whatever is written takes away those that there are.
-        let same = after.is_plain() && it.stamp.is_some() && next.seed == known.seed && next.marks == known.marks;
-        (!same).then_some(next)
+        let same = it.stamp.is_some() && edits.as_ref().is_some_and(|it| it.values().all(|it| it.0.is_empty()));
+        let marks = [(Kind::Classes, classes), (Kind::Users, users), (Kind::Enrollments, enrollments)];
+        (!(same && after.is_plain())).then(|| NextRows { seed, marks: marks.into(), edits })
     }
 }
 
-/// The marks of the records of one kind once they are what `after` shows. A row that points to what is missing stands for
-/// nothing, so that it is told of each night; `dangles` says so of a record, and hears whether it came as it was.
+/// The marks of the records of one kind once they are what `after` shows, and which of these are as they were. A row that points to
+/// what is missing stands for nothing, so that it is told of each night; `dangles` says so of a record, and hears whether it came as
+/// it was.
 fn marks<T: RosterRecord>(
     part: &Part<T>,
-    known: &[RowMark],
+    known: &Marks,
     before: &T::All,
     after: &Layers<'_, T>,
     seen: &Seen<T>,
     dangles: impl Fn(&T, bool) -> bool,
-) -> Vec<RowMark> {
+) -> (Marks, Vec<Same>) {
     let mut fresh: Vec<&(RowMark, T::Key)> = part.fresh.iter().collect();
     fresh.sort_by(|one, other| one.1.cmp(&other.1));
     // Of several rows that tell of one record none stands for it.
@@ -185,7 +195,7 @@ fn marks<T: RosterRecord>(
     fresh.retain(|(_, key)| !several.contains(key) && !part.disputed.contains(key));
     let mut fresh = fresh.into_iter().peekable();
     let mut old = before.all().enumerate().peekable();
-    let mut all = Vec::with_capacity(before.count());
+    let (mut all, mut same) = (Marks::with_capacity(before.count()), Vec::<Same>::new());
     for record in after.values() {
         // What a plan leaves as it is shows through from below.
         let place = loop {
@@ -197,12 +207,16 @@ fn marks<T: RosterRecord>(
                 Some(_) | None => break None,
             }
         };
-        if place.is_some() {
+        if let Some(place) = place {
             old.next();
+            match same.last_mut() {
+                Some(it) if it.old + it.count == place && it.new + it.count == all.len() => it.count += 1,
+                _ => same.push(Same { old: place, new: all.len(), count: 1 }),
+            }
         }
         let hit = place.filter(|place| part.hits.get(*place).copied().unwrap_or(false));
         if let Some(place) = hit {
-            let mark = known.get(place).copied().filter(|_| !dangles(record, true));
+            let mark = known.get(place).filter(|_| !dangles(record, true));
             all.push(mark.unwrap_or_default());
             continue;
         }
@@ -216,30 +230,28 @@ fn marks<T: RosterRecord>(
         let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if it == record) && !dangles(record, false);
         all.push(mark.filter(|_| as_given).unwrap_or_default());
     }
-    all
+    (all, same)
 }
 
 /// Takes the marks from sections that do not stand for all they `told` of, and from their enrollments.
-fn whole_sections<'a>(classes: &mut [RowMark], enrollments: &mut [RowMark], told: impl Iterator<Item = &'a RowMark>) {
+fn whole_sections(classes: &mut Marks, enrollments: &mut Marks, told: impl Iterator<Item = RowMark>) {
     let mut lacking: BTreeMap<u128, usize> = BTreeMap::new();
     for mark in told {
         *lacking.entry(mark.row()).or_default() += 1;
     }
-    for mark in enrollments.iter().filter(|it| it.is_set()) {
+    for mark in enrollments.iter().filter(RowMark::is_set) {
         if let Some(count) = lacking.get_mut(&mark.row()) {
             *count = count.saturating_sub(1);
         }
     }
     lacking.retain(|_, count| *count > 0);
     let mut whole = BTreeSet::new();
-    for mark in classes.iter_mut().filter(|it| it.is_set()) {
-        if lacking.contains_key(&mark.row()) {
-            *mark = RowMark::default();
-        } else {
+    classes.keep(|mark| {
+        let stands = mark.is_set() && !lacking.contains_key(&mark.row());
+        if stands {
             whole.insert(mark.row());
         }
-    }
-    for mark in enrollments.iter_mut().filter(|it| !whole.contains(&it.row())) {
-        *mark = RowMark::default();
-    }
+        stands
+    });
+    enrollments.keep(|mark| whole.contains(&mark.row()));
 }

@@ -1,6 +1,6 @@
 //! People taken out of the store for good, and the proof of it (safety.md, People's data; reliability.md K3, K4).
 //!
-//! Names stand in `record` and `roster_image`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is
+//! Names stand in `record` and `recall_part`, `record_version`, `held_change` and `kept_change` and nowhere else; what else is
 //! about a user goes too. The audit stays: it has ids, never names, and so does `change_key`, which tells others that someone is
 //! gone, for as long as archived rows. A table that comes to hold something about users belongs in this file.
 
@@ -126,8 +126,10 @@ statements! {
     ERASED_NAMES = Sql::portable("SELECT name FROM erased WHERE district = $1");
     FORGET_ERASED = Sql::portable("DELETE FROM erased WHERE district = $1 AND name = $2");
 
-    // A write of any record takes it away (0021_known.sql); here it is said.
-    DISTRICT_IMAGE = Sql::portable("DELETE FROM roster_image WHERE district = $1");
+    // Where a record is deleted for good they go by themselves (0031_recall.sql); here it is said.
+    DISTRICT_IMAGES = Sql::portable("DELETE FROM recall_part WHERE district = $1 AND part = 'records'");
+    // Where programs before `recall` keep theirs.
+    DISTRICT_FORMER_IMAGE = Sql::portable("DELETE FROM roster_image WHERE district = $1");
     DISTRICT_RECORDS = Sql::portable("DELETE FROM record WHERE district = $1");
     DISTRICT_VERSIONS = Sql::portable("DELETE FROM record_version WHERE district = $1");
     DISTRICT_HELD = Sql::portable("DELETE FROM held_change WHERE district = $1");
@@ -149,6 +151,7 @@ statements! {
     DISTRICT_DAYS = Sql::portable("DELETE FROM seats_daily WHERE district = $1");
     PEOPLE_LEFT = Sql::portable(
         "SELECT 'record' AS place, COUNT(*) AS n FROM record WHERE district = $1
+         UNION ALL SELECT 'recall_part', COUNT(*) FROM recall_part WHERE district = $1 AND part = 'records'
          UNION ALL SELECT 'roster_image', COUNT(*) FROM roster_image WHERE district = $1
          UNION ALL SELECT 'record_version', COUNT(*) FROM record_version WHERE district = $1
          UNION ALL SELECT 'held_change', COUNT(*) FROM held_change WHERE district = $1
@@ -219,8 +222,9 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 20] = [
-    ("roster_image", DISTRICT_IMAGE),
+const OF_DISTRICT: [(&str, Sql); 21] = [
+    ("recall_part", DISTRICT_IMAGES),
+    ("roster_image", DISTRICT_FORMER_IMAGE),
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
@@ -242,6 +246,9 @@ const OF_DISTRICT: [(&str, Sql); 20] = [
     ("seats_daily", DISTRICT_DAYS),
 ];
 
+/// Copies of all records: what is taken out of these is taken out of all.
+const IMAGES: [(&str, Sql); 2] = [("recall_part", DISTRICT_IMAGES), ("roster_image", DISTRICT_FORMER_IMAGE)];
+
 const OLD: [(&str, Sql); 4] = [
     ("record", OLD_RECORDS),
     ("record_version", OLD_VERSIONS),
@@ -259,8 +266,9 @@ pub(super) async fn person(
 ) -> Result<Counts, StoreError> {
     let enrollments = EnrollmentKey::text_of(user);
     let mut counts = Counts::new();
-    let image = tx.query(DISTRICT_IMAGE).bind(district.as_str()).execute().await?;
-    counts.insert("roster_image".to_owned(), image);
+    for (table, sql) in IMAGES {
+        counts.insert(table.to_owned(), tx.query(sql).bind(district.as_str()).execute().await?);
+    }
     for (table, sql) in OF_USER_AND_ENROLLMENTS {
         let query = tx.query(sql).bind(district.as_str()).bind(user.as_str()).bind(enrollments.as_str());
         counts.insert(table.to_owned(), query.execute().await?);
@@ -387,6 +395,12 @@ impl Store {
                 if n > 0 {
                     counts.insert(table.to_owned(), n);
                     *all.entry(table.to_owned()).or_default() += n;
+                }
+            }
+            if !counts.is_empty() {
+                // They show who left, and what a name was before, until they are written anew.
+                for (_, sql) in IMAGES {
+                    tx.query(sql).bind(state.id.as_str()).execute().await?;
                 }
             }
             let forgotten = change::forget(&mut tx, &state.id, before).await?;

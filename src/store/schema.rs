@@ -65,6 +65,7 @@ const STEPS: &[Step] = &[
     step!(Store, 28, "0028_image"),
     step!(Queue, 29, "0029_pace"),
     step!(Store, 30, "0030_first_load"),
+    step!(Store, 31, "0031_recall"),
 ];
 
 /// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.

@@ -3,8 +3,8 @@
 use crate::store::db::{Db, Described, Sql};
 use crate::store::{
     StoreError, about, access, activity, alerts, audit, catalog, change, compare, district, erase, first, fleet, hand,
-    history, identity, known, latest, lease, loss, manual, mode, night, notices, numbers, outbox, pace, queue, records,
-    runs, seats, settled, tallied, threshold, token,
+    history, identity, latest, lease, loss, manual, mode, night, notices, numbers, outbox, pace, queue, recall,
+    records, runs, seats, settled, tallied, threshold, token,
 };
 
 /// Those over the store's tables.
@@ -25,7 +25,6 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     hand::STATEMENTS,
     history::STATEMENTS,
     identity::STATEMENTS,
-    known::STATEMENTS,
     latest::STATEMENTS,
     loss::STATEMENTS,
     manual::STATEMENTS,
@@ -33,6 +32,7 @@ pub(super) const OF_STORE: &[&[Sql]] = &[
     notices::STATEMENTS,
     numbers::STATEMENTS,
     outbox::STATEMENTS,
+    recall::STATEMENTS,
     records::STATEMENTS,
     runs::STATEMENTS,
     seats::STATEMENTS,

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::{Numbering, put, put_part, size, take, take_part};
+use super::codec::Numbering;
 use crate::model::{Class, Enrollment, Enrollments, Org, Period, RoleName, SourceId, User, View};
+use crate::store::bytes::{put, put_part, size, take, take_part};
 
 /// What is not told by a place.
 #[derive(Debug, Default, Serialize, Deserialize)]

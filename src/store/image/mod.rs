@@ -12,7 +12,12 @@ mod users;
 
 use std::collections::BTreeMap;
 
-use crate::model::{Class, Enrollments, Roster, SourceId, User, View};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    Class, Enrollment, EnrollmentKey, Enrollments, RoleName, Roster, RosterRecord, SourceId, User, View,
+};
+use crate::store::bytes::{put_part, take_part};
 
 /// What an image shows.
 #[derive(Debug, PartialEq)]
@@ -35,6 +40,56 @@ pub(super) fn read(mut image: &[u8], roster: &Roster) -> Option<Pictured> {
     let classes = classes::read(&mut image, roster)?;
     let enrollments = enrollments::read(image, &roster.schools, &users, &classes)?;
     Some(Pictured { users, classes, enrollments })
+}
+
+/// What is gone after a night; of an enrollment the user, the class and the role.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Gone {
+    users: Vec<SourceId>,
+    classes: Vec<SourceId>,
+    enrollments: Vec<(SourceId, SourceId, RoleName)>,
+}
+
+/// What a night made of the records that an image shows.
+#[derive(Debug, PartialEq)]
+pub(super) struct Night {
+    gone: Gone,
+    put: Pictured,
+}
+
+/// Adds the image of what is other in `roster` than below: what is gone, then what is new or changed. `frame` are the orgs,
+/// sessions and courses of both.
+pub(super) fn write_night(image: &mut Vec<u8>, roster: View<'_>, frame: &Roster) -> Result<(), serde_json::Error> {
+    let gone = Gone {
+        users: roster.users().gone().cloned().collect(),
+        classes: roster.classes().gone().cloned().collect(),
+        enrollments: roster.enrollments().gone().map(|it| (it.user.clone(), it.class.clone(), it.role)).collect(),
+    };
+    put_part(image, &serde_json::to_vec(&gone)?);
+    write(image, View::new(frame, roster.over()))
+}
+
+/// Reads [`write_night()`] beside the same records.
+pub(super) fn read_night(mut image: &[u8], frame: &Roster) -> Option<Night> {
+    let gone = serde_json::from_slice(take_part(&mut image)?).ok()?;
+    Some(Night { gone, put: read(image, frame)? })
+}
+
+impl Pictured {
+    /// After these nights, one after the other.
+    pub(super) fn after(mut self, nights: impl IntoIterator<Item = Night>) -> Self {
+        let mut over: BTreeMap<EnrollmentKey, Option<Enrollment>> = BTreeMap::new();
+        for Night { gone, put } in nights {
+            gone.users.iter().for_each(|id| drop(self.users.remove(id)));
+            gone.classes.iter().for_each(|id| drop(self.classes.remove(id)));
+            let keys = gone.enrollments.into_iter().map(|(user, class, role)| EnrollmentKey { user, class, role });
+            over.extend(keys.map(|key| (key, None)));
+            self.users.extend(put.users);
+            self.classes.extend(put.classes);
+            over.extend(put.enrollments.into_iter().map(|it| (it.key(), Some(it))));
+        }
+        Self { enrollments: self.enrollments.with(over), ..self }
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Enrollment, Kind, Period, Record, RoleName};
+use crate::model::{Enrollment, Kind, Overlay, Period, Record, RoleName};
 
 fn record(roster: &mut Roster, kind: Kind, body: &Value) {
     roster.put(Record::from_body(kind, &body.to_string()).unwrap());
@@ -117,7 +117,37 @@ fn roster() -> impl Strategy<Value = Roster> {
     })
 }
 
+/// A roster as it is after each of some nights: of each kind some records go and others come or change.
+fn nights() -> impl Strategy<Value = Vec<Roster>> {
+    vec(roster(), 1..5)
+}
+
+/// What makes one roster into another.
+fn changes(before: &Roster, after: &Roster) -> Vec<(Record, bool)> {
+    let gone = before.records().filter(|it| !after.has(it)).map(|it| (it, false));
+    let old: Vec<Record> = before.records().collect();
+    let put = after.records().filter(|it| !old.contains(it)).map(|it| (it, true));
+    gone.chain(put).collect()
+}
+
 proptest! {
+    /// However many nights there were, all over the first image come to what the last one left.
+    #[test]
+    fn nights_over_an_image_are_read_as_what_they_left(rosters in nights()) {
+        let frame = Roster { users: BTreeMap::new(), classes: BTreeMap::new(), enrollments: Enrollments::default(), ..rosters[0].clone() };
+        let pictured = read(&image(&rosters[0]), &frame).unwrap();
+        let mut nights = Vec::new();
+        for both in rosters.windows(2) {
+            let changes = changes(&both[0], &both[1]);
+            let over = Overlay::of(changes.iter().map(|(it, there)| (it, *there)));
+            let mut night = Vec::new();
+            write_night(&mut night, View::new(&both[0], &over), &frame).unwrap();
+            nights.push(read_night(&night, &frame).unwrap());
+        }
+        let Roster { users, classes, enrollments, .. } = rosters.last().unwrap().clone();
+        prop_assert_eq!(pictured.after(nights), Pictured { users, classes, enrollments });
+    }
+
     #[test]
     fn an_image_is_read_as_what_was_written(roster in roster()) {
         let image = image(&roster);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rosterd::model::{DistrictId, Kind, RowMark};
+use rosterd::model::{DistrictId, Kind};
 use rosterd::simulate::{Defects, Version};
 use rosterd::store::{Settings, Store};
 
@@ -69,7 +69,7 @@ impl Pair {
         if !Path::new(path).exists() {
             return; // before the first night
         }
-        raw(&self.site.store_url, "DELETE FROM known_row").await.unwrap();
+        raw(&self.site.store_url, "DELETE FROM recall").await.unwrap();
     }
 
     /// How many records of each kind are told by their rows.
@@ -77,14 +77,15 @@ impl Pair {
         let store = Store::open(&Settings { url: self.site.store_url.clone() }).await.unwrap();
         let known = store.known_rows(&DistrictId::new(self.source.district())).await.unwrap();
         store.close().await;
-        let marks = |kind: Kind| known.iter().filter_map(move |it| it.marks.get(&kind)).flatten();
+        let marks = |kind: Kind| known.iter().filter_map(move |it| it.marks.get(&kind)).flat_map(|it| it.iter());
         let count = |kind| marks(kind).filter(|it| it.is_set()).count();
         vec![count(Kind::Classes), count(Kind::Users), count(Kind::Enrollments)]
     }
 
-    /// Changes images of enrollments, and says how many there are.
-    async fn images(&self, change: &str) -> u64 {
-        raw(&self.site.store_url, &format!("UPDATE roster_image SET {change}")).await.unwrap()
+    /// Changes images of the records, of the first one `night` on, and says how many there are.
+    async fn images(&self, night: usize, change: &str) -> u64 {
+        let of = format!("WHERE part = 'records' AND night >= {night}");
+        raw(&self.site.store_url, &format!("UPDATE recall_part SET {change} {of}")).await.unwrap()
     }
 
     /// What a sync says, and all that the store says after it.
@@ -249,12 +250,12 @@ async fn a_write_to_records_forgets_and_the_next_night_knows_again() {
         it.night(NIGHTS[0], vendor::NIGHT_1).await;
         let all = it.known().await;
         assert!(all.iter().all(|it| *it > 0), "{all:?}");
-        assert_eq!(it.images("stamp = stamp").await, 1);
+        assert_eq!(it.images(0, "base = base").await, 1);
         let user = vendor::column(&it.site.roster(MULBERRY, "users").await, "id").remove(0);
         let words = ["user", "erase", "--district", MULBERRY, "--user", &user, "--reason", "asked to"];
         it.site.at(vendor::NIGHT_2, &words).await.exits(0);
         assert_eq!(it.known().await, [0, 0, 0], "{backend:?}");
-        assert_eq!(it.images("stamp = stamp").await, 0, "an image of whom was erased would still name them");
+        assert_eq!(it.images(0, "base = base").await, 0, "an image of whom was erased would still name them");
 
         it.night(NIGHTS[0], vendor::NIGHT_3).await;
 
@@ -267,32 +268,52 @@ async fn a_write_to_records_forgets_and_the_next_night_knows_again() {
     }
 }
 
-/// An image of the enrollments is a copy: one that was damaged, or belongs to other marks, is passed over, and the next night
-/// makes it anew.
+/// An image of the records is a copy: one that was damaged, or is of another state, is passed over with what nights made of it, and
+/// the next night makes it anew.
 #[tokio::test]
 async fn an_image_that_nothing_vouches_for_is_not_read() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let Some(whole) = Pair::new(backend).await else { continue };
         whole.night(NIGHTS[0], vendor::NIGHT_1).await;
-        let expected = whole.night(NIGHTS[4], vendor::NIGHT_2).await;
+        let second = whole.night(NIGHTS[4], vendor::NIGHT_2).await;
+        let third = whole.night(NIGHTS[0], vendor::NIGHT_3).await;
         whole.site.discard().await;
-        let cut = if backend == Backend::Sqlite { "substr(image, 1, 60)" } else { "substring(image FROM 1 FOR 60)" };
-        for change in [&format!("image = {cut}"), "stamp = 'of another night'"] {
+        let cut = if backend == Backend::Sqlite { "substr(value, 1, 60)" } else { "substring(value FROM 1 FOR 60)" };
+        for (night, change) in
+            [(0, &*format!("value = {cut}")), (0, "base = 'another'"), (1, &format!("value = {cut}")), (1, "night = 7")]
+        {
             let it = Pair::new(backend).await.unwrap();
             it.night(NIGHTS[0], vendor::NIGHT_1).await;
-            assert_eq!(it.images(change).await, 1);
-            assert_eq!(it.night(NIGHTS[4], vendor::NIGHT_2).await, expected, "{backend:?}, {change}");
+            if night == 0 {
+                assert_eq!(it.images(night, change).await, 1);
+            }
+            assert_eq!(it.night(NIGHTS[4], vendor::NIGHT_2).await, second, "{backend:?}, {change}");
+            if night == 1 {
+                assert_eq!(it.images(night, change).await, 1, "the second night lies beside the first");
+            }
+            assert_eq!(it.night(NIGHTS[0], vendor::NIGHT_3).await, third, "{backend:?}, {change}");
             it.site.verified().await;
             it.site.discard().await;
         }
     }
 }
 
-/// Marks are kept and read back bit by bit.
-#[test]
-fn marks_are_read_as_they_were_written() {
-    let marks = [RowMark::new(u128::MAX - 7, 9), RowMark::default(), RowMark::new(1, u64::MAX)];
-    let bytes = rosterd::model::KnownRows::to_bytes(&marks);
-    assert_eq!(rosterd::model::KnownRows::from_bytes(&bytes).unwrap(), marks);
-    assert_eq!(rosterd::model::KnownRows::from_bytes(&bytes[1..]), None);
+/// Each night with changes puts what it made of the records beside those of the nights before, until half of a base is beside it
+/// or there are fifteen; what is read then is what was written out anew, which every read looks at.
+#[tokio::test]
+async fn nights_lie_beside_a_base_until_it_is_written_anew() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let Some(it) = Pair::new(backend).await else { continue };
+        let mut beside = Vec::new();
+        for number in 0..20 {
+            let night = if number % 2 == 0 { NIGHTS[0] } else { NIGHTS[4] };
+            it.night(night, &format!("2025-10-{:02}T07:00:00.000Z", 6 + number)).await;
+            beside.push(it.images(1, "base = base").await);
+        }
+        assert_eq!(beside[..3], [0, 1, 2], "{backend:?}");
+        let anew = beside.windows(2).filter(|it| it[1] == 0).count();
+        assert!(anew > 0 && beside.windows(2).all(|it| it[1] == it[0] + 1 || it[1] == 0), "{backend:?} {beside:?}");
+        it.site.verified().await;
+        it.site.discard().await;
+    }
 }

@@ -73,8 +73,8 @@ async fn a_section_stands_for_all_its_members_or_for_nothing() {
     let (mut roster, _) = taken_up(&first);
     roster.enrollments.retain(|it| it.user.as_str() != "u2");
     let (nobody, nothing) = (Roster::default(), KnownRows::default());
-    let known = first.known_after(&nothing, &nobody, View::from(&roster), "a night");
-    let again = pull_knowing(&users, &sections, known).await;
+    let known = first.known_after(&nothing, &nobody, View::from(&roster)).unwrap();
+    let again = pull_knowing(&users, &sections, Some(known.known("a night"))).await;
     assert_eq!(recognized(&again), [(1, 1), (3, 0), (2, 3)]);
 }
 
