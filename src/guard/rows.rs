@@ -154,7 +154,7 @@ impl Watch<'_> {
         let (Some(Record::Class(old)), Some(Record::Class(new))) = (&change.before, &change.after) else {
             return false;
         };
-        let rest = Class { sessions: old.sessions.clone(), ..new.clone() } == *old;
+        let rest = Class { sessions: old.sessions.clone(), ..Class::clone(new) } == **old;
         let known = |id: &SourceId| self.baseline.roster.sessions.get(id);
         let coming = |id: &SourceId| self.coming.get(id).copied().or_else(|| known(id));
         let is =

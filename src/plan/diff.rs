@@ -84,14 +84,11 @@ impl Scan<'_> {
             }
             let told = matches!(presence, Some(Presence::This(_) | Presence::Unchanged));
             let (same, after, tombstone) = match presence {
-                Some(Presence::This(record)) => (before == Some(record), Some(record), false),
-                Some(Presence::Unchanged | Presence::Unusable) => (before.is_some(), before, false),
+                Some(Presence::This(record)) => (before == Some(&**record), Some(record), false),
+                Some(Presence::Unchanged | Presence::Unusable) => (before.is_some(), None, false),
                 Some(Presence::Gone) => (false, None, true),
                 None => (false, None, false),
             };
-            if after.is_none() && !may_remove {
-                continue;
-            }
             if same {
                 unchanged += 1;
                 if decided && told {
@@ -99,10 +96,13 @@ impl Scan<'_> {
                 }
                 continue;
             }
+            if after.is_none() && !may_remove {
+                continue;
+            }
             let archived = || self.baseline.archived.contains(&(T::KIND, pair.text_id()));
-            let record = |it: Option<&T>| it.cloned().map(T::into_record);
             let restores = before.is_none() && archived();
-            if let Some(change) = Change::between(record(before), record(after), restores, tombstone) {
+            let (old, new) = (before.cloned().map(T::into_record), after.cloned().map(T::shared));
+            if let Some(change) = Change::between(old, new, restores, tombstone) {
                 self.take(change);
             }
         }
@@ -214,11 +214,11 @@ fn sort_key(change: &Change) -> Vec<String> {
 fn current(baseline: &Baseline, like: Option<&Record>) -> Option<Record> {
     let roster = &baseline.roster;
     match like? {
-        Record::School(it) => roster.schools.get(&it.id).cloned().map(Record::School),
-        Record::Session(it) => roster.sessions.get(&it.id).cloned().map(Record::Session),
-        Record::Course(it) => roster.courses.get(&it.id).cloned().map(Record::Course),
-        Record::Class(it) => roster.classes.get(&it.id).cloned().map(Record::Class),
-        Record::User(it) => roster.users.get(&it.id).cloned().map(Record::User),
-        Record::Enrollment(it) => roster.enrollments.get(&it.key()).cloned().map(Record::Enrollment),
+        Record::School(it) => roster.schools.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Session(it) => roster.sessions.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Course(it) => roster.courses.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Class(it) => roster.classes.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::User(it) => roster.users.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Enrollment(it) => roster.enrollments.get(&it.key()).cloned().map(RosterRecord::into_record),
     }
 }

@@ -1,12 +1,13 @@
 //! What a cleared plan says of itself: what applies and what waits, counted and line by line.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::table::{Town, size};
 use super::{feed_of, night, term};
 use crate::allocate::{Allocation, SeatAction, SeatChange};
 use crate::guard::{Circumstances, Cleared, Keep, Settings, review};
-use crate::model::{Changed, Kind, Need, Personal, PlanView, Pool, Record, ReleaseReason, SeatCounts};
+use crate::model::{Changed, Kind, Need, Personal, PlanView, Pool, Record, ReleaseReason, SeatCounts, User};
 use crate::plan::{self, Cause};
 
 /// Twenty children in two classes, and tonight's feed: one is new, one is back, one has another user name, one is gone, the id of
@@ -15,14 +16,14 @@ fn eventful() -> (Town, Vec<Record>) {
     let mut town = Town::of(&[size(20, 2)]);
     town.edit(|record| {
         if let Record::User(user) = record {
-            user.family_name = Some(Personal::new("Lee"));
+            Arc::make_mut(user).family_name = Some(Personal::new("Lee"));
         }
         if let Record::Class(class) = record {
-            class.sessions = vec!["fall".into()];
+            Arc::make_mut(class).sessions = vec!["fall".into()];
         }
     });
-    town.add(Record::Session(term("fall", ["2025-08-15", "2025-12-19"])));
-    town.add(Record::Session(term("spring", ["2026-01-05", "2026-06-05"])));
+    town.add(Record::Session(term("fall", ["2025-08-15", "2025-12-19"]).into()));
+    town.add(Record::Session(term("spring", ["2026-01-05", "2026-06-05"]).into()));
     town.baseline.archived.insert((Kind::Users, "U0-0901".to_owned()));
     let mut feed = town.records.clone();
     let mut more = Vec::new();
@@ -30,20 +31,25 @@ fn eventful() -> (Town, Vec<Record>) {
     for record in &mut feed {
         match record {
             Record::User(user) if user.id.as_str() == "U0-0001" => {
-                more = ["U0-0900", "U0-0901"].map(|id| (id, user.clone())).into();
+                more = ["U0-0900", "U0-0901"].map(|id| (id, User::clone(user))).into();
             }
-            Record::User(user) if user.id.as_str() == "U0-0003" => user.username = Some(Personal::new("kim")),
+            Record::User(user) if user.id.as_str() == "U0-0003" => {
+                Arc::make_mut(user).username = Some(Personal::new("kim"));
+            }
             Record::User(user) if user.id.as_str() == "U0-0006" => {
+                let user = Arc::make_mut(user);
                 (user.given_name, user.family_name) = (Some(Personal::new("Bo")), Some(Personal::new("Fox")));
                 (user.student_number, user.grades) = (None, vec!["07".to_owned()]);
             }
-            Record::Class(class) if class.id.as_str() == "C0-001" => class.sessions = vec!["spring".into()],
+            Record::Class(class) if class.id.as_str() == "C0-001" => {
+                Arc::make_mut(class).sessions = vec!["spring".into()];
+            }
             _ => {}
         }
     }
     for (id, mut user) in more {
         (user.id, user.student_number) = (id.into(), None);
-        feed.push(Record::User(user));
+        feed.push(Record::User(user.into()));
     }
     (town, feed)
 }

@@ -41,7 +41,7 @@ fn student(index: usize) -> [Record; 2] {
     let (class, role) = ("C1".into(), RoleName::Student);
     let enrollment =
         Enrollment { user: user.id.clone(), class, school: None, role, primary: None, periods: Vec::new() };
-    [Record::User(user), Record::Enrollment(enrollment)]
+    [Record::User(user.into()), Record::Enrollment(enrollment.into())]
 }
 
 /// A term by its first and last day, or of unknown days.
@@ -73,7 +73,7 @@ fn standing() -> [Record; 2] {
         subjects: Vec::new(),
         instance: 0,
     };
-    [Record::School(school), Record::Class(class)]
+    [Record::School(school.into()), Record::Class(class.into())]
 }
 
 fn source(pulled_at: Timestamp) -> SourceMark {
