@@ -65,7 +65,7 @@ impl<'a> Shown<'a> {
 
     /// The id of a changed record.
     pub fn change(&self, change: &Change) -> String {
-        change.record().map_or_else(|| change.id.clone(), |record| self.record(record))
+        change.record().map(|record| self.record(record)).unwrap_or_default()
     }
 
     /// A record by its text id alone.

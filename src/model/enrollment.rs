@@ -99,7 +99,7 @@ impl RosterRecord for Enrollment {
     }
 
     fn text_id(key: &EnrollmentKey) -> String {
-        serde_json::json!([key.user, key.class, key.role]).to_string()
+        serde_json::to_string(&(&key.user, &key.class, key.role)).unwrap_or_default()
     }
 
     fn shared(it: Arc<Self>) -> Record {

@@ -1,5 +1,6 @@
 //! Roster records in `OneRoster`'s words, whatever feed they came from. Field order is the order of `rosterd roster`.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -319,16 +320,21 @@ impl Record {
         }
     }
 
-    /// The id as text; see [`RosterRecord::text_id`].
-    pub fn text_id(&self) -> String {
+    /// The id as text; see [`RosterRecord::text_id`]. Only an enrollment's has to be made.
+    pub fn id(&self) -> Cow<'_, str> {
         match self {
-            Self::School(it) => Org::text_id(&it.key()),
-            Self::Session(it) => Session::text_id(&it.key()),
-            Self::Course(it) => Course::text_id(&it.key()),
-            Self::Class(it) => Class::text_id(&it.key()),
-            Self::User(it) => User::text_id(&it.key()),
-            Self::Enrollment(it) => Enrollment::text_id(&it.key()),
+            Self::School(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Session(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Course(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Class(it) => Cow::Borrowed(it.id.as_str()),
+            Self::User(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Enrollment(it) => Cow::Owned(Enrollment::text_id(&it.key())),
         }
+    }
+
+    /// The same, to be kept.
+    pub fn text_id(&self) -> String {
+        self.id().into_owned()
     }
 
     /// The whole record as a JSON object, as the store keeps it.

@@ -83,7 +83,7 @@ fn changes_are_counted_by_what_they_are_and_whether_they_wait() {
 fn a_plan_is_shown_line_by_line_with_what_waits() {
     let (town, feed) = eventful();
     let cleared = reviewed(&town, feed, &Settings::default());
-    let view = cleared.view(|change| format!("<{}>", change.id), |user| format!("<{user}>"));
+    let view = cleared.view(|change| format!("<{}>", change.id()), |user| format!("<{user}>"));
     let wanted = [
         "- class <C0-001>",
         "+ class <C0-001>",
@@ -97,7 +97,7 @@ fn a_plan_is_shown_line_by_line_with_what_waits() {
     let town = Town::of(&[size(1, 0)]).with_seats();
     let many = Town::of(&[size(PlanView::LONGEST + 3, 0)]).records;
     let view = reviewed(&town, many, &Settings { enabled: false, ..Settings::default() })
-        .view(|change| change.id.clone(), ToString::to_string);
+        .view(|change| change.id().into_owned(), ToString::to_string);
     let granted = 5_000 - 1;
     let waits = PlanView::LONGEST + 2 - granted;
     assert_eq!(view.lines.len(), PlanView::LONGEST);

@@ -142,11 +142,11 @@ impl School {
         for change in cleared.applied() {
             match (&change.before, &change.after) {
                 (_, Some(after)) => {
-                    self.0.archived.remove(&(change.kind, change.id.clone()));
+                    self.0.archived.remove(&(change.kind, change.id().into_owned()));
                     self.0.roster.put(after.clone());
                 }
                 (Some(before), None) => {
-                    self.0.archived.insert((change.kind, change.id.clone()));
+                    self.0.archived.insert((change.kind, change.id().into_owned()));
                     self.0.roster.take(before);
                 }
                 (None, None) => {}

@@ -581,7 +581,7 @@ fn what_trips_holds_nothing_else() {
     records.retain(|it| !matches!(it, Record::User(it) if it.id == user(1, 0).id));
     records.push(Record::User(user(0, 500).into()));
     let cleared = town.cleared(records, Keep::Nothing);
-    let applied: BTreeSet<String> = cleared.applied().map(|it| it.id.clone()).collect();
+    let applied: BTreeSet<String> = cleared.applied().map(|it| it.id().into_owned()).collect();
     assert_eq!(applied, BTreeSet::from([user(0, 500).id.to_string(), user(1, 0).id.to_string()]));
     assert_eq!(cleared.held().count(), 11);
     assert_eq!(cleared.counts()[&Kind::Users].held, 11);
