@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement fails by panicking and prints its table")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rosterd::allocate::{Allocation, Input, Pull, allocate};
@@ -80,7 +81,7 @@ impl District {
             catalog.subscriptions.insert(code.into(), subscription);
         }
         let mut roster = Roster::default();
-        roster.put(Record::Session(Session {
+        roster.put(Record::Session(Arc::new(Session {
             id: "year".into(),
             session_type: "schoolYear".to_owned(),
             title: "Year".to_owned(),
@@ -88,10 +89,10 @@ impl District {
             ends_on: Some("2027-06-05".parse().unwrap()),
             parent: None,
             school_year: None,
-        }));
+        })));
         let classes = (students / 25).max(4);
         for number in 0..classes {
-            roster.put(Record::Class(Class {
+            roster.put(Record::Class(Arc::new(Class {
                 id: format!("class-{number:06}").as_str().into(),
                 title: "Class".to_owned(),
                 code: None,
@@ -102,7 +103,7 @@ impl District {
                 grades: Vec::new(),
                 subjects: Vec::new(),
                 instance: 0,
-            }));
+            })));
         }
         let mut it = Self {
             state: DistrictState {
@@ -138,7 +139,7 @@ impl District {
         let orgs = if number.is_multiple_of(10) { vec![own, other] } else { vec![own] };
         let role =
             |(at, org): (usize, &str)| Role { role: RoleName::Student, org: org.into(), primary: at == 0, word: None };
-        self.roster.put(Record::User(User {
+        self.roster.put(Record::User(Arc::new(User {
             id: id.as_str().into(),
             roles: orgs.into_iter().enumerate().map(role).collect(),
             active: true,
@@ -149,16 +150,16 @@ impl District {
             grades: Vec::new(),
             student_number: None,
             state_id: None,
-        }));
+        })));
         for place in 0..3 {
-            self.roster.put(Record::Enrollment(Enrollment {
+            self.roster.put(Record::Enrollment(Arc::new(Enrollment {
                 user: id.as_str().into(),
                 class: format!("class-{:06}", (number + place * 1000) % classes).as_str().into(),
                 school: None,
                 role: RoleName::Student,
                 primary: None,
                 periods: Vec::new(),
-            }));
+            })));
         }
     }
 

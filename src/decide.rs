@@ -3,6 +3,7 @@
 //! An approval is for records, not for a threshold: it applies at once what still is as the review showed it, remembers the
 //! rest for seven days, and loosens nothing for the next night. A rejection remembers the refused versions.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -161,8 +162,9 @@ pub async fn decide(job: &Job<'_>, ask: &Ask, checked: Checked, world: &World<'_
     let (cleared, anew) = run::weigh(&mut baseline, cause, record.as_of, world.limits, Circumstances::default())?;
     decided.anew = anew;
     if ask.approve {
-        let applied: Vec<(Kind, &str)> = cleared.plan().changes.iter().map(|it| (it.kind, it.id.as_str())).collect();
-        let skipped = chosen.iter().filter(|change| !applied.contains(&(change.kind, change.id.as_str())));
+        let applied: Vec<(Kind, Cow<'_, str>)> = cleared.plan().changes.iter().map(|it| (it.kind, it.id())).collect();
+        let applies = |it: &HeldChange| applied.contains(&(it.kind, Cow::Borrowed(it.id.as_str())));
+        let skipped = chosen.iter().filter(|it| !applies(it));
         decided.decisions.extend(skipped.map(|change| remembered(change, Verdict::Approved, &held_run, &record)));
     }
     let shown = held_run.snapshot.as_ref().and_then(|snapshot| snapshot.source.clone());

@@ -11,7 +11,9 @@ use crate::allocate::{Allocation, SeatKey};
 use crate::apply::{self, Author, Decided, Outcome, Shown};
 use crate::audit::{Category, Draft};
 use crate::guard::{self, Circumstances};
-use crate::model::{Baseline, DistrictId, HeldChange, Kind, ReleaseReason, RunRecord, RunStatus, SourceId, Timestamp};
+use crate::model::{
+    Baseline, DistrictId, HeldChange, Kind, ReleaseReason, RosterRecord, RunRecord, RunStatus, SourceId, Timestamp,
+};
 use crate::plan::{self, Cause};
 use crate::run::{self, Job, RunError, World};
 use crate::store::{Counts, Expired, Store, StoreError, WriteError};
@@ -194,8 +196,8 @@ fn is_about(change: &HeldChange, user: &SourceId) -> bool {
 
 /// The user and their enrollments, each leaving by a person's word.
 fn removals(baseline: &Baseline, user: &SourceId) -> Result<Vec<HeldChange>, serde_json::Error> {
-    let records = baseline.roster.enrollments.of(user).map(|it| crate::model::Record::Enrollment(it.clone()));
-    let own = baseline.roster.users.get(user).map(|it| crate::model::Record::User(it.clone()));
+    let records = baseline.roster.enrollments.of(user).map(|it| it.clone().into_record());
+    let own = baseline.roster.users.get(user).map(|it| it.clone().into_record());
     let removal = |record: crate::model::Record| {
         Ok(HeldChange {
             groups: std::collections::BTreeSet::new(),

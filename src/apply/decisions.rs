@@ -47,7 +47,7 @@ pub fn after_decision(open: &[OpenRun], chosen: &[HeldChange], outcome: Outcome,
 /// Marks what a complete snapshot no longer has.
 pub fn superseded(open: &[OpenRun], cleared: &Cleared, at: Timestamp) -> Decided {
     let held: BTreeSet<Version> =
-        cleared.held().map(|(change, _)| (change.kind, change.id.clone(), change.version())).collect();
+        cleared.held().map(|(change, _)| (change.kind, change.id().into_owned(), change.version())).collect();
     spread(open, |change| (!held.contains(&version(change))).then_some(Outcome::Superseded), None, at)
 }
 

@@ -35,7 +35,7 @@ impl<'a> Shown<'a> {
     /// With the installation's key, the users the store knows and those of a plan.
     pub fn new(key: &'a [u8], baseline: &'a Baseline, changes: impl IntoIterator<Item = &'a Change>) -> Self {
         let coming = changes.into_iter().filter_map(|change| match &change.after {
-            Some(Record::User(user)) => Some((&user.id, user)),
+            Some(Record::User(user)) => Some((&user.id, &**user)),
             _ => None,
         });
         Self { key, baseline, coming: coming.collect() }
@@ -65,7 +65,7 @@ impl<'a> Shown<'a> {
 
     /// The id of a changed record.
     pub fn change(&self, change: &Change) -> String {
-        change.record().map_or_else(|| change.id.clone(), |record| self.record(record))
+        change.record().map(|record| self.record(record)).unwrap_or_default()
     }
 
     /// A record by its text id alone.
@@ -81,9 +81,9 @@ impl<'a> Shown<'a> {
 
     fn record(&self, record: &Record) -> String {
         match record {
-            Record::User(user) => self.of(&user.id, Some(user)),
+            Record::User(user) => self.of(&user.id, Some(&**user)),
             Record::Enrollment(it) => {
-                let key: EnrollmentKey = crate::model::RosterRecord::key(it);
+                let key: EnrollmentKey = crate::model::RosterRecord::key(&**it);
                 let class = crate::audit::shown_id(self.key, key.class.as_str(), &[]);
                 json!([self.user(&key.user), class, key.role]).to_string()
             }

@@ -111,11 +111,9 @@ pub fn writes<'a>(
     audit.extend(moved);
     audit.extend(alerts.moves.iter().map(|it| alert::draft(it, shown.key())));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
-    for change in cleared.applied() {
-        let key = (change.kind, change.id.clone());
-        if baseline.decisions.contains_key(&key) {
-            decisions_cleared.push(key);
-        }
+    if !baseline.decisions.is_empty() {
+        let keys = cleared.applied().map(|change| (change.kind, change.id().into_owned()));
+        decisions_cleared.extend(keys.filter(|key| baseline.decisions.contains_key(key)));
     }
     let held: Vec<HeldChange> =
         cleared.in_review().map(|(change, groups)| held_change(change, groups)).collect::<Result<_, _>>()?;
@@ -343,7 +341,7 @@ fn status(cleared: &Cleared, baseline: &Baseline, decided: &Decided, alerts: &Ev
 fn record_write(change: &Change) -> Result<RecordWrite, serde_json::Error> {
     Ok(RecordWrite {
         kind: change.kind,
-        id: change.id.clone(),
+        id: change.id().into_owned(),
         verb: change.verb,
         before: change.before.as_ref().map(crate::model::Record::body).transpose()?,
         after: change.after.as_ref().map(crate::model::Record::body).transpose()?,
@@ -355,7 +353,7 @@ fn held_change(change: &Change, groups: &[String]) -> Result<HeldChange, serde_j
     Ok(HeldChange {
         groups: groups.iter().cloned().collect(),
         kind: change.kind,
-        id: change.id.clone(),
+        id: change.id().into_owned(),
         before: change.before.as_ref().map(crate::model::Record::body).transpose()?,
         after: change.after.as_ref().map(crate::model::Record::body).transpose()?,
         tombstone: change.tombstone,

@@ -80,8 +80,8 @@ fn students(cleared: &Cleared, baseline: &Baseline) -> u64 {
         _ => false,
     };
     let mut students = allocate::active_students(&baseline.roster);
-    let changes: BTreeMap<&str, _> =
-        cleared.applied().filter(|it| it.kind == Kind::Users).map(|it| (it.id.as_str(), it)).collect();
+    let changes: BTreeMap<_, _> =
+        cleared.applied().filter(|it| it.kind == Kind::Users).map(|it| (it.id(), it)).collect();
     for change in changes.values() {
         students += u64::from(counts(change.after.as_ref()));
         students = students.saturating_sub(u64::from(counts(change.before.as_ref())));

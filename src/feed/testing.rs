@@ -136,7 +136,7 @@ fn records(snapshot: &Snapshot) -> Vec<Record> {
     fn of<T: RosterRecord>(seen: &Seen<T>, records: &mut Vec<Record>) {
         for presence in seen.values() {
             if let Presence::This(it) = presence {
-                records.push(it.clone().into_record());
+                records.push(T::shared(it.clone()));
             }
         }
     }

@@ -127,6 +127,8 @@ impl<'a> References<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use serde_json::{Value, json};
 
@@ -137,7 +139,7 @@ mod tests {
     }
 
     fn session(id: &str, parent: Option<&str>) -> Record {
-        Record::Session(Session {
+        Record::Session(Arc::new(Session {
             id: id.into(),
             session_type: "term".to_owned(),
             title: id.to_owned(),
@@ -145,11 +147,11 @@ mod tests {
             ends_on: None,
             parent: parent.map(SourceId::new),
             school_year: None,
-        })
+        }))
     }
 
     fn class(id: &str, session: &str) -> Record {
-        Record::Class(Class {
+        Record::Class(Arc::new(Class {
             id: id.into(),
             title: id.to_owned(),
             code: None,
@@ -160,7 +162,7 @@ mod tests {
             grades: Vec::new(),
             subjects: Vec::new(),
             instance: 0,
-        })
+        }))
     }
 
     /// P12: after a rollover a held class of last year must not lose the sessions that say it is over.

@@ -75,7 +75,7 @@ pub(super) fn tripped(plan: &Plan, baseline: &Baseline, settings: &Settings, aro
     }
     let aside = plan.approved.union(kept).copied().collect();
     let coming = plan.changes.iter().filter_map(|change| match &change.after {
-        Some(Record::Session(it)) => Some((&it.id, it)),
+        Some(Record::Session(it)) => Some((&it.id, &**it)),
         _ => None,
     });
     let mut watch = Watch {

@@ -12,7 +12,8 @@ pub(super) fn told(limit: String, plan: &Plan, baseline: &Baseline, members: &BT
     }
     let over = members.iter().filter_map(|index| {
         let change = plan.changes.get(*index)?;
-        let Decision { verdict, version, until, run } = baseline.decisions.get(&(change.kind, change.id.clone()))?;
+        let key = (change.kind, change.id().into_owned());
+        let Decision { verdict, version, until, run } = baseline.decisions.get(&key)?;
         // One that lasts would have kept its change out of the hold.
         let until = (*until)?;
         (*verdict == Verdict::Approved && *version == change.version()).then_some((until, run))

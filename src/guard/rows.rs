@@ -154,7 +154,7 @@ impl Watch<'_> {
         let (Some(Record::Class(old)), Some(Record::Class(new))) = (&change.before, &change.after) else {
             return false;
         };
-        let rest = Class { sessions: old.sessions.clone(), ..new.clone() } == *old;
+        let rest = Class { sessions: old.sessions.clone(), ..Class::clone(new) } == **old;
         let known = |id: &SourceId| self.baseline.roster.sessions.get(id);
         let coming = |id: &SourceId| self.coming.get(id).copied().or_else(|| known(id));
         let is =
@@ -187,7 +187,7 @@ impl Watch<'_> {
     /// A class that would lose everyone while the class itself stays.
     pub(super) fn classes_to_zero(&mut self) {
         let removed: BTreeSet<SourceId> =
-            self.removals(Kind::Classes).map(|(_, change)| SourceId::new(change.id.as_str())).collect();
+            self.removals(Kind::Classes).map(|(_, change)| SourceId::new(change.id())).collect();
         let mut filled = BTreeSet::new();
         for (_, change) in self.of(Kind::Enrollments, |verb| verb != Verb::Removed) {
             if let Some(Record::Enrollment(it)) = &change.after {

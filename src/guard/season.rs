@@ -99,7 +99,7 @@ impl Year {
         let mut sessions: BTreeMap<&SourceId, &Session> = baseline.roster.sessions.iter().collect();
         for change in changes {
             if let Some(Record::Session(session)) = &change.after {
-                sessions.insert(&session.id, session);
+                sessions.insert(&session.id, &**session);
             }
         }
         let begun = |it: &&&Session| it.starts_on.is_some_and(|begin| begin <= today);

@@ -3,6 +3,7 @@
 //! What counts is each thing that a sync took away unattended in the last seven days and that has not come back, plus what
 //! tonight would take. Additions of others never make up for it, and what a person approved or did by hand is not in it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::Days;
@@ -60,7 +61,7 @@ struct Here<'a> {
     plan: &'a Plan,
     baseline: &'a Baseline,
     lasting: &'a Lasting<'a>,
-    coming: BTreeSet<(Kind, &'a str)>,
+    coming: BTreeSet<(Kind, Cow<'a, str>)>,
     /// Users who are enrolled tonight.
     enrolled: BTreeSet<&'a SourceId>,
 }
@@ -68,7 +69,7 @@ struct Here<'a> {
 impl<'a> Here<'a> {
     fn of(plan: &'a Plan, baseline: &'a Baseline, lasting: &'a Lasting<'a>) -> Self {
         let arrive = plan.changes.iter().filter(|change| change.after.is_some());
-        let coming = arrive.clone().map(|change| (change.kind, change.id.as_str())).collect();
+        let coming = arrive.clone().map(|change| (change.kind, change.id())).collect();
         let enrolled = arrive.filter_map(|change| match &change.after {
             Some(Record::Enrollment(it)) if lasting.enrollment(it) => Some(&it.user),
             _ => None,
@@ -78,7 +79,7 @@ impl<'a> Here<'a> {
 
     fn has(&self, loss: &RecentLoss) -> bool {
         let (roster, id) = (&self.baseline.roster, SourceId::new(loss.id.as_str()));
-        let comes = |kind| self.coming.contains(&(kind, loss.id.as_str()));
+        let comes = |kind| self.coming.contains(&(kind, Cow::Borrowed(loss.id.as_str())));
         match loss.what.as_str() {
             USERS_REMOVED => roster.users.contains_key(&id) || comes(Kind::Users),
             CLASSES_REMOVED => roster.classes.contains_key(&id) || comes(Kind::Classes),
@@ -119,7 +120,7 @@ pub(super) fn unattended<T>(
         if counts(&index)
             && let Some((what, schools)) = removal(change, &schools, &lasting)
         {
-            lost.insert((what.to_owned(), change.id.clone()), schools);
+            lost.insert((what.to_owned(), change.id().into_owned()), schools);
         }
     }
     let losses = Losses::of(plan, seats, baseline, &lasting);

@@ -12,6 +12,7 @@ mod links;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -124,7 +125,7 @@ fn rekeyed(baseline: &Baseline, former: &[User]) -> Vec<Proposal> {
             (_, None) => {
                 leaving.insert(&change.id);
             }
-            (None, Some(Record::User(user))) => coming.push(user),
+            (None, Some(Record::User(user))) => coming.push(Arc::unwrap_or_clone(user)),
             (_, Some(_)) => {}
         }
     }

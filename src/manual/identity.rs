@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::apply::Taken;
 use crate::audit::{Category, Draft};
 use crate::identity::{self, Proposal};
-use crate::model::{Baseline, LinkDecision, LinkKind, LinkVerdict, Record, SourceId, Timestamp, User};
+use crate::model::{Baseline, LinkDecision, LinkKind, LinkVerdict, RosterRecord, SourceId, Timestamp, User};
 use crate::plan::Change;
 use crate::store::{Store, StoreError};
 
@@ -28,7 +28,7 @@ pub(super) async fn former(store: &Store, baseline: &Baseline, verb: &Verb) -> R
 /// Users that the roster does not have, or not yet, as changes: the audit must know their personal fields to hide ids that
 /// repeat them.
 pub(super) fn people(mut pending: Vec<Change>, former: &[User]) -> Vec<Change> {
-    let former = former.iter().cloned().map(Record::User);
+    let former = former.iter().cloned().map(User::into_record);
     pending.extend(former.filter_map(|user| Change::between(None, Some(user), false, false)));
     pending
 }

@@ -1,6 +1,7 @@
 //! Rules of the verbs over districts made here.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -42,9 +43,11 @@ pub(super) fn roster(students: &[(bool, bool)]) -> Roster {
     let mut roster = Roster::default();
     for id in ["S1", "S2"] {
         let (name, org_type) = (id.to_owned(), "school".to_owned());
-        roster.put(Record::School(Org { id: id.into(), org_type, name, identifier: None, parent: None, nces: None }));
+        roster.put(Record::School(
+            Org { id: id.into(), org_type, name, identifier: None, parent: None, nces: None }.into(),
+        ));
     }
-    roster.put(Record::Class(Class {
+    roster.put(Record::Class(Arc::new(Class {
         id: "C1".into(),
         title: "Class".to_owned(),
         code: None,
@@ -55,13 +58,13 @@ pub(super) fn roster(students: &[(bool, bool)]) -> Roster {
         grades: Vec::new(),
         subjects: Vec::new(),
         instance: 0,
-    }));
-    roster.put(Record::User(user("T1", RoleName::Teacher, "S1")));
+    })));
+    roster.put(Record::User(user("T1", RoleName::Teacher, "S1").into()));
     roster.put(enrollment("T1", "C1", RoleName::Teacher).into_record());
-    roster.put(Record::User(user("A1", RoleName::Administrator, "S1")));
+    roster.put(Record::User(user("A1", RoleName::Administrator, "S1").into()));
     for (index, (first, enrolled)) in students.iter().enumerate() {
         let id = format!("U{index}");
-        roster.put(Record::User(user(&id, RoleName::Student, if *first { "S1" } else { "S2" })));
+        roster.put(Record::User(user(&id, RoleName::Student, if *first { "S1" } else { "S2" }).into()));
         if *enrolled {
             roster.put(enrollment(&id, "C1", RoleName::Student).into_record());
         }
@@ -288,7 +291,7 @@ fn each_verb_is_refused_to_a_rostered_district_exactly_where_the_table_says_so()
     for (id, role) in
         [("U0-two", RoleName::Student), ("T1-two", RoleName::Teacher), ("A1-two", RoleName::Administrator)]
     {
-        all.put(Record::User(user(id, role, "S1")));
+        all.put(Record::User(user(id, role, "S1").into()));
     }
     let mut district = baseline(all, products());
     for who in [Who::Student, Who::Educator, Who::Staff] {

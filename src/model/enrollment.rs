@@ -1,6 +1,7 @@
 //! Enrollments: one per user, class and role, however many rows of the source tell of it (P27).
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,11 +99,11 @@ impl RosterRecord for Enrollment {
     }
 
     fn text_id(key: &EnrollmentKey) -> String {
-        serde_json::json!([key.user, key.class, key.role]).to_string()
+        serde_json::to_string(&(&key.user, &key.class, key.role)).unwrap_or_default()
     }
 
-    fn into_record(self) -> Record {
-        Record::Enrollment(self)
+    fn shared(it: Arc<Self>) -> Record {
+        Record::Enrollment(it)
     }
 
     fn normalize(&mut self) {

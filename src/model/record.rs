@@ -1,8 +1,10 @@
 //! Roster records in `OneRoster`'s words, whatever feed they came from. Field order is the order of `rosterd roster`.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,8 +26,12 @@ pub trait RosterRecord: Clone + PartialEq + Serialize + for<'de> Deserialize<'de
     fn order(&self, key: &Self::Key) -> Ordering;
     /// The id as text, as it stands in the audit: of an enrollment the JSON of its three parts.
     fn text_id(key: &Self::Key) -> String;
+    /// Wraps a record that others may have as well; it is not copied.
+    fn shared(it: Arc<Self>) -> Record;
     /// Wraps the record.
-    fn into_record(self) -> Record;
+    fn into_record(self) -> Record {
+        Self::shared(Arc::new(self))
+    }
     /// Puts lists into their one order, drops empty values.
     fn normalize(&mut self);
 }
@@ -227,21 +233,21 @@ impl User {
     }
 }
 
-/// A record of any kind.
+/// A record of any kind. It is shared: a first load has millions, and the plan has those of the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// An org.
-    School(Org),
+    School(Arc<Org>),
     /// An academic session.
-    Session(Session),
+    Session(Arc<Session>),
     /// A course.
-    Course(Course),
+    Course(Arc<Course>),
     /// A class.
-    Class(Class),
+    Class(Arc<Class>),
     /// A user.
-    User(User),
+    User(Arc<User>),
     /// An enrollment.
-    Enrollment(Enrollment),
+    Enrollment(Arc<Enrollment>),
 }
 
 macro_rules! keyed_by_id {
@@ -263,8 +269,8 @@ macro_rules! keyed_by_id {
                 key.as_str().to_owned()
             }
 
-            fn into_record(self) -> Record {
-                Record::$variant(self)
+            fn shared(it: Arc<Self>) -> Record {
+                Record::$variant(it)
             }
 
             fn normalize(&mut self) {
@@ -314,39 +320,44 @@ impl Record {
         }
     }
 
-    /// The id as text; see [`RosterRecord::text_id`].
-    pub fn text_id(&self) -> String {
+    /// The id as text; see [`RosterRecord::text_id`]. Only an enrollment's has to be made.
+    pub fn id(&self) -> Cow<'_, str> {
         match self {
-            Self::School(it) => Org::text_id(&it.key()),
-            Self::Session(it) => Session::text_id(&it.key()),
-            Self::Course(it) => Course::text_id(&it.key()),
-            Self::Class(it) => Class::text_id(&it.key()),
-            Self::User(it) => User::text_id(&it.key()),
-            Self::Enrollment(it) => Enrollment::text_id(&it.key()),
+            Self::School(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Session(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Course(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Class(it) => Cow::Borrowed(it.id.as_str()),
+            Self::User(it) => Cow::Borrowed(it.id.as_str()),
+            Self::Enrollment(it) => Cow::Owned(Enrollment::text_id(&it.key())),
         }
+    }
+
+    /// The same, to be kept.
+    pub fn text_id(&self) -> String {
+        self.id().into_owned()
     }
 
     /// The whole record as a JSON object, as the store keeps it.
     pub fn body(&self) -> Result<String, serde_json::Error> {
         match self {
-            Self::School(it) => serde_json::to_string(it),
-            Self::Session(it) => serde_json::to_string(it),
-            Self::Course(it) => serde_json::to_string(it),
-            Self::Class(it) => serde_json::to_string(it),
-            Self::User(it) => serde_json::to_string(it),
-            Self::Enrollment(it) => serde_json::to_string(it),
+            Self::School(it) => serde_json::to_string(&**it),
+            Self::Session(it) => serde_json::to_string(&**it),
+            Self::Course(it) => serde_json::to_string(&**it),
+            Self::Class(it) => serde_json::to_string(&**it),
+            Self::User(it) => serde_json::to_string(&**it),
+            Self::Enrollment(it) => serde_json::to_string(&**it),
         }
     }
 
     /// Reads what [`Record::body`] wrote.
     pub fn from_body(kind: Kind, body: &str) -> Result<Self, serde_json::Error> {
         Ok(match kind {
-            Kind::Schools => Self::School(serde_json::from_str(body)?),
-            Kind::Sessions => Self::Session(serde_json::from_str(body)?),
-            Kind::Courses => Self::Course(serde_json::from_str(body)?),
-            Kind::Classes => Self::Class(serde_json::from_str(body)?),
-            Kind::Users => Self::User(serde_json::from_str(body)?),
-            Kind::Enrollments => Self::Enrollment(serde_json::from_str(body)?),
+            Kind::Schools => Self::School(Arc::new(serde_json::from_str(body)?)),
+            Kind::Sessions => Self::Session(Arc::new(serde_json::from_str(body)?)),
+            Kind::Courses => Self::Course(Arc::new(serde_json::from_str(body)?)),
+            Kind::Classes => Self::Class(Arc::new(serde_json::from_str(body)?)),
+            Kind::Users => Self::User(Arc::new(serde_json::from_str(body)?)),
+            Kind::Enrollments => Self::Enrollment(Arc::new(serde_json::from_str(body)?)),
         })
     }
 
@@ -355,12 +366,15 @@ impl Record {
     pub fn roster_line(&self) -> Result<String, serde_json::Error> {
         match self.clone() {
             Self::School(mut org) => {
-                org.nces = None;
+                Arc::make_mut(&mut org).nces = None;
                 Self::School(org).body()
             }
-            Self::Class(class) => Self::Class(Class { instance: 0, ..class }).body(),
+            Self::Class(mut class) => {
+                Arc::make_mut(&mut class).instance = 0;
+                Self::Class(class).body()
+            }
             Self::User(mut user) => {
-                for role in &mut user.roles {
+                for role in &mut Arc::make_mut(&mut user).roles {
                     role.word = None;
                 }
                 Self::User(user).body()

@@ -1,6 +1,7 @@
 //! All records of one district.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{
     ByKey, Class, Course, Enrollment, Enrollments, Kind, Org, Record, RosterRecord, Session, SourceId, User,
@@ -63,8 +64,8 @@ pub struct Roster {
 impl Roster {
     /// Puts a record in, replacing the one with its key.
     pub fn put(&mut self, record: Record) {
-        fn into<T: RosterRecord<Key = SourceId>>(map: &mut BTreeMap<T::Key, T>, record: T) {
-            map.insert(record.key(), record);
+        fn into<T: RosterRecord<Key = SourceId>>(map: &mut BTreeMap<T::Key, T>, record: Arc<T>) {
+            map.insert(record.key(), Arc::unwrap_or_clone(record));
         }
         match record {
             Record::School(it) => into(&mut self.schools, it),
@@ -72,7 +73,7 @@ impl Roster {
             Record::Course(it) => into(&mut self.courses, it),
             Record::Class(it) => into(&mut self.classes, it),
             Record::User(it) => into(&mut self.users, it),
-            Record::Enrollment(it) => self.enrollments.insert(it),
+            Record::Enrollment(it) => self.enrollments.insert(Arc::unwrap_or_clone(it)),
         }
     }
 
@@ -143,6 +144,6 @@ impl Roster {
             .chain(of(&self.courses))
             .chain(of(&self.classes))
             .chain(of(&self.users))
-            .chain(self.enrollments.values().cloned().map(Record::Enrollment))
+            .chain(self.enrollments.values().cloned().map(RosterRecord::into_record))
     }
 }

@@ -200,14 +200,8 @@ mod tests {
     use crate::model::SourceId;
 
     fn org(id: &str, name: &str) -> Record {
-        Record::School(Org {
-            id: id.into(),
-            org_type: "school".to_owned(),
-            name: name.to_owned(),
-            identifier: None,
-            parent: None,
-            nces: None,
-        })
+        let org_type = "school".to_owned();
+        Org { id: id.into(), org_type, name: name.to_owned(), identifier: None, parent: None, nces: None }.into_record()
     }
 
     /// A view shows what a copy with the same changes would have.

@@ -1,5 +1,7 @@
 //! One change of one record.
 
+use std::borrow::Cow;
+
 use either::Either;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,8 +26,6 @@ pub struct FieldChange {
 pub struct Change {
     /// Its kind.
     pub kind: Kind,
-    /// Its id as text.
-    pub id: String,
     /// What happens.
     pub verb: Verb,
     /// The active record before; none for added and restored.
@@ -33,7 +33,7 @@ pub struct Change {
     /// The record after; none for removed.
     pub after: Option<Record>,
     /// The fields of a change; empty for the other verbs.
-    pub fields: Vec<FieldChange>,
+    pub fields: Box<[FieldChange]>,
     /// Whether a removal rests on the source's own word rather than on absence.
     pub tombstone: bool,
 }
@@ -44,18 +44,22 @@ pub type Part<'a> = Either<&'a Change, Box<Change>>;
 impl Change {
     /// Between two records of one id; `None` where nothing differs or there is neither. `archived`: the id was here before.
     pub fn between(before: Option<Record>, after: Option<Record>, archived: bool, tombstone: bool) -> Option<Self> {
-        let some = after.as_ref().or(before.as_ref())?;
-        let (kind, id) = (some.kind(), some.text_id());
+        let kind = after.as_ref().or(before.as_ref())?.kind();
         let (verb, fields) = match (&before, &after) {
             (Some(old), Some(new)) if old == new => return None,
             (Some(old), Some(new)) => (Verb::Changed, field_changes(old, new)),
-            (None, Some(_)) if archived => (Verb::Restored, Vec::new()),
-            (None, Some(_)) => (Verb::Added, Vec::new()),
-            (Some(_), None) => (Verb::Removed, Vec::new()),
+            (None, Some(_)) if archived => (Verb::Restored, Box::default()),
+            (None, Some(_)) => (Verb::Added, Box::default()),
+            (Some(_), None) => (Verb::Removed, Box::default()),
             (None, None) => return None,
         };
         let tombstone = tombstone && verb == Verb::Removed;
-        Some(Self { kind, id, verb, before, after, fields, tombstone })
+        Some(Self { kind, verb, before, after, fields, tombstone })
+    }
+
+    /// Its id as text, made where it is asked for: a plan may have millions. Empty of no record at all.
+    pub fn id(&self) -> Cow<'_, str> {
+        self.record().map(Record::id).unwrap_or_default()
     }
 
     /// Whether another class takes over the id: the old one is archived, and a new one begins (P19).
@@ -113,9 +117,9 @@ impl Change {
 }
 
 /// Field by field, by the names of `rosterd roster`.
-fn field_changes(old: &Record, new: &Record) -> Vec<FieldChange> {
+fn field_changes(old: &Record, new: &Record) -> Box<[FieldChange]> {
     let (Some(old_fields), Some(new_fields)) = (fields(old), fields(new)) else {
-        return Vec::new();
+        return Box::default();
     };
     let names: std::collections::BTreeSet<&String> = old_fields.keys().chain(new_fields.keys()).collect();
     let null = Value::Null;
@@ -138,5 +142,18 @@ fn fields(record: &Record) -> Option<serde_json::Map<String, Value>> {
     match serde_json::from_str(&record.body().ok()?).ok()? {
         Value::Object(fields) => Some(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A first load of a million students has over seven million changes: each byte of one is seven megabytes. It is two
+    /// records, each a tag with a pointer, a list of fields, two words as well, and one word for the rest. What is heavier
+    /// belongs behind a pointer or is made where it is asked for.
+    #[test]
+    fn a_change_is_small() {
+        assert!(size_of::<Change>() <= 56, "{} bytes", size_of::<Change>());
     }
 }

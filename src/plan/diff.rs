@@ -3,6 +3,7 @@
 //! Absence is a fact only of a complete snapshot; a row that is present but unusable is present; a tombstone is evidence. A
 //! version that a person refused is skipped and said so (safety.md, Refused versions).
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Baseline, Decision, HeldChange, Kind, Record, RosterRecord, Timestamp, Verdict, Warning};
@@ -36,7 +37,7 @@ pub(super) fn against_snapshot(baseline: &Baseline, snapshot: &Snapshot, as_of: 
     scan.kind(&snapshot.courses(roster));
     let classes = sections::following(baseline, snapshot);
     scan.kind(&Told::new(&classes.seen, snapshot.hits(Kind::Classes), &roster.classes));
-    scan.replaced = scan.found.changes.iter().filter(|it| it.replaces()).map(|it| it.id.clone()).collect();
+    scan.replaced = scan.found.changes.iter().filter(|it| it.replaces()).map(|it| it.id().into_owned()).collect();
     scan.found.warnings.extend(classes.warning);
     scan.kind(&snapshot.users(roster));
     scan.kind(&snapshot.enrollments(roster));
@@ -84,14 +85,11 @@ impl Scan<'_> {
             }
             let told = matches!(presence, Some(Presence::This(_) | Presence::Unchanged));
             let (same, after, tombstone) = match presence {
-                Some(Presence::This(record)) => (before == Some(record), Some(record), false),
-                Some(Presence::Unchanged | Presence::Unusable) => (before.is_some(), before, false),
+                Some(Presence::This(record)) => (before == Some(&**record), Some(record), false),
+                Some(Presence::Unchanged | Presence::Unusable) => (before.is_some(), None, false),
                 Some(Presence::Gone) => (false, None, true),
                 None => (false, None, false),
             };
-            if after.is_none() && !may_remove {
-                continue;
-            }
             if same {
                 unchanged += 1;
                 if decided && told {
@@ -99,10 +97,13 @@ impl Scan<'_> {
                 }
                 continue;
             }
-            let archived = || self.baseline.archived.contains(&(T::KIND, pair.text_id()));
-            let record = |it: Option<&T>| it.cloned().map(T::into_record);
-            let restores = before.is_none() && archived();
-            if let Some(change) = Change::between(record(before), record(after), restores, tombstone) {
+            if after.is_none() && !may_remove {
+                continue;
+            }
+            let archived = &self.baseline.archived;
+            let restores = before.is_none() && !archived.is_empty() && archived.contains(&(T::KIND, pair.text_id()));
+            let (old, new) = (before.cloned().map(T::into_record), after.cloned().map(T::shared));
+            if let Some(change) = Change::between(old, new, restores, tombstone) {
                 self.take(change);
             }
         }
@@ -130,7 +131,9 @@ impl Scan<'_> {
     }
 
     fn take(&mut self, change: Change) {
-        let decision = self.baseline.decisions.get(&(change.kind, change.id.clone()));
+        // Most districts have none, and a first load asks for millions.
+        let decisions = Some(&self.baseline.decisions).filter(|it| !it.is_empty());
+        let decision = decisions.and_then(|it| it.get(&(change.kind, change.id().into_owned())));
         match decision {
             // With its class an enrollment goes in any case: no decision on it passes to the class that has the id now.
             Some(it)
@@ -138,7 +141,7 @@ impl Scan<'_> {
                     && it.version == change.version()
                     && !self.goes_with_class(&change) =>
             {
-                self.refused.entry(change.kind).or_default().insert(change.id);
+                self.refused.entry(change.kind).or_default().insert(change.id().into_owned());
             }
             Some(it) if approves(it, &change, self.as_of) => {
                 self.found.approved.insert(self.found.changes.len());
@@ -195,9 +198,9 @@ pub(super) fn still_open(
     held: &[HeldChange],
     taken: &[Change],
 ) -> Result<Vec<Change>, UnreadableRecord> {
-    let taken: BTreeSet<(Kind, &str)> = taken.iter().map(|change| (change.kind, change.id.as_str())).collect();
+    let taken: BTreeSet<(Kind, Cow<'_, str>)> = taken.iter().map(|change| (change.kind, change.id())).collect();
     let open = still_as_shown(baseline, held)?.changes;
-    Ok(open.into_iter().filter(|change| !taken.contains(&(change.kind, change.id.as_str()))).collect())
+    Ok(open.into_iter().filter(|change| !taken.contains(&(change.kind, change.id()))).collect())
 }
 
 fn sort_key(change: &Change) -> Vec<String> {
@@ -206,7 +209,7 @@ fn sort_key(change: &Change) -> Vec<String> {
             let key = it.key();
             vec![key.user.to_string(), key.class.to_string(), format!("{:?}", key.role)]
         }
-        Some(_) | None => vec![change.id.clone()],
+        Some(_) | None => vec![change.id().into_owned()],
     }
 }
 
@@ -214,11 +217,11 @@ fn sort_key(change: &Change) -> Vec<String> {
 fn current(baseline: &Baseline, like: Option<&Record>) -> Option<Record> {
     let roster = &baseline.roster;
     match like? {
-        Record::School(it) => roster.schools.get(&it.id).cloned().map(Record::School),
-        Record::Session(it) => roster.sessions.get(&it.id).cloned().map(Record::Session),
-        Record::Course(it) => roster.courses.get(&it.id).cloned().map(Record::Course),
-        Record::Class(it) => roster.classes.get(&it.id).cloned().map(Record::Class),
-        Record::User(it) => roster.users.get(&it.id).cloned().map(Record::User),
-        Record::Enrollment(it) => roster.enrollments.get(&it.key()).cloned().map(Record::Enrollment),
+        Record::School(it) => roster.schools.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Session(it) => roster.sessions.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Course(it) => roster.courses.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Class(it) => roster.classes.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::User(it) => roster.users.get(&it.id).cloned().map(RosterRecord::into_record),
+        Record::Enrollment(it) => roster.enrollments.get(&it.key()).cloned().map(RosterRecord::into_record),
     }
 }

@@ -38,8 +38,9 @@ pub fn plan_hash(
             Some(record) => Some(RawValue::from_string(record.body()?)?),
             None => None,
         };
-        let Change { kind, id, verb, tombstone, .. } = change;
-        part(serde_json::to_string(&Line { kind: *kind, id, verb: *verb, after, tombstone: *tombstone })?);
+        let Change { kind, verb, tombstone, .. } = change;
+        let id = change.id();
+        part(serde_json::to_string(&Line { kind: *kind, id: &id, verb: *verb, after, tombstone: *tombstone })?);
     }
     for seat in seats {
         part(serde_json::to_string(seat)?);

@@ -14,7 +14,7 @@ pub(super) fn accepted(baseline: &Baseline, changes: &[Change]) -> BTreeSet<usiz
     }
     let (mut gone, mut new): (BTreeSet<SourceId>, BTreeSet<SourceId>) = (BTreeSet::new(), BTreeSet::new());
     for change in changes.iter().filter(|it| it.kind == Kind::Users) {
-        let id = SourceId::new(change.id.as_str());
+        let Some(id) = change.user().cloned() else { continue };
         match (change.verb, &change.after) {
             (Verb::Removed, _) => gone.insert(id),
             (Verb::Added | Verb::Restored, Some(Record::User(user))) if user.active => new.insert(id),

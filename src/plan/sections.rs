@@ -2,6 +2,7 @@
 //! some sources use the ids of last term's sections again (P19).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::model::{Baseline, Class, Kind, SourceId, Warning};
 use crate::snapshot::{Presence, Seen, Snapshot};
@@ -23,10 +24,11 @@ pub(super) fn following<'a>(baseline: &Baseline, snapshot: &'a Snapshot) -> Foll
         let active = baseline.roster.classes.get(id);
         let Some(old) = active.or_else(|| baseline.former.classes.get(id)) else { continue };
         let same = is_same(baseline, snapshot, old, new);
+        let of_use = |instance: u32| Presence::This(Arc::new(Class { instance, ..Class::clone(new) }));
         let told = match (same, active.is_some() && !snapshot.complete()) {
             (true, _) if old.instance == new.instance => continue,
-            (true, _) => Presence::This(Class { instance: old.instance, ..new.clone() }),
-            (false, false) => Presence::This(Class { instance: old.instance.saturating_add(1), ..new.clone() }),
+            (true, _) => of_use(old.instance),
+            (false, false) => of_use(old.instance.saturating_add(1)),
             (false, true) => {
                 waiting.push(id.to_string());
                 Presence::Unchanged
@@ -52,7 +54,7 @@ fn is_same(baseline: &Baseline, snapshot: &Snapshot, old: &Class, new: &Class) -
     }
     let known = |id: &SourceId| baseline.roster.sessions.get(id);
     let told = |id: &SourceId| match snapshot.sessions.get(id) {
-        Some(Presence::This(session)) => Some(session),
+        Some(Presence::This(session)) => Some(&**session),
         Some(Presence::Unchanged | Presence::Unusable | Presence::Gone) | None => known(id),
     };
     old.sessions.iter().any(|was| {

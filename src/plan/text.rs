@@ -8,7 +8,7 @@ use crate::plan::Change;
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.line(&self.id))
+        f.write_str(&self.line(&self.id()))
     }
 }
 

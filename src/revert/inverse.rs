@@ -119,9 +119,9 @@ impl Inverse {
         let mut classes = BTreeSet::new();
         for change in &self.changes {
             match record(change, change.after.as_ref().or(change.before.as_ref()))? {
-                Some(Record::User(it)) => users.extend([it.id]),
-                Some(Record::Enrollment(it)) => users.extend([it.user]),
-                Some(Record::Class(it)) => classes.extend([it.id]),
+                Some(Record::User(it)) => users.extend([it.id.clone()]),
+                Some(Record::Enrollment(it)) => users.extend([it.user.clone()]),
+                Some(Record::Class(it)) => classes.extend([it.id.clone()]),
                 Some(Record::School(_) | Record::Session(_) | Record::Course(_)) | None => {}
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::{
     Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, Roster, RosterRecord, Session, SourceId, SourceMark,
@@ -12,7 +13,7 @@ use crate::snapshot::{Part, Presence, Recognized, Seen, Snapshot, SourceState, c
 /// One kind's rows while they come in: what is said of a key, and when the row that said it was last changed.
 #[derive(Debug)]
 struct Rows<T: RosterRecord> {
-    seen: BTreeMap<T::Key, (String, Presence<T>)>,
+    seen: BTreeMap<T::Key, (String, Presence<Arc<T>>)>,
     /// Of these several rows said different things.
     disputed: BTreeSet<T::Key>,
 }
@@ -101,10 +102,10 @@ impl Builder {
     fn put<T: RosterRecord<Key = SourceId>>(
         &mut self,
         rows: fn(&mut Self) -> &mut Rows<T>,
-        mut record: T,
+        mut record: Arc<T>,
         modified: &str,
     ) {
-        record.normalize();
+        Arc::make_mut(&mut record).normalize();
         self.added.push(Added::Id(T::KIND, record.key()));
         let Rows { seen, disputed } = rows(self);
         let slot = match seen.entry(record.key()) {
@@ -125,7 +126,7 @@ impl Builder {
         let id = contradicts.then(|| T::text_id(&record.key()));
         // An active row beats a deleted twin (P28); of several the latest counts, and among equals not their order.
         let later = match &slot.1 {
-            Presence::This(other) => (slot.0.as_str(), body(other)) < (modified, body(&record)),
+            Presence::This(other) => (slot.0.as_str(), body(&**other)) < (modified, body(&*record)),
             Presence::Gone | Presence::Unusable | Presence::Unchanged => true,
         };
         if later {
@@ -138,8 +139,8 @@ impl Builder {
         }
     }
 
-    fn enroll(&mut self, mut record: Enrollment) {
-        record.normalize();
+    fn enroll(&mut self, mut record: Arc<Enrollment>) {
+        Arc::make_mut(&mut record).normalize();
         let key = record.key();
         self.added.push(Added::Enrollment(key.clone()));
         let Rows { seen, disputed } = &mut self.enrollments;
@@ -153,8 +154,10 @@ impl Builder {
         if !matches!(&slot.1, Presence::This(other) if *other == record) {
             disputed.insert(record.key());
         }
+        let record = Arc::unwrap_or_clone(record);
         let merged = match std::mem::replace(&mut slot.1, Presence::Gone) {
-            Presence::This(mut other) => {
+            Presence::This(other) => {
+                let mut other = Arc::unwrap_or_clone(other);
                 // A row without any date says "always", which an empty list would lose in the merge.
                 let always = other.periods.is_empty() || record.periods.is_empty();
                 other.periods.extend(record.periods);
@@ -175,7 +178,7 @@ impl Builder {
         };
         let mut merged = merged;
         merged.normalize();
-        slot.1 = Presence::This(merged);
+        slot.1 = Presence::This(Arc::new(merged));
     }
 
     /// The source says this record is deleted. A usable row of the same key wins over it (P28).

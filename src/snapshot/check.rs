@@ -97,7 +97,7 @@ pub(super) fn references(snapshot: &Snapshot, stored: &Roster, all: bool, warnin
     fn this<'a, T: RosterRecord>(told: &Told<'a, T>, all: bool) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let read = told.read().filter(move |_| !all);
         let both = all.then(|| told.pairs()).into_iter().flatten().filter_map(|pair| match pair.presence()? {
-            Presence::This(it) => Some(it),
+            Presence::This(it) => Some(&**it),
             Presence::Unchanged => pair.stored,
             Presence::Unusable | Presence::Gone => None,
         });

@@ -227,7 +227,7 @@ fn marks<T: RosterRecord>(
         let key = record.key();
         while fresh.next_if(|(_, it)| *it < key).is_some() {}
         let mark = fresh.next_if(|(_, it)| *it == key).map(|(mark, _)| *mark);
-        let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if it == record) && !dangles(record, false);
+        let as_given = matches!(seen.get(&key), Some(Presence::This(it)) if **it == *record) && !dangles(record, false);
         all.push(mark.filter(|_| as_given).unwrap_or_default());
     }
     (all, same)

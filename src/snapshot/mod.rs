@@ -11,6 +11,7 @@ mod known;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use builder::{Added, Builder};
 pub use check::EmptyCollection;
@@ -56,8 +57,8 @@ impl<T> Presence<T> {
     }
 }
 
-/// What a snapshot says of the records of one kind.
-pub type Seen<T> = BTreeMap<<T as RosterRecord>::Key, Presence<T>>;
+/// What a snapshot says of the records of one kind; a plan shares them.
+pub type Seen<T> = BTreeMap<<T as RosterRecord>::Key, Presence<Arc<T>>>;
 
 /// Whether the source itself is in a state to be believed (P38).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::model::{ByKey, RosterRecord};
 use crate::snapshot::{Presence, Seen};
@@ -19,7 +20,7 @@ pub struct Told<'a, T: RosterRecord> {
 #[derive(Debug)]
 pub struct Pair<'a, T: RosterRecord> {
     /// What was read of it, with its key.
-    read: Option<(&'a T::Key, &'a Presence<T>)>,
+    read: Option<(&'a T::Key, &'a Presence<Arc<T>>)>,
     /// Whether it came as it was.
     hit: bool,
     /// What the store has.
@@ -28,7 +29,7 @@ pub struct Pair<'a, T: RosterRecord> {
 
 impl<'a, T: RosterRecord> Pair<'a, T> {
     /// What the snapshot says of it.
-    pub fn presence(&self) -> Option<&'a Presence<T>> {
+    pub fn presence(&self) -> Option<&'a Presence<Arc<T>>> {
         if self.hit { Some(&Presence::Unchanged) } else { self.read.map(|(_, presence)| presence) }
     }
 
@@ -69,7 +70,7 @@ impl<'a, T: RosterRecord> Told<'a, T> {
     /// The records that were read.
     pub(super) fn read(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
         self.read.values().filter_map(|it| match it {
-            Presence::This(record) => Some(record),
+            Presence::This(record) => Some(&**record),
             Presence::Unchanged | Presence::Unusable | Presence::Gone => None,
         })
     }

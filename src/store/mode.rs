@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::{
-    Disconnection, DistrictId, HeldChange, Kind, ModeEntry, Modes, Record, Roster, SourceId, Timestamp,
+    Disconnection, DistrictId, HeldChange, Kind, ModeEntry, Modes, Record, Roster, RosterRecord, SourceId, Timestamp,
 };
 use crate::store::column::Table;
 use crate::store::db::{Sql, Tx, bulk, statements};
@@ -89,15 +89,15 @@ pub(super) async fn read_kept(
 fn current(roster: &Roster, kind: Kind, id: &str) -> Option<Record> {
     let key = SourceId::new(id);
     match kind {
-        Kind::Schools => roster.schools.get(&key).cloned().map(Record::School),
-        Kind::Sessions => roster.sessions.get(&key).cloned().map(Record::Session),
-        Kind::Courses => roster.courses.get(&key).cloned().map(Record::Course),
-        Kind::Classes => roster.classes.get(&key).cloned().map(Record::Class),
-        Kind::Users => roster.users.get(&key).cloned().map(Record::User),
+        Kind::Schools => roster.schools.get(&key).cloned().map(RosterRecord::into_record),
+        Kind::Sessions => roster.sessions.get(&key).cloned().map(RosterRecord::into_record),
+        Kind::Courses => roster.courses.get(&key).cloned().map(RosterRecord::into_record),
+        Kind::Classes => roster.classes.get(&key).cloned().map(RosterRecord::into_record),
+        Kind::Users => roster.users.get(&key).cloned().map(RosterRecord::into_record),
         Kind::Enrollments => {
             let (user, class, role) = serde_json::from_str(id).ok()?;
             let key = crate::model::EnrollmentKey { user, class, role };
-            roster.enrollments.get(&key).cloned().map(Record::Enrollment)
+            roster.enrollments.get(&key).cloned().map(RosterRecord::into_record)
         }
     }
 }

@@ -47,10 +47,10 @@ fn one(all: &[Suggestion], kind: Kind) -> &Suggestion {
 /// A class of this year, one of last year that nobody archived, and its teacher.
 fn with_classes(it: &mut World) {
     it.reading().basis = Basis::Enrolled;
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
-    it.roster.put(Record::Session(session("old", "schoolYear", "2025-08-17", "2026-06-05", None)));
-    it.roster.put(Record::Class(class("now", &["year"])));
-    it.roster.put(Record::Class(class("then", &["old"])));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
+    it.roster.put(Record::Session(session("old", "schoolYear", "2025-08-17", "2026-06-05", None).into()));
+    it.roster.put(Record::Class(class("now", &["year"]).into()));
+    it.roster.put(Record::Class(class("then", &["old"]).into()));
 }
 
 /// S2.12: where nobody waits and nothing is over there is nothing to suggest.
@@ -100,9 +100,9 @@ fn an_educator_is_suggested_with_the_students_who_have_no_other_who_is_on() {
     let mut it = World::seats(3);
     with_classes(&mut it);
     it.reading().educator_access = true;
-    it.roster.put(Record::Class(class("both", &["year"])));
+    it.roster.put(Record::Class(class("both", &["year"]).into()));
     for (teacher, class) in [("tom", "now"), ("tom", "both"), ("una", "both")] {
-        it.roster.put(Record::User(user(teacher, RoleName::Teacher, &["s1"])));
+        it.roster.put(Record::User(user(teacher, RoleName::Teacher, &["s1"]).into()));
         it.enroll(teacher, class, RoleName::Teacher);
     }
     it.students(&["ann", "ben", "cas", "dan"]);
@@ -112,7 +112,7 @@ fn an_educator_is_suggested_with_the_students_who_have_no_other_who_is_on() {
     it.settle();
     it.enroll("dan", "both", RoleName::Student);
     // A class that is over, with another teacher, changes nothing about ann.
-    it.roster.put(Record::User(user("old", RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user("old", RoleName::Teacher, &["s1"]).into()));
     it.enroll("old", "then", RoleName::Teacher);
     it.enroll("ann", "then", RoleName::Student);
     it.settle();
@@ -169,7 +169,7 @@ fn unused_seats_test_accounts_and_graduates_are_suggested_and_never_staff_or_a_p
     let mut it = World::seats(5);
     it.reading().audience = crate::model::Audience::Any;
     it.students(&["busy", "idle", "trial", "grad"]);
-    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"])));
+    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"]).into()));
     it.settle();
     let used = |days: i64| Some(it.as_of.plus(chrono::TimeDelta::days(-days)));
     let (lately, long_ago) = (used(2), used(45));
@@ -251,7 +251,7 @@ fn the_license_count_is_compared_with_the_roster_and_the_three_causes_are_told_a
             _ => it.user(&id).username = Some(Personal::new(format!("demo.{n}"))),
         }
     }
-    it.roster.put(Record::User(user("test.head", RoleName::Administrator, &["s1"])));
+    it.roster.put(Record::User(user("test.head", RoleName::Administrator, &["s1"]).into()));
     it.settle();
     let expected = Surplus {
         product: "reading".into(),
@@ -346,8 +346,8 @@ proptest! {
         it.held_users.clear();
         it.reading().educator_access = educators;
         it.reading().count_by = if by_person { CountBy::Person } else { CountBy::Account };
-        it.roster.put(Record::Session(session("old", "schoolYear", "2025-08-17", "2026-06-05", None)));
-        it.roster.put(Record::Class(class("c-old", &["old"])));
+        it.roster.put(Record::Session(session("old", "schoolYear", "2025-08-17", "2026-06-05", None).into()));
+        it.roster.put(Record::Class(class("c-old", &["old"]).into()));
         for (index, (what, days)) in decorated.iter().enumerate() {
             let id = format!("u{index}");
             let Some(user) = it.roster.users.get_mut(&SourceId::from(id.as_str())) else { continue };
@@ -355,7 +355,7 @@ proptest! {
                 0 => user.given_name = Some(Personal::new("Test")),
                 1 => user.grades = vec!["13".to_owned()],
                 2 => user.student_number = Some(Personal::new("4711")),
-                3 => it.roster.put(Record::Enrollment(enrollment(&id, "c-old", RoleName::Student))),
+                3 => it.roster.put(Record::Enrollment(enrollment(&id, "c-old", RoleName::Student).into())),
                 _ => {}
             }
             let long_ago: Timestamp = it.as_of.plus(chrono::TimeDelta::days(-20 * i64::from(*days)));

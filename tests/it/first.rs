@@ -1,6 +1,7 @@
 //! The first load of a district says once what it says of all its records, and nothing is lost by that.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use rosterd::audit::Draft;
@@ -32,7 +33,7 @@ async fn loaded(fresh: &Fresh) -> Store {
 fn moved_up(id: &str) -> RecordWrite {
     let Record::User(mut after) = user(id) else { panic!("a user") };
     let before = user(id).body().unwrap();
-    after.grades = vec!["02".to_owned()];
+    Arc::make_mut(&mut after).grades = vec!["02".to_owned()];
     let after = Record::User(after).body().unwrap();
     RecordWrite { verb: Verb::Changed, before: Some(before), after: Some(after), ..added(&user(id)) }
 }

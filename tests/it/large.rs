@@ -1,6 +1,7 @@
 //! Writes of thousands of rows, which PostgreSQL takes through `COPY` and SQLite as it takes all others.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use rosterd::audit::Entry;
@@ -36,7 +37,7 @@ fn id(n: usize) -> String {
 
 fn person(n: usize, family: &str) -> Record {
     let Record::User(mut it) = user(&id(n)) else { panic!("a user") };
-    it.family_name = Some(Personal::new(family));
+    Arc::make_mut(&mut it).family_name = Some(Personal::new(family));
     Record::User(it)
 }
 

@@ -68,7 +68,7 @@ fn an_absent_account_keeps_no_part_of_a_bundle() {
     it.students(&["ann"]);
     it.settle();
     it.link(&["ann", "zed"]);
-    it.departed.put(Record::User(user("zed", RoleName::Student, &["s1"])));
+    it.departed.put(Record::User(user("zed", RoleName::Student, &["s1"]).into()));
     it.sell_bundle(1, &[]);
     assert_eq!(it.settle(), ["all/ann granted district", "ann released Bundled"]);
 }

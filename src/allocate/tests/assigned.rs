@@ -15,8 +15,8 @@ fn of_user(id: &str) -> Target {
 fn a_class(basis: Basis) -> World {
     let mut it = World::seats(5);
     it.reading().basis = basis;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
-    it.roster.put(Record::Class(class("c", &["fall"])));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
+    it.roster.put(Record::Class(class("c", &["fall"]).into()));
     it.students(&["ann", "ben", "cas"]);
     it.enroll("ann", "c", RoleName::Student);
     it.enroll("ben", "c", RoleName::Student);
@@ -58,7 +58,7 @@ fn who_is_merely_absent_from_an_assigned_class_is_leaving() {
     it.settle();
     it.night("2026-10-06");
     let key = it.roster.enrollments.values().next().unwrap().key();
-    it.departed.put(Record::Enrollment(it.roster.enrollments.remove(&key).unwrap()));
+    it.departed.put(Record::Enrollment(it.roster.enrollments.remove(&key).unwrap().into()));
     assert_eq!(it.settle(), ["ann leaving"]);
     it.lawful();
     it.night("2026-10-07");
@@ -116,8 +116,8 @@ fn a_class_decision_ends_after_its_last_day() {
 fn a_teacher_of_an_assigned_class_has_no_seat_of_a_student_product() {
     // S4.5
     let mut it = a_class(Basis::Assigned);
-    it.roster.put(Record::User(super::world::user("tom", RoleName::Teacher, &["s1"])));
-    it.roster.put(Record::Enrollment(enrollment("tom", "c", RoleName::Teacher)));
+    it.roster.put(Record::User(super::world::user("tom", RoleName::Teacher, &["s1"]).into()));
+    it.roster.put(Record::Enrollment(enrollment("tom", "c", RoleName::Teacher).into()));
     it.assign(of_class("c"), OverrideKind::Pin, &[]);
     assert_eq!(it.settle(), ["ann granted district", "ben granted district"]);
 }

@@ -10,8 +10,8 @@ use crate::model::{
 fn enrolled(seats: u32) -> World {
     let mut it = World::seats(seats);
     it.reading().basis = Basis::Enrolled;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
-    it.roster.put(Record::Class(class("c", &["fall"])));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
+    it.roster.put(Record::Class(class("c", &["fall"]).into()));
     it
 }
 
@@ -23,7 +23,7 @@ fn a_teacher_whose_enrollment_ended_does_not_count() {
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     for id in ["tom", "una"] {
-        it.roster.put(Record::User(user(id, RoleName::Teacher, &["s1"])));
+        it.roster.put(Record::User(user(id, RoleName::Teacher, &["s1"]).into()));
         it.enroll(id, "c", RoleName::Teacher);
     }
     let off = EducatorAccess { product: "reading".into(), educator: "tom".into(), on: false };
@@ -41,7 +41,7 @@ fn without_its_class(mut it: World) -> World {
     assert_eq!(it.settle(), ["ann granted district"]);
     it.night("2026-10-06");
     let gone = it.roster.classes.remove(&"c".into()).unwrap();
-    it.departed.put(Record::Class(gone));
+    it.departed.put(Record::Class(gone.into()));
     it
 }
 
@@ -68,7 +68,7 @@ fn a_decision_is_not_about_another_class_of_the_same_id() {
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     assert_eq!(it.settle(), ["ann granted district"]);
-    it.roster.put(Record::Class(Class { instance: 1, ..class("c", &["fall"]) }));
+    it.roster.put(Record::Class(Class { instance: 1, ..class("c", &["fall"]) }.into()));
     assert_eq!(it.settle(), ["ann released Unassigned"]);
 }
 
@@ -77,10 +77,10 @@ fn a_decision_is_not_about_another_class_of_the_same_id() {
 #[test]
 fn who_has_the_bundle_gives_up_the_part_for_that_reason() {
     let mut it = enrolled(3);
-    it.roster.put(Record::Class(class("x", &["fall"])));
+    it.roster.put(Record::Class(class("x", &["fall"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
-    it.departed.put(Record::Enrollment(enrollment("ann", "x", RoleName::Student)));
+    it.departed.put(Record::Enrollment(enrollment("ann", "x", RoleName::Student).into()));
     it.assign(Target::Class("x".into()), OverrideKind::Exclude, &[]);
     assert_eq!(it.settle(), ["ann granted district"]);
     it.sell_bundle(1, &[]);
@@ -124,7 +124,7 @@ fn a_class_without_an_end_or_without_a_begin_is_reported() {
 #[test]
 fn what_no_product_asks_is_not_reported() {
     let mut it = enrolled(3);
-    it.roster.put(Record::Class(class("c", &[])));
+    it.roster.put(Record::Class(class("c", &[]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     it.reading().basis = Basis::Active;
@@ -134,7 +134,7 @@ fn what_no_product_asks_is_not_reported() {
     it.reading().educator_access = true;
     it.students(&["ann"]);
     it.enroll_until("ann", "c", "2026-08-17", "2026-09-30");
-    it.roster.put(Record::User(user("abe", RoleName::Aide, &["s1"])));
+    it.roster.put(Record::User(user("abe", RoleName::Aide, &["s1"]).into()));
     it.enroll("abe", "c", RoleName::Aide);
     assert_eq!(it.run().warnings, []);
 }
@@ -142,10 +142,10 @@ fn what_no_product_asks_is_not_reported() {
 fn year() -> World {
     let mut it = World::seats(3);
     it.reading().basis = Basis::Enrolled;
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", Some("year"))));
-    it.roster.put(Record::Session(session("spring", "semester", "2027-01-05", "2027-06-05", Some("year"))));
-    it.roster.put(Record::Class(class("c", &["fall", "spring"])));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", Some("year")).into()));
+    it.roster.put(Record::Session(session("spring", "semester", "2027-01-05", "2027-06-05", Some("year")).into()));
+    it.roster.put(Record::Class(class("c", &["fall", "spring"]).into()));
     it.students(&["ann"]);
     it
 }
@@ -177,8 +177,8 @@ fn who_is_enrolled_beyond_the_last_day_stayed_to_the_end_of_the_year() {
 #[test]
 fn what_has_not_ended_lasts() {
     let mut roster = Roster::default();
-    roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
-    roster.put(Record::Class(class("c", &["fall"])));
+    roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
+    roster.put(Record::Class(class("c", &["fall"]).into()));
     let lasts = |class: &str, periods: &[(&str, &str)]| {
         let period = |(from, to): &(&str, &str)| Period { begin: Some(day(from)), end: Some(day(to)) };
         let mut it: Enrollment = enrollment("ann", class, RoleName::Student);
@@ -202,7 +202,7 @@ fn each_role_of_an_audience_has_a_seat() {
         let mut it = World::seats(9);
         it.reading().audience = audience;
         for role in RoleName::ALL {
-            it.roster.put(Record::User(user(&format!("{role:?}"), role, &["s1"])));
+            it.roster.put(Record::User(user(&format!("{role:?}"), role, &["s1"]).into()));
         }
         it.settle();
         it.seats.keys().map(|(_, user)| user.to_string()).collect::<Vec<_>>()
@@ -246,9 +246,9 @@ fn sessions_that_are_each_others_parents_end_as_they_say() {
     let mut it = World::seats(3);
     it.reading().basis = Basis::Enrolled;
     it.reading().after_last_day = LastDay::Release;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", Some("spring"))));
-    it.roster.put(Record::Session(session("spring", "semester", "2027-01-05", "2027-06-05", Some("fall"))));
-    it.roster.put(Record::Class(class("c", &["fall"])));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", Some("spring")).into()));
+    it.roster.put(Record::Session(session("spring", "semester", "2027-01-05", "2027-06-05", Some("fall")).into()));
+    it.roster.put(Record::Class(class("c", &["fall"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     it.settle();
@@ -264,8 +264,8 @@ fn a_session_of_another_school_year_makes_no_break() {
     let released = |parent: &str| {
         let mut it = year();
         it.reading().after_last_day = LastDay::Release;
-        it.roster.put(Record::Session(session("next", "schoolYear", "2027-06-14", "2028-06-05", None)));
-        it.roster.put(Record::Session(session("summer", "term", "2027-06-14", "2027-06-28", Some(parent))));
+        it.roster.put(Record::Session(session("next", "schoolYear", "2027-06-14", "2028-06-05", None).into()));
+        it.roster.put(Record::Session(session("summer", "term", "2027-06-14", "2027-06-28", Some(parent)).into()));
         it.enroll("ann", "c", RoleName::Student);
         it.settle();
         it.night("2027-06-10");
@@ -282,7 +282,7 @@ fn courses_alone_or_subjects_alone_are_asked() {
         let mut it = enrolled(3);
         let mut art = class("art", &["fall"]);
         (art.course, art.subjects) = (Some("k".into()), vec!["Art".to_owned()]);
-        it.roster.put(Record::Class(art));
+        it.roster.put(Record::Class(art.into()));
         it.students(&["ann", "ben"]);
         it.enroll("ann", "art", RoleName::Student);
         it.enroll("ben", "c", RoleName::Student);
@@ -300,7 +300,7 @@ fn a_product_that_asks_for_no_educator_access_does_not_look_at_it() {
     let mut it = enrolled(3);
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
-    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"]).into()));
     it.enroll("tom", "c", RoleName::Teacher);
     let off = EducatorAccess { product: "reading".into(), educator: "tom".into(), on: false };
     it.educator_access.insert(("reading".into(), "tom".into()), off);

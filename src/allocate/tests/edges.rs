@@ -90,7 +90,7 @@ fn a_spell_begins_above_the_total_and_again_above_the_overage() {
 }
 
 fn teacher(it: &mut World, id: &str, on: bool) {
-    it.roster.put(Record::User(user(id, RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user(id, RoleName::Teacher, &["s1"]).into()));
     let access = EducatorAccess { product: "reading".into(), educator: id.into(), on };
     it.educator_access.insert(("reading".into(), id.into()), access);
 }
@@ -100,9 +100,9 @@ fn taught() -> World {
     it.reading().basis = Basis::Enrolled;
     it.reading().educator_access = true;
     it.reading().audience = crate::model::Audience::Any;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
     for id in ["c1", "c2", "c3"] {
-        it.roster.put(Record::Class(class(id, &["fall"])));
+        it.roster.put(Record::Class(class(id, &["fall"]).into()));
     }
     it
 }
@@ -167,8 +167,8 @@ fn who_was_in_a_pinned_class_keeps_the_seat_over_the_summer() {
     let mut it = World::seats(3);
     it.reading().basis = Basis::Enrolled;
     it.reading().grades = vec!["05".to_owned()];
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
-    it.roster.put(Record::Class(class("c", &["year"])));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
+    it.roster.put(Record::Class(class("c", &["year"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     it.assign(Target::Class("c".into()), OverrideKind::Pin, &[]);
@@ -234,10 +234,10 @@ fn a_subscription_that_begins_after_the_year_keeps_no_seat_of_it() {
     let lasts = |from: &str, active: bool| {
         let mut it = World::seats(3);
         it.reading().basis = Basis::Enrolled;
-        it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
-        it.roster.put(Record::Class(class("c", &["year"])));
+        it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
+        it.roster.put(Record::Class(class("c", &["year"]).into()));
         it.students(&["ann"]);
-        it.roster.put(Record::Enrollment(enrollment("ann", "c", RoleName::Student)));
+        it.roster.put(Record::Enrollment(enrollment("ann", "c", RoleName::Student).into()));
         it.settle();
         it.sub().expires_on = day("2027-06-20");
         let mut next = subscription("NEXT", "reading", 3);

@@ -50,7 +50,7 @@ fn each_condition_is_told_with_what_it_saw() {
 fn what_was_done_by_hand_is_told() {
     let mut it = World::seats(5);
     it.students(&["ann", "ben", "cas"]);
-    it.roster.put(Record::Class(class("c", &[])));
+    it.roster.put(Record::Class(class("c", &[]).into()));
     it.enroll("ben", "c", RoleName::Student);
     let last = |it: &World, id| conditions(it, id).pop().unwrap();
     it.reading().basis = Basis::Assigned;
@@ -83,24 +83,24 @@ fn classes(it: &World, id: &str) -> Vec<Seen> {
 fn each_class_is_told_with_its_days_and_subjects() {
     let mut it = World::seats(5);
     it.reading().basis = Basis::Enrolled;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
     let mut math = class("c", &["fall"]);
     math.subjects = vec!["Math".to_owned(), "Art".to_owned()];
     math.course = Some("k".into());
-    it.roster.put(Record::Class(math));
+    it.roster.put(Record::Class(math.into()));
     let subjects = vec!["Math".to_owned(), "Logic".to_owned()];
     let course = Course { id: "k".into(), title: "k".to_owned(), code: None, org: None, grades: Vec::new(), subjects };
-    it.roster.put(Record::Course(course));
+    it.roster.put(Record::Course(course.into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
-    it.roster.put(Record::Enrollment(enrollment("ann", "none", RoleName::Student)));
+    it.roster.put(Record::Enrollment(enrollment("ann", "none", RoleName::Student).into()));
     let subjects = ["Art", "Logic", "Math"].map(str::to_owned).to_vec();
     let days = (Some(day("2026-08-17")), Some(day("2026-12-19")));
     let seen = |standing: &str, counts| ("c".to_owned(), standing.to_owned(), days.0, days.1, subjects.clone(), counts);
     let nowhere = ("none".to_owned(), "no_class".to_owned(), None, None, Vec::new(), false);
     assert_eq!(classes(&it, "ann"), [seen("running", true), nowhere.clone()]);
     let gone = it.roster.classes.remove(&"c".into()).unwrap();
-    it.departed.put(Record::Class(gone));
+    it.departed.put(Record::Class(gone.into()));
     assert_eq!(classes(&it, "ann"), [seen("no_class", false), nowhere.clone()]);
     it.vanish("ann");
     assert_eq!(classes(&it, "ann"), [seen("running", true), nowhere]);
@@ -157,6 +157,6 @@ fn who_is_ahead_is_told_by_the_rule_that_puts_them_there() {
     );
     assert_eq!(of(&it, "pin").ahead, []);
     assert_eq!(of(&it, &line[4]).ahead.len(), 4);
-    it.roster.put(Record::User(user("new", RoleName::Student, &["s1"])));
+    it.roster.put(Record::User(user("new", RoleName::Student, &["s1"]).into()));
     assert_eq!(of(&it, "new").ahead, [], "who is not in line has nobody ahead");
 }

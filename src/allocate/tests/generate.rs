@@ -205,10 +205,10 @@ pub(crate) fn world(terms: &Terms, people: &[Person]) -> World {
         session("fall", "semester", "2026-08-17", "2026-12-19", Some("year")),
         session("spring", "semester", "2027-01-05", "2027-06-05", Some("year")),
     ] {
-        it.roster.put(Record::Session(record));
+        it.roster.put(Record::Session(record.into()));
     }
     for (id, sessions) in [("c-year", &["fall", "spring"][..]), ("c-fall", &["fall"]), ("c-later", &["spring"])] {
-        it.roster.put(Record::Class(class(id, sessions)));
+        it.roster.put(Record::Class(class(id, sessions).into()));
     }
     for (index, person) in people.iter().enumerate() {
         let id = format!("u{index}");
@@ -245,9 +245,9 @@ pub(crate) fn place(it: &mut World, id: &str, person: &Person) {
         Presence::Deleted => None,
     };
     if let Some(roster) = roster {
-        roster.put(Record::User(record));
+        roster.put(Record::User(record.into()));
         if let Some(class) = person.class {
-            roster.put(Record::Enrollment(enrollment(id, class, person.role)));
+            roster.put(Record::Enrollment(enrollment(id, class, person.role).into()));
         }
     }
     let key = ("reading".into(), SourceId::from(id));

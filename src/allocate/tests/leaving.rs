@@ -107,10 +107,10 @@ fn year() -> World {
         session("fall", "semester", "2026-08-17", "2026-12-19", Some("year")),
         session("spring", "semester", "2027-01-05", "2027-06-05", Some("year")),
     ] {
-        it.roster.put(Record::Session(session));
+        it.roster.put(Record::Session(session.into()));
     }
-    it.roster.put(Record::Class(class("c-fall", &["fall"])));
-    it.roster.put(Record::Class(class("c-spring", &["spring"])));
+    it.roster.put(Record::Class(class("c-fall", &["fall"]).into()));
+    it.roster.put(Record::Class(class("c-spring", &["spring"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c-fall", RoleName::Student);
     it
@@ -123,7 +123,7 @@ fn who_is_in_no_class_does_not_count_and_many_classes_are_one_seat() {
     let mut it = year();
     it.students(&["ben"]);
     it.enroll("ben", "no-such-class", RoleName::Student);
-    it.roster.put(Record::Class(class("c-other", &["fall"])));
+    it.roster.put(Record::Class(class("c-other", &["fall"]).into()));
     it.enroll("ann", "c-other", RoleName::Student);
     assert_eq!(it.settle(), ["ann granted district"]);
 }
@@ -153,7 +153,7 @@ fn the_winter_break_ends_nothing_and_the_next_semester_does() {
 fn a_class_dropped_in_october_has_no_break_to_wait_for() {
     let mut it = year();
     it.settle();
-    it.roster.put(Record::Session(session("q2", "gradingPeriod", "2026-10-20", "2026-12-19", Some("year"))));
+    it.roster.put(Record::Session(session("q2", "gradingPeriod", "2026-10-20", "2026-12-19", Some("year")).into()));
     it.enroll_until("ann", "c-fall", "2026-08-17", "2026-10-05");
     assert_eq!(it.settle(), ["ann released Ended"]);
 }
@@ -197,7 +197,7 @@ fn students_of_an_educator_who_is_off_do_not_count_unless_another_is_on() {
     let mut it = year();
     it.reading().educator_access = true;
     for id in ["tom", "una"] {
-        it.roster.put(Record::User(super::world::user(id, RoleName::Teacher, &["s1"])));
+        it.roster.put(Record::User(super::world::user(id, RoleName::Teacher, &["s1"]).into()));
         it.enroll(id, "c-fall", RoleName::Teacher);
     }
     let off = |id: &str| EducatorAccess { product: "reading".into(), educator: id.into(), on: false };
@@ -214,7 +214,7 @@ fn the_last_enrollment_merely_absent_starts_the_grace() {
     let mut it = year();
     it.settle();
     it.roster.enrollments = Enrollments::default();
-    it.departed.put(Record::Enrollment(enrollment("ann", "c-fall", RoleName::Student)));
+    it.departed.put(Record::Enrollment(enrollment("ann", "c-fall", RoleName::Student).into()));
     assert_eq!(it.settle(), ["ann leaving"]);
     it.departed = crate::model::Roster::default();
     assert_eq!(it.settle(), ["ann released Tombstone"], "a tombstone does not wait");
@@ -229,13 +229,13 @@ fn subjects_and_courses_are_tested_on_one_class_that_counts() {
     one.subjects = vec!["reading".to_owned()];
     let mut other = class("c-b", &["fall"]);
     other.course = Some("course-1".into());
-    it.roster.put(Record::Class(one.clone()));
-    it.roster.put(Record::Class(other));
+    it.roster.put(Record::Class(one.clone().into()));
+    it.roster.put(Record::Class(other.into()));
     it.enroll("ann", "c-a", RoleName::Student);
     it.enroll("ann", "c-b", RoleName::Student);
     assert_eq!(it.settle(), NOTHING, "each condition is met, by different classes");
     one.course = Some("course-1".into());
-    it.roster.put(Record::Class(one));
+    it.roster.put(Record::Class(one.into()));
     assert_eq!(it.settle(), ["ann granted district"]);
 }
 
@@ -303,11 +303,11 @@ fn terms_that_name_no_school_year_have_a_winter_break_and_a_summer() {
     let mut it = World::seats(1);
     it.reading().basis = Basis::Enrolled;
     it.state.end_dates = EndDates::Inclusive;
-    it.roster.put(Record::Session(session("t1", "term", "2026-08-17", "2026-12-18", None)));
-    it.roster.put(Record::Session(session("t2", "term", "2027-01-05", "2027-06-04", None)));
-    it.roster.put(Record::Session(session("t3", "term", "2027-08-16", "2027-12-17", None)));
-    it.roster.put(Record::Class(class("c-1", &["t1"])));
-    it.roster.put(Record::Class(class("c-2", &["t2"])));
+    it.roster.put(Record::Session(session("t1", "term", "2026-08-17", "2026-12-18", None).into()));
+    it.roster.put(Record::Session(session("t2", "term", "2027-01-05", "2027-06-04", None).into()));
+    it.roster.put(Record::Session(session("t3", "term", "2027-08-16", "2027-12-17", None).into()));
+    it.roster.put(Record::Class(class("c-1", &["t1"]).into()));
+    it.roster.put(Record::Class(class("c-2", &["t2"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c-1", RoleName::Student);
     it.night("2026-12-30");

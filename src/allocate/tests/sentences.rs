@@ -1,5 +1,7 @@
 //! Sentences of licensing.md whose breach no other story would tell.
 
+use std::sync::Arc;
+
 use super::world::{NOTHING, World, allotment, class, day, session, subscription, user};
 use crate::allocate::{Tallies, licenses};
 use crate::model::{
@@ -16,9 +18,9 @@ fn semesters(spring: &str) -> World {
         session("fall", "semester", "2026-08-17", "2026-12-19", Some("year")),
         session("spring", "semester", spring, "2027-06-05", Some("year")),
     ] {
-        it.roster.put(Record::Session(session));
+        it.roster.put(Record::Session(session.into()));
     }
-    it.roster.put(Record::Class(class("c", &["fall"])));
+    it.roster.put(Record::Class(class("c", &["fall"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     it.settle();
@@ -42,17 +44,17 @@ fn subject_and_course_must_be_those_of_one_class() {
     for (id, subject, course) in [("c", "math", "other"), ("d", "art", "alg")] {
         let mut taught = class(id, &["fall"]);
         (taught.subjects, taught.course) = (vec![subject.to_owned()], Some(course.into()));
-        it.roster.put(Record::Class(taught));
+        it.roster.put(Record::Class(taught.into()));
     }
     for (id, code) in [("alg", "ALG"), ("other", "GEO")] {
-        it.roster.put(Record::Course(Course {
+        it.roster.put(Record::Course(Arc::new(Course {
             id: id.into(),
             title: id.to_owned(),
             code: Some(code.to_owned()),
             org: None,
             grades: Vec::new(),
             subjects: Vec::new(),
-        }));
+        })));
     }
     it.enroll("ann", "d", RoleName::Student);
     assert_eq!(it.settle(), ["ann released Conditions"], "one has the subject, the other the course");
@@ -74,11 +76,11 @@ fn a_changed_school_ends_at_once_and_an_enrollment_that_does_not_count_holds_not
     it.night("2026-10-06");
     it.reading().subjects = vec!["math".to_owned()];
     it.roster.classes.get_mut(&"c".into()).unwrap().subjects.push("math".to_owned());
-    it.roster.put(Record::Class(class("art", &["fall"])));
+    it.roster.put(Record::Class(class("art", &["fall"]).into()));
     it.enroll("ann", "art", RoleName::Student);
     assert_eq!(it.settle(), NOTHING);
     let last = it.roster.enrollments.values().find(|it| it.class.as_str() == "c").unwrap().key();
-    it.departed.put(Record::Enrollment(it.roster.enrollments.remove(&last).unwrap()));
+    it.departed.put(Record::Enrollment(it.roster.enrollments.remove(&last).unwrap().into()));
     assert_eq!(it.settle(), ["ann leaving"], "art gives nothing, and mere absence is no evidence");
     it.night("2026-10-07");
     assert_eq!(it.settle(), ["ann released Absent"]);
@@ -91,7 +93,7 @@ fn a_pin_gives_nothing_to_who_is_disabled_of_another_audience_or_without_a_subsc
     it.reading().grades = vec!["12".to_owned()];
     it.students(&["ann", "off"]);
     it.user("off").active = false;
-    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"]).into()));
     for id in ["ann", "off", "tom", "gone"] {
         it.decide(id, OverrideKind::Pin, None);
     }

@@ -9,7 +9,7 @@ fn a_student_product_never_seats_staff() {
     // S4.5
     let mut it = World::seats(5);
     it.students(&["ann"]);
-    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"]).into()));
     it.decide("tom", OverrideKind::Pin, None);
     assert_eq!(it.settle(), ["ann granted district"]);
 }
@@ -19,9 +19,9 @@ fn educators_are_teachers_and_aides() {
     let mut it = World::seats(5);
     it.reading().audience = Audience::Educator;
     it.students(&["ann"]);
-    it.roster.put(Record::User(user("aide", RoleName::Aide, &["s1"])));
-    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"])));
-    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user("aide", RoleName::Aide, &["s1"]).into()));
+    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"]).into()));
+    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"]).into()));
     assert_eq!(it.settle(), ["aide granted district", "tom granted district"]);
 }
 
@@ -29,7 +29,7 @@ fn educators_are_teachers_and_aides() {
 #[test]
 fn an_administrator_has_a_seat_only_of_a_product_that_says_so() {
     let mut it = World::seats(5);
-    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"])));
+    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"]).into()));
     for audience in [Audience::Student, Audience::Educator] {
         it.reading().audience = audience;
         assert_eq!(it.settle(), super::world::NOTHING, "{audience:?}");

@@ -41,7 +41,7 @@ fn active_students_are_counted_for_the_threshold() {
         for number in 0..students {
             it.student(&format!("u{number}"), &["s1"]);
         }
-        it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"])));
+        it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"]).into()));
         rows(&it)[0].alert_remaining
     };
     assert_eq!([499, 500].map(threshold), [25, 50]);

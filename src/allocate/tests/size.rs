@@ -26,7 +26,7 @@ fn a_million_students_and_three_products() {
         it.subscription(sub);
     }
     for number in 0..40_000 {
-        it.roster.put(crate::model::Record::Class(class(&format!("class-{number:06}"), &[])));
+        it.roster.put(crate::model::Record::Class(class(&format!("class-{number:06}"), &[]).into()));
     }
     for number in 0..1_000_000_usize {
         let id = format!("student-{number:07}");

@@ -114,7 +114,7 @@ fn each_kind_of_date_is_seen() {
     let in_class = |sessions: &[&str]| {
         let mut it = with_one();
         it.reading().basis = Basis::Enrolled;
-        it.roster.put(Record::Class(class("c", sessions)));
+        it.roster.put(Record::Class(class("c", sessions).into()));
         it
     };
     let mut it = with_one();
@@ -135,7 +135,7 @@ fn each_kind_of_date_is_seen() {
     assert_eq!(first_change(&mut it), told("2026-12-02", &["ann released Ended"]));
 
     let mut it = in_class(&["term"]);
-    it.roster.put(Record::Session(session("term", "term", "2026-10-20", "2026-12-19", None)));
+    it.roster.put(Record::Session(session("term", "term", "2026-10-20", "2026-12-19", None).into()));
     it.enroll("ann", "c", RoleName::Student);
     assert_eq!(first_change(&mut it), told("2026-10-20", &["ann granted district"]));
 

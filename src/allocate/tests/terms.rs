@@ -82,13 +82,13 @@ fn who_is_leaving_when_seats_lapse_does_not_wait_for_one() {
     it.reading().basis = Basis::Enrolled;
     it.reading().leaving_grace_days = 9;
     it.students(&["ann"]);
-    it.roster.put(Record::Class(class("c", &[])));
+    it.roster.put(Record::Class(class("c", &[]).into()));
     it.enroll("ann", "c", RoleName::Student);
     it.settle();
     it.night("2028-08-03");
     let own = it.roster.enrollments.values().next().unwrap().clone();
     it.roster.enrollments = Enrollments::default();
-    it.departed.put(Record::Enrollment(own));
+    it.departed.put(Record::Enrollment(own.into()));
     assert_eq!(it.settle(), ["ann leaving"]);
     it.night("2028-08-04");
     assert_eq!(it.settle(), ["ann released Expired"]);
@@ -102,8 +102,8 @@ fn another_products_subscription_keeps_no_seat_over_the_summer() {
     it.sub().expires_on = day("2027-06-20");
     it.product(product("math"));
     it.subscription(Subscription { expires_on: day("2028-06-30"), ..subscription("MATH", "math", 0) });
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
-    it.roster.put(Record::Class(class("c", &["year"])));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
+    it.roster.put(Record::Class(class("c", &["year"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     it.settle();

@@ -13,12 +13,12 @@ fn a_class_whose_only_teacher_left_keeps_its_students_and_is_reported() {
     let mut it = World::seats(5);
     it.reading().basis = Basis::Enrolled;
     it.reading().educator_access = true;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
     for id in ["taught", "alone", "empty"] {
-        it.roster.put(Record::Class(class(id, &["fall"])));
+        it.roster.put(Record::Class(class(id, &["fall"]).into()));
     }
     it.students(&["ann"]);
-    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"])));
+    it.roster.put(Record::User(user("tom", RoleName::Teacher, &["s1"]).into()));
     it.enroll("ann", "taught", RoleName::Student);
     it.enroll("ann", "alone", RoleName::Student);
     for id in ["taught", "alone", "empty"] {
@@ -35,9 +35,9 @@ fn dates_that_nothing_says_have_no_bound_and_are_reported() {
     // P31
     let mut it = World::seats(5);
     it.reading().basis = Basis::Enrolled;
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None)));
-    it.roster.put(Record::Class(class("dated", &["fall"])));
-    it.roster.put(Record::Class(class("open", &[])));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", None).into()));
+    it.roster.put(Record::Class(class("dated", &["fall"]).into()));
+    it.roster.put(Record::Class(class("open", &[]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "dated", RoleName::Student);
     it.enroll("ann", "open", RoleName::Student);
@@ -56,11 +56,11 @@ fn a_missing_end_is_the_school_years() {
     let mut it = World::seats(5);
     it.reading().basis = Basis::Enrolled;
     it.reading().after_last_day = crate::model::LastDay::Release;
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
     let mut fall = session("fall", "semester", "2026-08-17", "2026-12-19", Some("year"));
     fall.ends_on = None;
-    it.roster.put(Record::Session(fall));
-    it.roster.put(Record::Class(class("c", &["fall"])));
+    it.roster.put(Record::Session(fall.into()));
+    it.roster.put(Record::Class(class("c", &["fall"]).into()));
     it.students(&["ann"]);
     it.enroll("ann", "c", RoleName::Student);
     assert_eq!(codes(&it), []);

@@ -7,9 +7,9 @@ use crate::model::{
 };
 
 fn a_term(it: &mut World, classes: &[&str]) {
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
     for id in classes {
-        it.roster.put(Record::Class(class(id, &["year"])));
+        it.roster.put(Record::Class(class(id, &["year"]).into()));
     }
 }
 
@@ -73,7 +73,7 @@ fn scootpad_a_teacher_off_frees_exactly_the_students_without_another_teacher_on(
     it.reading().educator_access = true;
     a_term(&mut it, &["c-tom", "c-una", "c-both"]);
     for (teacher, class) in [("tom", "c-tom"), ("una", "c-una"), ("tom", "c-both"), ("una", "c-both")] {
-        it.roster.put(Record::User(user(teacher, RoleName::Teacher, &["s1"])));
+        it.roster.put(Record::User(user(teacher, RoleName::Teacher, &["s1"]).into()));
         it.enroll(teacher, class, RoleName::Teacher);
     }
     let places = [
@@ -125,10 +125,10 @@ fn master_teacher_a_role_change_changes_the_seat_and_the_combined_license_stands
     both.bundle = vec!["learn".into(), "observe".into()];
     it.product(both);
     it.subscription(subscription("combined", "combined", 1));
-    it.roster.put(Record::User(user("aide", RoleName::Aide, &["s1"])));
-    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"])));
+    it.roster.put(Record::User(user("aide", RoleName::Aide, &["s1"]).into()));
+    it.roster.put(Record::User(user("head", RoleName::Administrator, &["s1"]).into()));
     assert_eq!(it.settle(), ["learn/aide granted district", "observe/head granted district"], "S3.11 to S3.13");
-    it.roster.put(Record::User(user("aide", RoleName::Administrator, &["s1"])));
+    it.roster.put(Record::User(user("aide", RoleName::Administrator, &["s1"]).into()));
     assert_eq!(it.settle(), ["learn/aide released Conditions", "observe/aide granted district"], "S3.25");
     it.user("head").roles[0].word = Some("Coach".to_owned());
     assert_eq!(it.settle(), ["combined/head granted district", "observe/head released Bundled"], "S3.6");
@@ -165,7 +165,7 @@ fn manage1to1_staff_never_take_a_student_seat() {
     let mut it = World::seats(5);
     it.students(&["ann"]);
     it.settle();
-    it.roster.put(Record::User(user("ann", RoleName::Staff, &["s1"])));
+    it.roster.put(Record::User(user("ann", RoleName::Staff, &["s1"]).into()));
     assert_eq!(it.settle(), ["ann released Conditions"]);
 }
 

@@ -187,10 +187,11 @@ fn who_is_in_review_waits_beside_a_free_seat() {
 fn after(until: &str, date: &str) -> World {
     let mut it = World::seats(3);
     it.reading().basis = Basis::Enrolled;
-    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None)));
-    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", Some("year"))));
-    it.roster.put(Record::Session(session("spring", "semester", "2027-01-05", "2027-06-05", Some("year"))));
-    it.roster.put(Record::Class(class("c", if until == "2026-12-19" { &["fall"] } else { &["fall", "spring"] })));
+    it.roster.put(Record::Session(session("year", "schoolYear", "2026-08-17", "2027-06-05", None).into()));
+    it.roster.put(Record::Session(session("fall", "semester", "2026-08-17", "2026-12-19", Some("year")).into()));
+    it.roster.put(Record::Session(session("spring", "semester", "2027-01-05", "2027-06-05", Some("year")).into()));
+    it.roster
+        .put(Record::Class(class("c", if until == "2026-12-19" { &["fall"] } else { &["fall", "spring"] }).into()));
     it.students(&["ann"]);
     it.enroll_until("ann", "c", "2026-08-17", until);
     it.settle();

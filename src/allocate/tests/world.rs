@@ -1,6 +1,7 @@
 //! A small district to tell stories about, and the nights it lives through.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::allocate::{Allocation, Input, Pull, SeatAction, SeatKey, allocate};
 use crate::model::{
@@ -167,14 +168,14 @@ impl World {
             pull: None,
         };
         for id in ["s1", "s2", "s3"] {
-            it.roster.put(Record::School(Org {
+            it.roster.put(Record::School(Arc::new(Org {
                 id: id.into(),
                 org_type: "school".to_owned(),
                 name: id.to_owned(),
                 identifier: Some(format!("{id}-number")),
                 parent: None,
                 nces: None,
-            }));
+            })));
         }
         it.product(product("reading"));
         it.on("2026-10-05")
@@ -222,7 +223,7 @@ impl World {
     }
 
     pub(crate) fn student(&mut self, id: &str, schools: &[&str]) {
-        self.roster.put(Record::User(user(id, RoleName::Student, schools)));
+        self.roster.put(Record::User(user(id, RoleName::Student, schools).into()));
     }
 
     pub(crate) fn students(&mut self, ids: &[&str]) {
@@ -232,13 +233,13 @@ impl World {
     }
 
     pub(crate) fn enroll(&mut self, user: &str, class: &str, role: RoleName) {
-        self.roster.put(Record::Enrollment(enrollment(user, class, role)));
+        self.roster.put(Record::Enrollment(enrollment(user, class, role).into()));
     }
 
     pub(crate) fn enroll_until(&mut self, user: &str, class: &str, from: &str, to: &str) {
         let mut it = enrollment(user, class, RoleName::Student);
         it.periods = vec![Period { begin: Some(day(from)), end: Some(day(to)) }];
-        self.roster.put(Record::Enrollment(it));
+        self.roster.put(Record::Enrollment(it.into()));
     }
 
     pub(crate) fn decide(&mut self, user: &str, kind: OverrideKind, until: Option<&str>) {
@@ -299,9 +300,9 @@ impl World {
         let own = self.roster.enrollments.of(&user.id).map(RosterRecord::key);
         for key in own.collect::<Vec<_>>() {
             let it = self.roster.enrollments.remove(&key).unwrap();
-            self.departed.put(Record::Enrollment(it));
+            self.departed.put(Record::Enrollment(it.into()));
         }
-        self.departed.put(Record::User(user));
+        self.departed.put(Record::User(user.into()));
     }
 
     pub(crate) fn run(&self) -> Allocation {

@@ -7,8 +7,8 @@ use crate::feed::clever::wire::{CourseRow, District, Head, RoleRow, School, Sect
 use crate::feed::oneroster::convert::{bare, key, spoiled};
 use crate::feed::oneroster::date;
 use crate::model::{
-    Class, Course, Date, Enrollment, Kind, Org, Personal, Record, Role, RoleName, Session, SourceId, User,
-    canonical_grade,
+    Class, Course, Date, Enrollment, Kind, Org, Personal, Record, Role, RoleName, RosterRecord, Session, SourceId,
+    User, canonical_grade,
 };
 use crate::snapshot::Builder;
 
@@ -121,7 +121,7 @@ impl Convert {
             parent: None,
             nces: row.nces_id.clone(),
         };
-        self.put(Record::School(org), None, fault);
+        self.put(org.into_record(), None, fault);
     }
 
     fn school(&mut self, id: SourceId, row: School) {
@@ -136,7 +136,7 @@ impl Convert {
             parent: Some(self.district.clone()),
             nces: row.nces_id,
         };
-        self.put(Record::School(org), row.last_modified.as_ref(), fault);
+        self.put(org.into_record(), row.last_modified.as_ref(), fault);
     }
 
     fn term(&mut self, id: SourceId, row: Term) {
@@ -152,7 +152,7 @@ impl Convert {
             parent: None,
             school_year: None,
         };
-        self.put(Record::Session(session), None, fault);
+        self.put(session.into_record(), None, fault);
     }
 
     fn course(&mut self, id: SourceId, row: CourseRow) {
@@ -165,7 +165,7 @@ impl Convert {
             grades: Vec::new(),
             subjects: Vec::new(),
         };
-        self.put(Record::Course(course), None, fault);
+        self.put(course.into_record(), None, fault);
     }
 
     fn section(&mut self, id: SourceId, row: Section) {
@@ -184,7 +184,7 @@ impl Convert {
             subjects: row.subject.into_iter().collect(),
             instance: 0,
         };
-        self.put(Record::Class(class), row.last_modified.as_ref(), fault);
+        self.put(class.into_record(), row.last_modified.as_ref(), fault);
     }
 
     /// Students and teachers of a section; the first teacher is the primary one.
@@ -199,14 +199,15 @@ impl Convert {
         for (id, role, primary) in students.chain(teachers) {
             match key(Some(id.clone())).filter(|_| !id.trim().is_empty()) {
                 Some(user) => self.put(
-                    Record::Enrollment(Enrollment {
+                    Enrollment {
                         user,
                         class: class.clone(),
                         school: row.school.clone().map(SourceId::from),
                         role,
                         primary,
                         periods: Vec::new(),
-                    }),
+                    }
+                    .into_record(),
                     None,
                     spoiled([&row.school], []),
                 ),
@@ -256,7 +257,7 @@ impl Convert {
             student_number: student_number.map(Personal::new),
             state_id: state_id.map(Personal::new),
         };
-        self.put(Record::User(user), row.last_modified.as_ref(), fault);
+        self.put(user.into_record(), row.last_modified.as_ref(), fault);
     }
 
     /// One of Clever's roles as a role at each of its schools. The primary one is `school`, else the first of `schools`.

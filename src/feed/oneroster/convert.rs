@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::feed::oneroster::rows::{ClassRow, CourseRow, EnrollmentRow, OrgRow, RoleRow, SessionRow, UserRow};
 use crate::feed::oneroster::words::{self, Word};
 use crate::model::{
-    Class, Course, Enrollment, Kind, Org, Period, Personal, Record, Role, Session, SourceId, User, canonical_grade,
+    Class, Course, Enrollment, Kind, Org, Period, Personal, Record, Role, RosterRecord, Session, SourceId, User,
+    canonical_grade,
 };
 use crate::snapshot::Builder;
 
@@ -76,7 +77,7 @@ impl Convert {
         if org.org_type == "district" && fault.is_none() && !org.name.is_empty() {
             self.to.district_name(&org.name);
         }
-        self.put(Record::School(org), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
+        self.put(org.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn session(&mut self, row: SessionRow) {
@@ -94,7 +95,7 @@ impl Convert {
             school_year: row.school_year,
         };
         let fault = fault.or(late).or(early);
-        self.put(Record::Session(session), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
+        self.put(session.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn course(&mut self, row: CourseRow) {
@@ -109,7 +110,7 @@ impl Convert {
             grades: grades(&row.grades),
             subjects: row.subjects,
         };
-        self.put(Record::Course(course), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
+        self.put(course.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn class(&mut self, row: ClassRow) {
@@ -130,7 +131,7 @@ impl Convert {
             subjects: row.subjects,
             instance: 0,
         };
-        self.put(Record::Class(class), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
+        self.put(class.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     /// `student_number` is the `identifier` of those who hold a student role; `state_id` the `userIds` entry whose type
@@ -155,7 +156,7 @@ impl Convert {
         };
         let Some(rows) = rows else {
             let why = "users without a role; the last good state is kept";
-            return self.put(Record::User(nobody(id)), row.status.as_ref(), None, fault.or(Some(("no_role", why))));
+            return self.put(nobody(id).into_record(), row.status.as_ref(), None, fault.or(Some(("no_role", why))));
         };
         if is_contact(&rows) {
             if !self.people.contains(id.as_str()) && self.contacts.insert(id.as_str().to_owned()) {
@@ -188,7 +189,7 @@ impl Convert {
             student_number: row.identifier.filter(|_| student).map(Personal::new),
             state_id: state_id.map(Personal::new),
         };
-        self.put(Record::User(user), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
+        self.put(user.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     pub(crate) fn enrollment(&mut self, row: EnrollmentRow) {
@@ -219,7 +220,7 @@ impl Convert {
             periods: if begin.or(end).is_some() { vec![Period { begin, end }] } else { Vec::new() },
         };
         let fault = fault.or(late).or(early);
-        self.put(Record::Enrollment(enrollment), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
+        self.put(enrollment.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }
 
     fn skip_enrollment(&mut self) {

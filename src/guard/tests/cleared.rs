@@ -1,12 +1,13 @@
 //! What a cleared plan says of itself: what applies and what waits, counted and line by line.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::table::{Town, size};
 use super::{feed_of, night, term};
 use crate::allocate::{Allocation, SeatAction, SeatChange};
 use crate::guard::{Circumstances, Cleared, Keep, Settings, review};
-use crate::model::{Changed, Kind, Need, Personal, PlanView, Pool, Record, ReleaseReason, SeatCounts};
+use crate::model::{Changed, Kind, Need, Personal, PlanView, Pool, Record, ReleaseReason, SeatCounts, User};
 use crate::plan::{self, Cause};
 
 /// Twenty children in two classes, and tonight's feed: one is new, one is back, one has another user name, one is gone, the id of
@@ -15,14 +16,14 @@ fn eventful() -> (Town, Vec<Record>) {
     let mut town = Town::of(&[size(20, 2)]);
     town.edit(|record| {
         if let Record::User(user) = record {
-            user.family_name = Some(Personal::new("Lee"));
+            Arc::make_mut(user).family_name = Some(Personal::new("Lee"));
         }
         if let Record::Class(class) = record {
-            class.sessions = vec!["fall".into()];
+            Arc::make_mut(class).sessions = vec!["fall".into()];
         }
     });
-    town.add(Record::Session(term("fall", ["2025-08-15", "2025-12-19"])));
-    town.add(Record::Session(term("spring", ["2026-01-05", "2026-06-05"])));
+    town.add(Record::Session(term("fall", ["2025-08-15", "2025-12-19"]).into()));
+    town.add(Record::Session(term("spring", ["2026-01-05", "2026-06-05"]).into()));
     town.baseline.archived.insert((Kind::Users, "U0-0901".to_owned()));
     let mut feed = town.records.clone();
     let mut more = Vec::new();
@@ -30,20 +31,25 @@ fn eventful() -> (Town, Vec<Record>) {
     for record in &mut feed {
         match record {
             Record::User(user) if user.id.as_str() == "U0-0001" => {
-                more = ["U0-0900", "U0-0901"].map(|id| (id, user.clone())).into();
+                more = ["U0-0900", "U0-0901"].map(|id| (id, User::clone(user))).into();
             }
-            Record::User(user) if user.id.as_str() == "U0-0003" => user.username = Some(Personal::new("kim")),
+            Record::User(user) if user.id.as_str() == "U0-0003" => {
+                Arc::make_mut(user).username = Some(Personal::new("kim"));
+            }
             Record::User(user) if user.id.as_str() == "U0-0006" => {
+                let user = Arc::make_mut(user);
                 (user.given_name, user.family_name) = (Some(Personal::new("Bo")), Some(Personal::new("Fox")));
                 (user.student_number, user.grades) = (None, vec!["07".to_owned()]);
             }
-            Record::Class(class) if class.id.as_str() == "C0-001" => class.sessions = vec!["spring".into()],
+            Record::Class(class) if class.id.as_str() == "C0-001" => {
+                Arc::make_mut(class).sessions = vec!["spring".into()];
+            }
             _ => {}
         }
     }
     for (id, mut user) in more {
         (user.id, user.student_number) = (id.into(), None);
-        feed.push(Record::User(user));
+        feed.push(Record::User(user.into()));
     }
     (town, feed)
 }
@@ -77,7 +83,7 @@ fn changes_are_counted_by_what_they_are_and_whether_they_wait() {
 fn a_plan_is_shown_line_by_line_with_what_waits() {
     let (town, feed) = eventful();
     let cleared = reviewed(&town, feed, &Settings::default());
-    let view = cleared.view(|change| format!("<{}>", change.id), |user| format!("<{user}>"));
+    let view = cleared.view(|change| format!("<{}>", change.id()), |user| format!("<{user}>"));
     let wanted = [
         "- class <C0-001>",
         "+ class <C0-001>",
@@ -91,7 +97,7 @@ fn a_plan_is_shown_line_by_line_with_what_waits() {
     let town = Town::of(&[size(1, 0)]).with_seats();
     let many = Town::of(&[size(PlanView::LONGEST + 3, 0)]).records;
     let view = reviewed(&town, many, &Settings { enabled: false, ..Settings::default() })
-        .view(|change| change.id.clone(), ToString::to_string);
+        .view(|change| change.id().into_owned(), ToString::to_string);
     let granted = 5_000 - 1;
     let waits = PlanView::LONGEST + 2 - granted;
     assert_eq!(view.lines.len(), PlanView::LONGEST);

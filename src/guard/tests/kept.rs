@@ -1,6 +1,8 @@
 //! What a mode or quiet hours keep back of a sync (safety.md, Modes of a district), what a lapsed approval says, and what a
 //! catalog would take away.
 
+use std::sync::Arc;
+
 use super::table::{Town, size};
 use super::{feed_of, night};
 use crate::guard::{Circumstances, Cleared, FIRST_SYNC, Keep, Settings, contract, review};
@@ -21,7 +23,7 @@ fn edited(records: &[Record], id: &str, edit: impl Fn(&mut crate::model::User)) 
         if let Record::User(user) = record
             && user.id.as_str() == id
         {
-            edit(user);
+            edit(Arc::make_mut(user));
         }
     }
     records
@@ -119,6 +121,7 @@ fn what_is_kept_back_may_keep_back_more() {
     let mut town = Town::of(&[size(4, 4)]);
     town.edit(|record| {
         if let Record::Class(class) = record {
+            let class = Arc::make_mut(class);
             class.subjects = vec![if class.id.as_str() == "C0-001" { "math" } else { "art" }.to_owned()];
         }
     });
@@ -136,8 +139,12 @@ fn what_is_kept_back_may_keep_back_more() {
     let mut records = town.records.clone();
     for record in &mut records {
         match record {
-            Record::Class(class) if class.id.as_str() == "C0-000" => class.subjects = vec!["math".to_owned()],
-            Record::Enrollment(it) if it.user.as_str() == "U0-0001" => it.class = "C0-000".into(),
+            Record::Class(class) if class.id.as_str() == "C0-000" => {
+                Arc::make_mut(class).subjects = vec!["math".to_owned()];
+            }
+            Record::Enrollment(it) if it.user.as_str() == "U0-0001" => {
+                Arc::make_mut(it).class = "C0-000".into();
+            }
             _ => {}
         }
     }

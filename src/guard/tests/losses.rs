@@ -1,6 +1,7 @@
 //! What counts as lost, and which changes cause it: children who lose their last class or a seat, whatever row says so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::table::{Town, size};
 use super::term;
@@ -10,26 +11,26 @@ use crate::model::{Course, Enrollment, Org, Record, Role, RoleName, Session, Sou
 type Days = Option<[&'static str; 2]>;
 
 fn session(id: &str, days: Days) -> Record {
-    Record::Session(Session { school_year: Some("2026".to_owned()), ..term(id, days) })
+    Record::Session(Session { school_year: Some("2026".to_owned()), ..term(id, days) }.into())
 }
 
 fn year(days: Days) -> Record {
     let (session_type, school_year) = ("schoolYear".to_owned(), Some("2026".to_owned()));
-    Record::Session(Session { session_type, school_year, ..term("y", days) })
+    Record::Session(Session { session_type, school_year, ..term("y", days) }.into())
 }
 
 const LONG: Days = Some(["2025-08-15", "2026-06-05"]);
 const OVER: Days = Some(["2025-08-15", "2025-09-30"]);
 
 fn course(code: &str) -> Record {
-    Record::Course(Course {
+    Record::Course(Arc::new(Course {
         id: "k".into(),
         title: "K".to_owned(),
         code: Some(code.to_owned()),
         org: None,
         grades: Vec::new(),
         subjects: Vec::new(),
-    })
+    }))
 }
 
 /// Eighty children in two classes of one school, the first class in term `t` and of course `k`; who is enrolled has a seat.
@@ -37,6 +38,7 @@ fn town(conditions: &str) -> Town {
     let mut town = Town::of(&[size(80, 2)]).with_seats();
     town.edit(|record| {
         if let Record::Class(class) = record {
+            let class = Arc::make_mut(class);
             let first = class.id.as_str() == "C0-000";
             class.sessions = vec![if first { "t" } else { "t2" }.into()];
             class.course = first.then(|| "k".into());
@@ -98,6 +100,7 @@ fn one_row_that_takes_forty_seats_is_what_waits() {
         if let Record::Session(it) = record
             && it.id.as_str() == "t"
         {
+            let it = Arc::make_mut(it);
             (it.starts_on, it.ends_on, it.parent) = (None, None, Some("y".into()));
         }
     });
@@ -123,7 +126,7 @@ fn one_row_that_takes_forty_seats_is_what_waits() {
         if let Record::Class(class) = record
             && class.id.as_str() == "C0-000"
         {
-            class.subjects = vec!["art".to_owned()];
+            Arc::make_mut(class).subjects = vec!["art".to_owned()];
         }
     }
     assert_eq!(held(&by_class, by_class.records.clone()), BTreeMap::new());
@@ -142,7 +145,7 @@ fn moved(town: &Town, n: usize, edit: impl Fn(&mut Enrollment)) -> Vec<Record> {
             && it.class.as_str() == "C0-000"
             && left > 0
         {
-            edit(it);
+            edit(Arc::make_mut(it));
             left -= 1;
         }
     }
@@ -167,6 +170,7 @@ fn the_last_class_is_the_last_one_that_lasts() {
         town.add(session("t3", dates));
         let mut third = town.records.iter().find(|it| matches!(it, Record::Class(_))).cloned().unwrap();
         if let Record::Class(class) = &mut third {
+            let class = Arc::make_mut(class);
             (class.id, class.sessions) = ("C3".into(), vec!["t3".into()]);
         }
         town.add(third);
@@ -190,6 +194,7 @@ fn classes_that_are_over_may_go_with_all_who_were_in_them() {
         town.baseline.seats.clear();
         town.edit(|record| {
             if let Record::Session(it) = record {
+                let it = Arc::make_mut(it);
                 (it.starts_on, it.ends_on) =
                     (dates.map(|it| it[0].parse().unwrap()), dates.map(|it| it[1].parse().unwrap()));
             }
@@ -212,17 +217,18 @@ fn classes_that_are_over_may_go_with_all_who_were_in_them() {
 #[test]
 fn who_belongs_to_two_schools_counts_in_both() {
     let mut town = Town::of(&[size(40, 1), size(200, 1)]);
-    town.add(Record::School(Org {
+    town.add(Record::School(Arc::new(Org {
         id: "D".into(),
         org_type: "district".to_owned(),
         name: "Oak".to_owned(),
         identifier: None,
         parent: None,
         nces: None,
-    }));
+    })));
     let mut index = 0;
     town.edit(|record| {
         if let Record::User(user) = record {
+            let user = Arc::make_mut(user);
             let role = |org: &str| Role { role: RoleName::Student, org: org.into(), primary: false, word: None };
             user.roles.push(role("D"));
             if user.id.as_str().starts_with("U0") && index < 11 {

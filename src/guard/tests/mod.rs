@@ -41,7 +41,7 @@ fn student(index: usize) -> [Record; 2] {
     let (class, role) = ("C1".into(), RoleName::Student);
     let enrollment =
         Enrollment { user: user.id.clone(), class, school: None, role, primary: None, periods: Vec::new() };
-    [Record::User(user), Record::Enrollment(enrollment)]
+    [Record::User(user.into()), Record::Enrollment(enrollment.into())]
 }
 
 /// A term by its first and last day, or of unknown days.
@@ -73,7 +73,7 @@ fn standing() -> [Record; 2] {
         subjects: Vec::new(),
         instance: 0,
     };
-    [Record::School(school), Record::Class(class)]
+    [Record::School(school.into()), Record::Class(class.into())]
 }
 
 fn source(pulled_at: Timestamp) -> SourceMark {
@@ -142,11 +142,11 @@ impl School {
         for change in cleared.applied() {
             match (&change.before, &change.after) {
                 (_, Some(after)) => {
-                    self.0.archived.remove(&(change.kind, change.id.clone()));
+                    self.0.archived.remove(&(change.kind, change.id().into_owned()));
                     self.0.roster.put(after.clone());
                 }
                 (Some(before), None) => {
-                    self.0.archived.insert((change.kind, change.id.clone()));
+                    self.0.archived.insert((change.kind, change.id().into_owned()));
                     self.0.roster.take(before);
                 }
                 (None, None) => {}

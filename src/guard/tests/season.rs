@@ -1,6 +1,7 @@
 //! When a mode is proposed: the end of a school year, a rollover, a school that is no longer shared (P12 to P15).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::table::{Town, size};
 use super::{blank, feed_of, night, term};
@@ -10,7 +11,7 @@ use crate::plan::{self, Cause};
 use crate::snapshot::Snapshot;
 
 fn session(id: &str, days: [&str; 2], year: Option<&str>) -> Record {
-    Record::Session(Session { school_year: year.map(str::to_owned), ..term(id, days) })
+    Record::Session(Session { school_year: year.map(str::to_owned), ..term(id, days) }.into())
 }
 
 fn district(sessions: impl IntoIterator<Item = Record>) -> Baseline {
@@ -55,7 +56,7 @@ fn a_mode_is_proposed_around_the_end_of_a_school_year() {
     assert_eq!(proposed(&late, "2026-10-04"), None);
     assert_eq!(proposed(&district([years[0].clone()]), "2026-06-05"), None, "no next year is known");
     let endless = match years[1].clone() {
-        Record::Session(it) => Record::Session(Session { ends_on: None, ..it }),
+        Record::Session(it) => Record::Session(Session { ends_on: None, ..Arc::unwrap_or_clone(it) }.into()),
         other => other,
     };
     assert!(proposed(&district([years[0].clone(), endless.clone()]), "2026-08-16").is_some());
@@ -125,7 +126,7 @@ fn town(students: usize, classes: usize, grade: &str) -> Town {
     let mut town = Town::of(&[size(students, classes)]);
     town.edit(|record| {
         if let Record::User(user) = record {
-            user.grades = vec![grade.to_owned()];
+            Arc::make_mut(user).grades = vec![grade.to_owned()];
         }
     });
     town
@@ -139,7 +140,7 @@ fn rollover(town: &Town, gone: usize, promoted: usize, grade: &str) -> Option<St
         if let Record::User(user) = record
             && left > 0
         {
-            user.grades = vec![grade.to_owned()];
+            Arc::make_mut(user).grades = vec![grade.to_owned()];
             left -= 1;
         }
     }
@@ -180,7 +181,7 @@ fn who_leaves_with_the_old_year_counts_neither_way() {
     ten.edit(|record| {
         if let Record::User(user) = record {
             if stays.contains(&index) {
-                user.grades = vec!["11".to_owned()];
+                Arc::make_mut(user).grades = vec!["11".to_owned()];
             }
             index += 1;
         }
@@ -189,7 +190,7 @@ fn who_leaves_with_the_old_year_counts_neither_way() {
     records.retain(|it| !matches!(it, Record::User(user) if user.grades == ["12"]));
     for record in &mut records {
         if let Record::User(user) = record {
-            user.grades = vec!["12".to_owned()];
+            Arc::make_mut(user).grades = vec!["12".to_owned()];
         }
     }
     let why = ten.cleared(records, Keep::Nothing).proposal().unwrap().why.clone();

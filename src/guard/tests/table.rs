@@ -2,12 +2,13 @@
 //! the percentage does.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{blank, feed_of, night, source};
 use crate::guard::{Circumstances, Cleared, Fleet, Keep, Limit, Settings, review};
 use crate::model::{
     Baseline, Class, DistrictMode, Enrollment, HoldRecord, Kind, ModeEntry, Modes, Org, Personal, Pool, RecentLoss,
-    Record, Role, RoleName, Roster, Seat, SeatState, SourceId, User,
+    Record, Role, RoleName, Roster, RosterRecord, Seat, SeatState, SourceId, User,
 };
 use crate::plan::{self, Cause};
 use crate::snapshot::Builder;
@@ -72,16 +73,16 @@ impl Town {
         let mut records = Vec::new();
         for (school, size) in schools.iter().enumerate() {
             let (id, name, org_type) = (format!("S{school}").into(), "School".to_owned(), "school".to_owned());
-            records.push(Record::School(Org { id, org_type, name, identifier: None, parent: None, nces: None }));
+            records.push(Record::School(Org { id, org_type, name, identifier: None, parent: None, nces: None }.into()));
             let classes: Vec<Class> = (0..size.classes).map(|index| class(school, index)).collect();
             for index in 0..size.students {
                 let user = user(school, index);
                 if let Some(class) = classes.get(index % size.classes.max(1)) {
-                    records.push(Record::Enrollment(enrollment(&user, class)));
+                    records.push(Record::Enrollment(enrollment(&user, class).into()));
                 }
-                records.push(Record::User(user));
+                records.push(Record::User(user.into()));
             }
-            records.extend(classes.into_iter().map(Record::Class));
+            records.extend(classes.into_iter().map(RosterRecord::into_record));
         }
         let mut roster = Roster::default();
         records.iter().cloned().for_each(|record| roster.put(record));
@@ -172,7 +173,7 @@ impl Town {
                 && left > 0
                 && school.is_none_or(|school| user.roles[0].org.as_str() == school)
             {
-                edit(user);
+                edit(Arc::make_mut(user));
                 left -= 1;
             }
         }
@@ -336,6 +337,7 @@ fn records_of_one_kind_changed() {
                         && it.school == Some(school.into())
                         && left > 0
                     {
+                        let it = Arc::make_mut(it);
                         (it.primary, it.school) = (Some(true), None);
                         left -= 1;
                     }
@@ -358,7 +360,7 @@ fn users_added_of_the_district() {
     for students in [300, 1000] {
         let town = Town::of(&[size(students, 0)]);
         row("district/users/added", Settings::default().district_users_added, students, |n| {
-            let new = (0..n).map(|index| Record::User(user(0, students + index)));
+            let new = (0..n).map(|index| Record::User(user(0, students + index).into()));
             town.holds(town.records.iter().cloned().chain(new))
         });
     }
@@ -368,7 +370,7 @@ fn users_added_of_the_district() {
 #[test]
 fn users_added_on_the_first_sync_and_in_a_declared_rollover() {
     let mut town = Town::of(&[size(300, 0)]);
-    let new = || (0..300).map(|index| Record::User(user(0, 300 + index)));
+    let new = || (0..300).map(|index| Record::User(user(0, 300 + index).into()));
     let all = |town: &Town| town.holds(town.records.clone().into_iter().chain(new()));
     assert!(found(&all(&town), "district/users/added").is_some());
     let entry = |until: Option<&str>| ModeEntry {
@@ -478,7 +480,7 @@ fn rows_that_cannot_be_used() {
     for (n, held) in [(9, false), (10, false), (11, true)] {
         let spoiled = |builder: &mut Builder| {
             for index in 0..n {
-                builder.unusable(&Record::User(user(0, 100 + index)), "invalid_role", "no role");
+                builder.unusable(&Record::User(user(0, 100 + index).into()), "invalid_role", "no role");
             }
         };
         let readable =
@@ -535,7 +537,7 @@ fn a_snapshot_of_somebody_else() {
         [(49, 10, false), (50, 25, false), (50, 24, true), (400, 200, false), (400, 199, true)]
     {
         let town = Town::of(&[size(students, 0)]);
-        let new = Record::User(user(0, students));
+        let new = Record::User(user(0, students).into());
         let left = town.without(students - common, |it| matches!(it, Record::User(_)));
         let holds = town.holds(left.into_iter().chain([new]));
         assert_eq!(found(&holds, "district/snapshot").is_some(), held, "{common} of {students}: {holds:?}");
@@ -577,9 +579,9 @@ fn what_trips_holds_nothing_else() {
     let town = Town::of(&[size(100, 0), size(400, 0)]);
     let mut records = town.without(11, |it| is_user_of(it, "S0"));
     records.retain(|it| !matches!(it, Record::User(it) if it.id == user(1, 0).id));
-    records.push(Record::User(user(0, 500)));
+    records.push(Record::User(user(0, 500).into()));
     let cleared = town.cleared(records, Keep::Nothing);
-    let applied: BTreeSet<String> = cleared.applied().map(|it| it.id.clone()).collect();
+    let applied: BTreeSet<String> = cleared.applied().map(|it| it.id().into_owned()).collect();
     assert_eq!(applied, BTreeSet::from([user(0, 500).id.to_string(), user(1, 0).id.to_string()]));
     assert_eq!(cleared.held().count(), 11);
     assert_eq!(cleared.counts()[&Kind::Users].held, 11);

@@ -2,6 +2,7 @@
 //! anew, and what a person approved.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::table::{Town, size};
 use super::{night, term};
@@ -12,7 +13,7 @@ use crate::model::{
 };
 
 fn session(id: &str, title: &str, days: [&str; 2]) -> Record {
-    Record::Session(Session { title: title.to_owned(), ..term(id, days) })
+    Record::Session(Session { title: title.to_owned(), ..term(id, days) }.into())
 }
 
 const FALL: [&str; 2] = ["2025-08-15", "2025-12-19"];
@@ -24,7 +25,7 @@ fn groups(cleared: &Cleared) -> Vec<&str> {
 
 fn classes(records: &mut [Record]) -> impl Iterator<Item = &mut Class> {
     records.iter_mut().filter_map(|it| match it {
-        Record::Class(class) => Some(class),
+        Record::Class(class) => Some(Arc::make_mut(class)),
         _ => None,
     })
 }
@@ -35,7 +36,7 @@ fn classes_whose_terms_only_have_new_ids_have_not_changed() {
     let mut town = Town::of(&[size(0, 210)]);
     town.edit(|record| {
         if let Record::Class(class) = record {
-            class.sessions = vec!["t1".into(), "t2".into()];
+            Arc::make_mut(class).sessions = vec!["t1".into(), "t2".into()];
         }
     });
     town.add(session("t1", "Fall", FALL));
@@ -78,14 +79,14 @@ fn first<T: Clone>(records: &[Record], pick: impl Fn(&Record) -> Option<&T>) -> 
 
 fn is_user(record: &Record) -> Option<&User> {
     match record {
-        Record::User(user) => Some(user),
+        Record::User(user) => Some(&**user),
         _ => None,
     }
 }
 
 fn is_class(record: &Record) -> Option<&Class> {
     match record {
-        Record::Class(class) => Some(class),
+        Record::Class(class) => Some(&**class),
         _ => None,
     }
 }
@@ -98,7 +99,7 @@ fn what_was_lost_counts_until_it_is_back() {
     town.add(session("over", "Summer", ["2025-06-15", "2025-07-31"]));
     let (someone, class) = (first(&town.records, is_user), first(&town.records, is_class));
     let over = Class { id: "over".into(), sessions: vec!["over".into()], ..class.clone() };
-    town.add(Record::Class(over));
+    town.add(Record::Class(over.into()));
     let new_user = |index: usize| User { id: format!("new-{index}").into(), ..someone.clone() };
     let new_class = |index: usize| Class { id: format!("new-{index}").into(), ..class.clone() };
     let enrolled = |user: &SourceId, class: &str| Enrollment {
@@ -119,8 +120,8 @@ fn what_was_lost_counts_until_it_is_back() {
     let (standing, coming) = (enrollments(&|index| here_classes[index].clone()), enrollments(&|_| "C0-001".to_owned()));
     let texts = |all: &[Enrollment]| all.iter().map(text).collect::<Vec<_>>();
     let of_new =
-        |class: &str| (0..MANY).map(|index| Record::Enrollment(enrolled(&new_user(index).id, class))).collect();
-    let users = || (0..MANY).map(|index| Record::User(new_user(index))).collect::<Vec<_>>();
+        |class: &str| (0..MANY).map(|index| Record::Enrollment(enrolled(&new_user(index).id, class).into())).collect();
+    let users = || (0..MANY).map(|index| Record::User(new_user(index).into())).collect::<Vec<_>>();
     type Case<'a> = (&'a str, Vec<String>, Vec<Record>, bool);
     let cases: Vec<Case<'_>> = vec![
         ("users/removed", ids("gone-"), vec![], true),
@@ -129,14 +130,19 @@ fn what_was_lost_counts_until_it_is_back() {
         ("users/removed", here_classes.clone(), vec![], true),
         ("classes/removed", ids("gone-"), vec![], true),
         ("classes/removed", here_classes.clone(), vec![], false),
-        ("classes/removed", ids("new-"), (0..MANY).map(|index| Record::Class(new_class(index))).collect(), false),
+        (
+            "classes/removed",
+            ids("new-"),
+            (0..MANY).map(|index| Record::Class(new_class(index).into())).collect(),
+            false,
+        ),
         ("users/unenrolled", ids("gone-"), vec![], true),
         ("users/unenrolled", here_users.clone(), vec![], false),
         ("users/unenrolled", ids("new-"), of_new("C0-001"), false),
         ("users/unenrolled", ids("new-"), of_new("over"), true),
         ("enrollments/removed", ids("gone-"), vec![], true),
         ("enrollments/removed", texts(&standing), vec![], false),
-        ("enrollments/removed", texts(&coming), coming.iter().cloned().map(Record::Enrollment).collect(), false),
+        ("enrollments/removed", texts(&coming), coming.iter().cloned().map(RosterRecord::into_record).collect(), false),
         ("product:math/released", ids("gone-"), vec![], true),
         ("product:math/released", here_users, vec![], false),
         ("product:math/released", ids("new-"), users(), false),
@@ -158,7 +164,7 @@ fn what_was_lost_counts_until_it_is_back() {
                 if let Record::User(user) = record
                     && user.id.as_str() == "U0-0002"
                 {
-                    user.active = false;
+                    Arc::make_mut(user).active = false;
                 }
             }
         }
@@ -184,7 +190,7 @@ fn what_was_lost_counts_until_it_is_back() {
         if let Record::User(user) = it
             && user.id.as_str() == "U0-0002"
         {
-            user.active = false;
+            Arc::make_mut(user).active = false;
         }
     };
     records.iter_mut().for_each(disabled);
@@ -246,7 +252,7 @@ fn a_class_that_would_be_empty_is_held_unless_it_goes_or_fills() {
     let without: Vec<Record> = town.records.iter().filter(|it| !all.contains(it)).cloned().collect();
     assert!(empties(&town, without.clone()));
     let newcomer = |record: &Record| match record {
-        Record::Enrollment(it) => Record::Enrollment(Enrollment { user: "U0-0001".into(), ..it.clone() }),
+        Record::Enrollment(it) => Record::Enrollment(Enrollment { user: "U0-0001".into(), ..(**it).clone() }.into()),
         other => other.clone(),
     };
     assert!(!empties(&town, [without.clone(), vec![newcomer(&all[0])]].concat()), "others are in it now");
@@ -265,7 +271,7 @@ fn a_class_that_would_be_empty_is_held_unless_it_goes_or_fills() {
             {
                 number += 1;
                 if number > half {
-                    it.periods = vec![(None, Some("2025-09-30".parse().unwrap())).into()];
+                    Arc::make_mut(it).periods = vec![(None, Some("2025-09-30".parse().unwrap())).into()];
                 }
             }
         });
@@ -279,11 +285,11 @@ fn a_class_that_would_be_empty_is_held_unless_it_goes_or_fills() {
 fn enrollments_of_unknown_users_unenroll_nobody() {
     let mut town = Town::of(&[size(100, 2)]);
     let some = first(&town.records, |it| match it {
-        Record::Enrollment(it) => Some(it),
+        Record::Enrollment(it) => Some(&**it),
         _ => None,
     });
     for index in 0..100 {
-        town.add(Record::Enrollment(Enrollment { user: format!("X-{index}").into(), ..some.clone() }));
+        town.add(Record::Enrollment(Enrollment { user: format!("X-{index}").into(), ..some.clone() }.into()));
     }
     let unknown = |it: &Record| matches!(it, Record::Enrollment(it) if it.user.as_str().starts_with("X-"));
     let cleared =

@@ -55,8 +55,8 @@ impl<'a> Known<'a> {
         let mut schools: BTreeMap<_, _> = baseline.roster.schools.iter().collect();
         for change in pending.iter().filter(|change| change.before.is_none()) {
             match &change.after {
-                Some(Record::User(user)) => drop(users.insert(&user.id, user)),
-                Some(Record::School(school)) => drop(schools.insert(&school.id, school)),
+                Some(Record::User(user)) => drop(users.insert(&user.id, &**user)),
+                Some(Record::School(school)) => drop(schools.insert(&school.id, &**school)),
                 Some(Record::Session(_) | Record::Course(_) | Record::Class(_) | Record::Enrollment(_)) | None => {}
             }
         }

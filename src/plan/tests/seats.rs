@@ -66,7 +66,7 @@ fn absence_is_no_evidence_and_a_tombstone_is() {
     assert_eq!(told(&plan.seats), wanted);
     assert_eq!(settled(&oak, &plan, |_| false), plan.seats, "where nothing waits it is what was planned");
     assert_eq!(bridged(&oak, &settled(&oak, &plan, |_| true)), ["u1", "u2", "u3"]);
-    let one = settled(&oak, &plan, |it| it.id == "u2");
+    let one = settled(&oak, &plan, |it| it.id() == "u2");
     assert_eq!((bridged(&oak, &one), one.bridged), (vec!["u2".to_owned()], 1));
     assert_eq!(told(&one), [wanted[1], wanted[2]]);
 }
@@ -82,7 +82,7 @@ fn who_is_held_back_neither_loses_a_seat_nor_gets_one() {
         "… wait math/u2, short of district",
     ];
     assert_eq!(told(&plan.seats), wanted);
-    let held = settled(&oak, &plan, |it| it.id != "u2");
+    let held = settled(&oak, &plan, |it| it.id() != "u2");
     assert_eq!(
         (told(&held), bridged(&oak, &held)),
         (vec!["+ seat math/u2 from district".to_owned()], vec!["u1".to_owned()])
@@ -112,7 +112,7 @@ fn a_seat_that_comes_back_anyway_is_not_bridged() {
     };
     leaves(&mut oak, "u1");
     let plan = planned(&oak, &feed([user("u1")]));
-    let held = settled(&oak, &plan, |it| it.id == "u2");
+    let held = settled(&oak, &plan, |it| it.id() == "u2");
     assert_eq!((told(&held), bridged(&oak, &held)), (vec!["= seat math/u1 stays".to_owned()], vec!["u2".to_owned()]));
     // Two complete snapshots of different days agree that a third is gone.
     leaves(&mut oak, "u2");
@@ -126,7 +126,7 @@ fn held(change: &Change) -> HeldChange {
     HeldChange {
         groups: ["district/users/removed".to_owned()].into(),
         kind: change.kind,
-        id: change.id.clone(),
+        id: change.id().into_owned(),
         before: body(&change.before),
         after: body(&change.after),
         tombstone: change.tombstone,

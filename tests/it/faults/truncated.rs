@@ -114,7 +114,7 @@ async fn sent(upload: Vec<u8>) -> Result<Snapshot, FeedError> {
 fn records(snapshot: &Snapshot) -> BTreeSet<String> {
     fn of<T: RosterRecord>(seen: &Seen<T>) -> impl Iterator<Item = String> {
         seen.values().filter_map(|it| match it {
-            Presence::This(it) => Some(it.clone().into_record().roster_line().unwrap()),
+            Presence::This(it) => Some(T::shared(it.clone()).roster_line().unwrap()),
             _ => None,
         })
     }

@@ -1,6 +1,7 @@
 //! A small district, and the writes of its first runs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rosterd::audit::{Category, Draft};
 use rosterd::model::Verb;
@@ -36,11 +37,11 @@ pub(crate) async fn with_oak(store: &Store) {
 pub(crate) fn school() -> Record {
     let name = "Oak Elementary".to_owned();
     let org_type = "school".to_owned();
-    Record::School(Org { id: "S1".into(), org_type, name, identifier: None, parent: None, nces: None })
+    Record::School(Org { id: "S1".into(), org_type, name, identifier: None, parent: None, nces: None }.into())
 }
 
 pub(crate) fn user(id: &str) -> Record {
-    Record::User(User {
+    Record::User(Arc::new(User {
         id: id.into(),
         roles: vec![Role { role: RoleName::Student, org: "S1".into(), primary: true, word: None }],
         active: true,
@@ -51,11 +52,11 @@ pub(crate) fn user(id: &str) -> Record {
         grades: vec!["01".to_owned()],
         student_number: None,
         state_id: None,
-    })
+    }))
 }
 
 pub(crate) fn class(id: &str) -> Record {
-    Record::Class(Class {
+    Record::Class(Arc::new(Class {
         id: id.into(),
         title: "Reading".to_owned(),
         code: None,
@@ -66,7 +67,7 @@ pub(crate) fn class(id: &str) -> Record {
         grades: Vec::new(),
         subjects: Vec::new(),
         instance: 0,
-    })
+    }))
 }
 
 pub(crate) fn enrollment(user: &str, class: &str) -> Record {
