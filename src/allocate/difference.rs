@@ -1,5 +1,6 @@
 //! What changed among many rows, without the many that did not.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use crate::model::{ProductCode, Seat, SourceId, Waiting};
@@ -106,13 +107,48 @@ impl<T: Keyed> Difference<T> {
 
     /// The row of `key` now, `before` being the rows as they were.
     pub fn get<'a>(&'a self, before: &'a BTreeMap<SeatKey, T>, key: &SeatKey) -> Option<&'a T> {
-        match self.rows.binary_search_by(|row| row.key().cmp(&(&key.0, &key.1))) {
-            Ok(at) => match self.rows.get(at)? {
-                Row::Put(row) => Some(row),
-                Row::Gone(_) => None,
-            },
-            Err(_) => before.get(key),
+        match self.find(&key.0, &key.1) {
+            Some(Row::Put(row)) => Some(row),
+            Some(Row::Gone(_)) => None,
+            None => before.get(key),
         }
+    }
+
+    /// The row of a product and user if it is new or changed.
+    pub fn put_of(&self, product: &ProductCode, user: &SourceId) -> Option<&T> {
+        match self.find(product, user)? {
+            Row::Put(row) => Some(row),
+            Row::Gone(_) => None,
+        }
+    }
+
+    fn find(&self, product: &ProductCode, user: &SourceId) -> Option<&Row<T>> {
+        let at = self.rows.binary_search_by(|row| row.key().cmp(&(product, user))).ok()?;
+        self.rows.get(at)
+    }
+
+    /// All rows as they are now, by key, `before` being the rows as they were.
+    pub fn now<'a>(&'a self, before: &'a BTreeMap<SeatKey, T>) -> impl Iterator<Item = &'a T> {
+        let (mut old, mut new) = (before.iter().peekable(), self.rows.iter().peekable());
+        std::iter::from_fn(move || {
+            loop {
+                let order = match (old.peek(), new.peek()) {
+                    (Some((key, _)), Some(row)) => (&key.0, &key.1).cmp(&row.key()),
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (None, None) => return None,
+                };
+                if order == Ordering::Less {
+                    return old.next().map(|(_, row)| row);
+                }
+                if order == Ordering::Equal {
+                    old.next();
+                }
+                if let Some(Row::Put(row)) = new.next() {
+                    return Some(row);
+                }
+            }
+        })
     }
 
     /// Keys of rows that are not as they were.
@@ -144,18 +180,6 @@ impl<T: Clone + Keyed> Difference<T> {
             let (product, user) = row.key();
             ((product.clone(), user.clone()), row.clone())
         };
-        if before.is_empty() {
-            return self.put().map(keyed).collect();
-        }
-        let mut all = before.clone();
-        for row in &self.rows {
-            match row {
-                Row::Put(row) => all.extend([keyed(row)]),
-                Row::Gone(key) => {
-                    all.remove(key);
-                }
-            }
-        }
-        all
+        self.now(before).map(keyed).collect()
     }
 }

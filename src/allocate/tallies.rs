@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Baseline, Pool, ProductCode, Seat, SourceId, Timestamp, Waiting};
 
-use super::licenses::active_students;
-use super::{Input, SeatKey, licenses};
+use super::licenses::{self, active_students};
 
 /// Counts of one district, good for as long as nothing is committed to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,26 +54,32 @@ impl Tallies {
     /// All that there is to count. Of the roster the users are looked at and nothing else.
     pub fn of(baseline: &Baseline) -> Self {
         let merged = crate::identity::merged(baseline);
-        Self::new((&baseline.seats, &baseline.waiting), active_students(&baseline.roster), Some(&merged))
+        let students = active_students(&baseline.roster);
+        Self::new(baseline.seats.values(), baseline.waiting.values(), students, Some(&merged))
     }
 
-    /// What an allocation leads to, for a district with so many active students. It does not tell what would be if accounts
-    /// were merged.
-    pub fn after(input: Input<'_>, students: u64) -> Self {
-        Self::new((input.seats, input.waiting), students, None)
+    /// Of these seats and places, for a district with so many active students. It does not tell what would be if accounts were
+    /// merged.
+    pub fn after<'a>(
+        seats: impl Iterator<Item = &'a Seat>,
+        waiting: impl Iterator<Item = &'a Waiting>,
+        students: u64,
+    ) -> Self {
+        Self::new(seats, waiting, students, None)
     }
 
-    fn new(
-        (seats, waiting): (&BTreeMap<SeatKey, Seat>, &BTreeMap<SeatKey, Waiting>),
+    fn new<'a>(
+        seats: impl Iterator<Item = &'a Seat>,
+        waiting: impl Iterator<Item = &'a Waiting>,
         students: u64,
         merged: Option<&BTreeMap<SourceId, SourceId>>,
     ) -> Self {
         let mut all = Self { students, knows_persons: merged.is_some(), ..Self::default() };
-        for seat in seats.values() {
+        for seat in seats {
             let person = merged.and_then(|it| it.get(&seat.user));
             all.pool(&seat.product, &seat.pool).add(seat, person);
         }
-        for place in waiting.values() {
+        for place in waiting {
             all.pool(&place.product, &place.short_of).waiting += 1;
         }
         all

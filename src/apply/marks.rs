@@ -5,22 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::allocate::{Allocation, SeatAction, SeatChange, SeatKey};
+use crate::allocate::{Allocation, Difference, SeatAction, SeatChange, SeatKey};
 use crate::audit::Draft;
-use crate::model::{Baseline, ProductCode, SourceId, Timestamp, Waiting};
+use crate::model::{Baseline, ProductCode, Seat, SourceId, Timestamp, Waiting};
 
 use super::entries::{Author, Shown, seat_draft};
 
 /// The places of an allocation, for the entries that name them.
 #[derive(Debug)]
 pub(super) struct Places<'a> {
-    put: BTreeMap<(&'a ProductCode, &'a SourceId), &'a Waiting>,
+    put: &'a Difference<Waiting>,
     as_of: Timestamp,
 }
 
 impl<'a> Places<'a> {
     pub(super) fn new(after: &'a Allocation, as_of: Timestamp) -> Self {
-        Self { put: after.waiting.put().map(|it| ((&it.product, &it.user), it)).collect(), as_of }
+        Self { put: &after.waiting, as_of }
     }
 
     /// What the entry of someone who joins the line tells: the pool they are short of, the position after this run, and since
@@ -28,7 +28,7 @@ impl<'a> Places<'a> {
     pub(super) fn joined(&self, change: &SeatChange) -> Value {
         let SeatAction::Waiting { short_of } = &change.action else { return Value::Null };
         let mut fields = Map::from_iter([("short_of".to_owned(), json!(short_of))]);
-        if let Some(place) = self.put.get(&(&change.product, &change.user)) {
+        if let Some(place) = self.put.put_of(&change.product, &change.user) {
             fields.insert("position".to_owned(), json!(place.position));
             if place.since != self.as_of {
                 fields.insert("since".to_owned(), json!(place.since));
@@ -53,9 +53,14 @@ pub(super) fn entries(
             _ => None,
         })
         .collect();
-    let seats = after.seats.put().filter_map(|seat| {
+    // On most nights none was, and nothing is to be looked up for each seat.
+    let any_was = baseline.seats.values().any(|it| it.bridged);
+    let was_bridged = |seat: &Seat| {
         let user = passed.get(&(&seat.product, &seat.user)).copied().unwrap_or(&seat.user);
-        let before = baseline.seats.get(&(seat.product.clone(), user.clone())).is_some_and(|it| it.bridged);
+        baseline.seats.get(&(seat.product.clone(), user.clone())).is_some_and(|it| it.bridged)
+    };
+    let seats = after.seats.put().filter_map(|seat| {
+        let before = any_was && was_bridged(seat);
         let verb = if seat.bridged { "bridged" } else { "unbridged" };
         (before != seat.bridged).then(|| seat_draft(&seat.product, &seat.user, verb, author, shown))
     });
@@ -89,6 +94,9 @@ fn differing(before: &Waiting, after: &Waiting, told: bool) -> (Value, Value) {
 /// Places that stay but are not as they were: each with how it is now, and whether the position must be told because the
 /// order of those who stay is another.
 fn moved<'a>(after: &'a Allocation, baseline: &'a Baseline) -> Vec<(&'a Waiting, (&'a Waiting, bool))> {
+    if baseline.waiting.is_empty() {
+        return Vec::new();
+    }
     let mut lines: BTreeMap<&ProductCode, Vec<(&Waiting, &Waiting)>> = BTreeMap::new();
     let touched: BTreeSet<&ProductCode> = after.waiting.put().map(|it| &it.product).collect();
     for (key, before) in baseline.waiting.iter().filter(|((product, _), _)| touched.contains(product)) {

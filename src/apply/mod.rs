@@ -13,11 +13,12 @@ pub use contract::differing;
 pub use decisions::{OpenRun, Outcome, after_decision, superseded};
 pub use entries::{Author, Shown, decision_entry};
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::alert::{self, Evaluation};
-use crate::allocate::{SeatAction, SeatChange, SeatKey};
+use crate::allocate::{Allocation, SeatAction, SeatChange};
 use crate::guard::Cleared;
 use crate::identity::Anew;
 use crate::model::{
@@ -26,7 +27,7 @@ use crate::model::{
 };
 use crate::notice;
 use crate::plan::Change;
-use crate::store::{ByHand, HoldUpdate, RecordWrite, Rows, Writes};
+use crate::store::{ByHand, HoldUpdate, Lent, RecordWrite, Rows, Writes};
 
 /// A pull that becomes what is in use.
 #[derive(Clone, Debug)]
@@ -91,23 +92,29 @@ pub fn writes<'a>(
     audit.extend(contract::entries(&contract));
     audit.extend(anew::entries(&decided.anew, &author, &shown));
     // A first load adds millions of records, and an entry is several times what it tells of.
-    let parts: Vec<_> = cleared.applied().flat_map(Change::parts).collect();
     let shown = Arc::new(shown);
     let because = decided.because;
     let (acting, showing) = (author.clone(), Arc::clone(&shown));
-    audit.later(parts, move |change| {
+    let entry = move |change: &Change| -> Result<crate::audit::Draft, serde_json::Error> {
         let mut entry = entries::of_change(change, &acting, &showing)?;
         if let Some(because) = because {
             entry.reason = Some(word(because));
         }
         Ok(entry)
-    });
+    };
+    // Where nothing waits, what applies needs no list of its own.
+    let whole = cleared.held().next().is_none().then_some(plan.changes.as_slice());
+    match whole.filter(|all| !all.iter().any(Change::replaces)) {
+        Some(all) => audit.later(all, entry),
+        None => audit.later(cleared.applied().flat_map(Change::parts).collect::<Vec<_>>(), move |part| entry(part)),
+    }
     let after = cleared.seats();
-    let seat_changes: Arc<[SeatChange]> = told(&after.changes, &decided).into();
+    let seat_changes = told(&after.changes, &decided);
     let places = marks::Places::new(after, plan.as_of);
     let moved = marks::entries(after, &seat_changes, baseline, &author, &shown);
+    let (ended_put, seats_ended) = (entries::ended(&seat_changes, plan.as_of), seats_ended(&seat_changes, baseline));
     let (acting, showing) = (author.clone(), Arc::clone(&shown));
-    audit.later(Arc::clone(&seat_changes), move |change| Ok(entries::of_seat(change, &places, &acting, &showing)));
+    audit.later(seat_changes, move |change: &SeatChange| Ok(entries::of_seat(change, &places, &acting, &showing)));
     audit.extend(moved);
     audit.extend(alerts.moves.iter().map(|it| alert::draft(it, shown.key())));
     let mut decisions_cleared: Vec<(Kind, String)> = plan.spent.clone();
@@ -122,7 +129,10 @@ pub fn writes<'a>(
     notices.extend(notice::of_failure(&run, baseline.state.source.as_ref()));
     let kept = Kept::of(cleared, baseline)?;
     let mut records = Rows::default();
-    records.later(cleared.applied().collect::<Vec<_>>(), |change| record_write(change));
+    match whole {
+        Some(all) => records.later(all, record_write),
+        None => records.later(cleared.applied().collect::<Vec<_>>(), |change| record_write(change)),
+    }
     let settled = settled::settled(digest.as_deref(), cleared, baseline, &run, &decided.anew, &watched);
     let mut writes = Writes {
         district: plan.district.clone(),
@@ -130,12 +140,12 @@ pub fn writes<'a>(
         fence,
         run,
         records,
-        seats_put: after.seats.put().cloned().collect(),
+        seats_put: after.seats.put().map(Lent::There).collect(),
         seats_removed: after.seats.gone().cloned().collect(),
-        waiting_put: after.waiting.put().cloned().collect(),
+        waiting_put: after.waiting.put().map(Lent::There).collect(),
         waiting_removed: after.waiting.gone().cloned().collect(),
-        ended_put: entries::ended(&seat_changes, plan.as_of),
-        seats_ended: seats_ended(&seat_changes, baseline),
+        ended_put,
+        seats_ended,
         held,
         kept_put: kept.put,
         kept_removed: kept.removed,
@@ -159,7 +169,7 @@ pub fn writes<'a>(
         audit,
     };
     anew::begin(&mut writes, decided.anew);
-    take_over(&mut writes, decided.imported);
+    take_over(&mut writes, decided.imported, after);
     for used in decided.used {
         note_use(&mut writes, used);
     }
@@ -247,7 +257,11 @@ impl Taken {
 }
 
 /// The seat changes with the reasons that only the one who decides knows.
-fn told(changes: &[SeatChange], decided: &Decided) -> Vec<SeatChange> {
+fn told<'a>(changes: &'a [SeatChange], decided: &Decided) -> Cow<'a, [SeatChange]> {
+    // Most have decided nothing of the kind, and a first load changes millions of seats.
+    if decided.unassigned.is_none() && decided.because.is_none() {
+        return Cow::Borrowed(changes);
+    }
     let mut changes = changes.to_vec();
     for change in &mut changes {
         let unassigned = decided.unassigned.as_ref() == Some(&change.product);
@@ -259,7 +273,7 @@ fn told(changes: &[SeatChange], decided: &Decided) -> Vec<SeatChange> {
             }
         }
     }
-    changes
+    Cow::Owned(changes)
 }
 
 fn word(reason: ReleaseReason) -> String {
@@ -279,7 +293,7 @@ fn seats_ended(changes: &[SeatChange], baseline: &Baseline) -> Vec<(Seat, Releas
 /// Adds a seat that its user gets back.
 fn give_back(writes: &mut Writes<'_>, seat: Seat) {
     if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (&seat.product, &seat.user)) {
-        writes.seats_put.push(seat);
+        writes.seats_put.push(seat.into());
     }
     writes.run.seats.granted += 1;
 }
@@ -302,27 +316,29 @@ fn hand_on(writes: &mut Writes<'_>, Handed { from, to, at }: Handed) {
     writes.ended_put.push((key.clone(), Ended { at, reason: ReleaseReason::Reassigned }));
     writes.seats_removed.push(key);
     if !writes.seats_put.iter().any(|it| (&it.product, &it.user) == (&to.product, &to.user)) {
-        writes.seats_put.push(to);
+        writes.seats_put.push(to.into());
     }
     writes.run.seats.granted += 1;
     writes.run.seats.released += 1;
 }
 
 /// Adds seats that are taken over to what follows from them.
-fn take_over(writes: &mut Writes<'_>, imported: Vec<Seat>) {
+fn take_over(writes: &mut Writes<'_>, imported: Vec<Seat>, after: &Allocation) {
     writes.run.seats.granted += u64::try_from(imported.len()).unwrap_or(u64::MAX);
-    let settled: BTreeSet<SeatKey> = writes.seats_put.iter().map(|it| (it.product.clone(), it.user.clone())).collect();
-    let as_they_are = |it: &Seat| !settled.contains(&(it.product.clone(), it.user.clone()));
-    writes.seats_put.extend(imported.into_iter().filter(as_they_are));
+    let as_they_are = |it: &Seat| after.seats.put_of(&it.product, &it.user).is_none();
+    writes.seats_put.extend(imported.into_iter().filter(as_they_are).map(Lent::from));
 }
 
 /// Puts a use into the seat's row, with its entry after the one that drew the seat.
 fn note_use(writes: &mut Writes<'_>, Used { seat, entry }: Used) {
     let key = (seat.product.clone(), seat.user.clone());
     match writes.seats_put.iter_mut().find(|it| (&it.product, &it.user) == (&key.0, &key.1)) {
-        Some(row) => (row.claimed_at, row.last_used_at) = (seat.claimed_at, seat.last_used_at),
+        Some(row) => {
+            let (claimed_at, last_used_at) = (seat.claimed_at, seat.last_used_at);
+            *row = Seat { claimed_at, last_used_at, ..(**row).clone() }.into();
+        }
         None if writes.seats_removed.contains(&key) => return,
-        None => writes.seats_put.push(seat),
+        None => writes.seats_put.push(seat.into()),
     }
     writes.audit.extend(entry);
 }

@@ -1,6 +1,5 @@
 //! What a run means for the district's alerts: the district as it is once the run is written, looked at whole.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::alert::{self, Evaluation, Kept, Seen};
@@ -22,26 +21,12 @@ pub(super) struct Watched {
 pub(super) fn watch(cleared: &Cleared, baseline: &Baseline, source: Option<&SourceMark>) -> Watched {
     let plan = cleared.plan();
     let after = cleared.seats();
-    let seats = if after.seats.is_empty() {
-        Cow::Borrowed(&baseline.seats)
-    } else {
-        Cow::Owned(after.seats.applied_to(&baseline.seats))
-    };
-    let waiting = if after.waiting.is_empty() {
-        Cow::Borrowed(&baseline.waiting)
-    } else {
-        Cow::Owned(after.waiting.applied_to(&baseline.waiting))
-    };
-    // Numbers need the schools and how many students there are, not the whole roster once more.
+    // Numbers need the schools and how many students there are, not the whole roster once more; nor seats and places but to
+    // count them.
     let schools = schools(cleared, baseline);
-    let input = Input {
-        roster: (&schools).into(),
-        seats: &seats,
-        waiting: &waiting,
-        remembered: &after.remembered,
-        ..Input::of(baseline, plan.as_of)
-    };
-    let rows = Tallies::after(input, students(cleared, baseline)).licenses(input, true);
+    let input = Input { roster: (&schools).into(), remembered: &after.remembered, ..Input::of(baseline, plan.as_of) };
+    let (seats, waiting) = (after.seats.now(&baseline.seats), after.waiting.now(&baseline.waiting));
+    let rows = Tallies::after(seats, waiting, students(cleared, baseline)).licenses(input, true);
     let outlook = allocate::outlook(input);
     let mut names = schools.schools.values().filter(|org| org.org_type == "district").map(|org| org.name.as_str());
     let name = names.next().filter(|name| !name.is_empty() && names.next().is_none());

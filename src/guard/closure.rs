@@ -19,7 +19,12 @@ struct References<'a> {
 }
 
 /// The members and everything that must wait with them; changes a person approved earlier never wait.
-pub(super) fn closed(changes: &[Change], members: BTreeSet<usize>, approved: &BTreeSet<usize>) -> BTreeSet<usize> {
+pub(super) fn closed(changes: &[Change], mut members: BTreeSet<usize>, approved: &BTreeSet<usize>) -> BTreeSet<usize> {
+    if members.is_empty() || members.len() == changes.len() {
+        // Nothing hangs on nothing, and there is no more than everything: a first load in review is millions.
+        members.retain(|index| !approved.contains(index));
+        return members;
+    }
     let references = References::of(changes);
     let mut held = BTreeSet::new();
     let waits = |index: &usize, by: &Change| {
@@ -248,5 +253,8 @@ mod tests {
         let changes = [gone(user), gone(enrollment)];
         assert_eq!(closed(&changes, BTreeSet::from([0]), &BTreeSet::from([1])), BTreeSet::from([0]));
         assert_eq!(closed(&changes, BTreeSet::from([0]), &BTreeSet::from([0])), BTreeSet::new());
+        // Of everything what was not approved waits; of nothing, nothing.
+        assert_eq!(closed(&changes, BTreeSet::from([0, 1]), &BTreeSet::from([1])), BTreeSet::from([0]));
+        assert_eq!(closed(&changes, BTreeSet::new(), &BTreeSet::new()), BTreeSet::new());
     }
 }

@@ -108,7 +108,6 @@ pub(super) fn is_loss(before: &Record, lasting: &Lasting<'_>) -> bool {
 
 fn unenrolled(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Vec<Loss> {
     let mut gone: BTreeMap<&SourceId, BTreeSet<usize>> = BTreeMap::new();
-    let mut kept: BTreeSet<&SourceId> = BTreeSet::new();
     let mut touched = BTreeSet::new();
     for (index, change) in plan.changes.iter().enumerate() {
         match (&change.before, &change.after) {
@@ -116,14 +115,22 @@ fn unenrolled(plan: &Plan, baseline: &Baseline, lasting: &Lasting<'_>) -> Vec<Lo
                 touched.insert(before.key());
                 gone.entry(&before.user).or_default().insert(index);
             }
-            (_, Some(Record::Enrollment(after))) if lasting.enrollment(after) => {
-                kept.insert(&after.user);
+            _ => {}
+        }
+    }
+    if gone.is_empty() {
+        return Vec::new();
+    }
+    for change in &plan.changes {
+        match &change.after {
+            Some(Record::Enrollment(after)) if lasting.enrollment(after) => {
+                gone.remove(&after.user);
             }
             _ => {}
         }
     }
     let stays = |it: &Enrollment| !touched.contains(&it.key()) && lasting.enrollment(it);
-    gone.retain(|user, _| !kept.contains(user) && !baseline.roster.enrollments.of(user).any(stays));
+    gone.retain(|user, _| !baseline.roster.enrollments.of(user).any(stays));
     gone.into_iter().map(|(user, causes)| Loss { user: user.clone(), causes }).collect()
 }
 
@@ -233,6 +240,10 @@ pub(super) fn causes_of_endings(plan: &Plan, seats: &Allocation, baseline: &Base
 
 fn released(seats: &Allocation, baseline: &Baseline, causes: &Causes<'_>) -> BTreeMap<SeatKey, Loss> {
     let mut released = BTreeMap::new();
+    if baseline.seats.is_empty() {
+        // Nobody has a seat to lose, and a first load brings millions.
+        return released;
+    }
     let passed = seats.passed();
     // One that is as it was is neither gone nor begins to leave.
     for key in seats.seats.keys().filter(|key| !passed.contains(key)) {

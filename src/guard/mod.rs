@@ -27,7 +27,7 @@ pub use keep::Keep;
 pub use limits::{Limit, Settings};
 pub use season::year_turns;
 
-use crate::allocate::{self, Allocation};
+use crate::allocate::{self, Allocation, Input, Tallies};
 use crate::model::{
     Baseline, Counts, HoldRecord, Kind, Need, PlanView, Proposal, RecentLoss, SeatCounts, SourceId, SourceMark, Verb,
 };
@@ -118,10 +118,10 @@ pub fn review(
     held.extend(kept.into_iter().map(|index| (index, Vec::new())));
     holds.sort_by(|a, b| a.group.cmp(&b.group));
     let indexed = || plan.changes.iter().enumerate();
-    let applied: Vec<&Change> = indexed().filter(|(at, _)| !held.contains_key(at)).map(|(_, it)| it).collect();
+    let applied = || indexed().filter(|(at, _)| !held.contains_key(at)).map(|(_, it)| it).collect::<Vec<_>>();
     let waiting = indexed().filter(|(at, _)| held.contains_key(at)).map(|(_, it)| it);
     let waiting: Vec<&Change> = waiting.chain(&plan.pending).chain(&plan.kept_back).collect();
-    let settled = (!waiting.is_empty()).then(|| plan::settle(baseline, &plan, &applied, &waiting));
+    let settled = (!waiting.is_empty()).then(|| plan::settle(baseline, &plan, &applied(), &waiting));
     let seats = settled.as_ref().unwrap_or(&plan.seats);
     let hash = plan::plan_hash(&plan.district, &plan.changes, &seats.changes, &holds)?;
     // Only a sync goes unattended; a decision of a person, and what dates bring about, count in no sum.
@@ -241,24 +241,24 @@ impl Cleared {
 
     /// Every change and seat change, one line each; what waits says so. `record` and `user` show ids.
     pub fn view(&self, record: impl Fn(&Change) -> String, user: impl Fn(&SourceId) -> String) -> PlanView {
-        let roster = self.plan.changes.iter().enumerate().map(|(index, change)| {
+        let roster = self.plan.changes.iter().enumerate().flat_map(|(index, change)| {
             let held = if self.held.contains_key(&index) { "  [held]" } else { "" };
             change.parts().map(|part| format!("{}{held}", part.line(&record(&part)))).collect::<Vec<_>>()
         });
-        let roster = roster.flatten();
-        let mut lines: Vec<String> =
-            roster.chain(self.seats().changes.iter().map(|seat| seat.line(&user(&seat.user)))).collect();
-        let omitted = lines.len().saturating_sub(PlanView::LONGEST);
-        lines.truncate(PlanView::LONGEST);
+        let seats = &self.seats().changes;
+        let lines = roster.chain(seats.iter().map(|seat| seat.line(&user(&seat.user))));
+        let lines: Vec<String> = lines.take(PlanView::LONGEST).collect();
+        let all = self.plan.changes.iter().map(|it| it.parts().count()).sum::<usize>() + seats.len();
+        let omitted = all.saturating_sub(lines.len());
         PlanView { lines, omitted: u64::try_from(omitted).unwrap_or(u64::MAX) }
     }
 
     /// Seats needed if everything applied, against those bought (safety.md, First sync).
     pub fn needs(&self, baseline: &Baseline) -> Vec<Need> {
-        let seats = self.plan.seats.seats.applied_to(&baseline.seats);
-        let waiting = self.plan.seats.waiting.applied_to(&baseline.waiting);
-        let after = Baseline { seats, waiting, ..baseline.clone() };
-        let rows = allocate::licenses(&after, self.plan.as_of, false);
+        let (seats, waiting) = (&self.plan.seats.seats, &self.plan.seats.waiting);
+        let students = allocate::active_students(&baseline.roster);
+        let tallies = Tallies::after(seats.now(&baseline.seats), waiting.now(&baseline.waiting), students);
+        let rows = tallies.licenses(Input::of(baseline, self.plan.as_of), false);
         let need = |row: allocate::License| Need {
             needed: row.assigned + row.waiting,
             bought: row.total,

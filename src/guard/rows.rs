@@ -186,6 +186,10 @@ impl Watch<'_> {
 
     /// A class that would lose everyone while the class itself stays.
     pub(super) fn classes_to_zero(&mut self) {
+        let emptied = emptied(self.plan, self.baseline, &self.lasting);
+        if emptied.is_empty() {
+            return;
+        }
         let removed: BTreeSet<SourceId> =
             self.removals(Kind::Classes).map(|(_, change)| SourceId::new(change.id())).collect();
         let mut filled = BTreeSet::new();
@@ -194,7 +198,7 @@ impl Watch<'_> {
                 filled.insert(it.class.clone());
             }
         }
-        for (class, members) in emptied(self.plan, self.baseline, &self.lasting) {
+        for (class, members) in emptied {
             if members.is_disjoint(&self.aside) && !removed.contains(&class) && !filled.contains(&class) {
                 let (scope, count) = (format!("class:{}", encoded(class.as_str())), number(members.len()));
                 let never = Limit { percent: 100, floor: u32::MAX };

@@ -31,7 +31,10 @@ pub fn plan_hash(
         affected: u64,
     }
     let mut digest = Sha256::new();
-    let mut part = |text: String| digest.update(format!("{text}\n").as_bytes());
+    let mut part = |text: String| {
+        digest.update(text);
+        digest.update("\n");
+    };
     part(serde_json::to_string(district)?);
     for change in changes {
         let after = match &change.after {

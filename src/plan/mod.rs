@@ -191,8 +191,9 @@ pub fn settle(baseline: &Baseline, plan: &Plan, applied: &[&Change], held: &[&Ch
         (false, _) => coming.contains(&key.1),
     };
     // A seat that neither changes is bridged by neither.
-    let changed: BTreeSet<SeatKey> = alone.seats.keys().chain(full.seats.keys()).collect();
-    let bridged = changed.into_iter().filter(|key| baseline.seats.contains_key(key) && only_held(key)).collect();
+    let changed = alone.seats.keys().chain(full.seats.keys()).filter(|key| baseline.seats.contains_key(key));
+    let changed: BTreeSet<SeatKey> = changed.collect();
+    let bridged = changed.into_iter().filter(only_held).collect();
     let held_users = held.iter().filter_map(|change| change.user().cloned()).collect();
     district.allocate(Input { bridged: &bridged, held_users: &held_users, ..input })
 }

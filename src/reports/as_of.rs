@@ -155,7 +155,8 @@ impl Then {
     pub fn licenses(&self, by_school: bool) -> Vec<License> {
         let students = allocate::active_students(&self.baseline.roster);
         let input = Input::of(&self.baseline, self.as_of);
-        let rows = Tallies::after(input, students).licenses(input, by_school);
+        let tallies = Tallies::after(self.baseline.seats.values(), self.baseline.waiting.values(), students);
+        let rows = tallies.licenses(input, by_school);
         rows.into_iter().map(|row| License { utilization_percent: None, ..row }).collect()
     }
 

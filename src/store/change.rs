@@ -106,19 +106,23 @@ struct KeyRow<'a> {
 
 /// Notes the seats that a run changes, before the number of its commit is known; whether there is any.
 pub(super) async fn note_seats(tx: &mut Tx, locked: &Locked, writes: &Writes<'_>) -> Result<bool, StoreError> {
-    let put = writes.seats_put.iter().map(|it| (&it.product, &it.user));
-    let removed = writes.seats_removed.iter().map(|(product, user)| (product, user));
-    let mut seats: Vec<(&ProductCode, &SourceId)> = put.chain(removed).collect();
-    seats.sort_unstable();
-    seats.dedup();
-    for batch in seats.chunks(tx.batch(PUT_KEYS)) {
-        let row = |(product, user): &(&ProductCode, &SourceId)| KeyRow {
-            kind: SEATS,
-            id: Cow::Owned(format!("{product}/{user}")),
-        };
-        note(tx, locked, &batch.iter().map(row).collect::<Vec<_>>()).await?;
+    // Each is there once. One that is both is noted twice, which is the same.
+    let (size, mut noted) = (tx.batch(PUT_KEYS), false);
+    for batch in writes.seats_put.chunks(size) {
+        let rows: Vec<_> = batch.iter().map(|it| seat_key(&it.product, &it.user)).collect();
+        note(tx, locked, &rows).await?;
+        noted = true;
     }
-    Ok(!seats.is_empty())
+    for batch in writes.seats_removed.chunks(size) {
+        let rows: Vec<_> = batch.iter().map(|(product, user)| seat_key(product, user)).collect();
+        note(tx, locked, &rows).await?;
+        noted = true;
+    }
+    Ok(noted)
+}
+
+fn seat_key(product: &ProductCode, user: &SourceId) -> KeyRow<'static> {
+    KeyRow { kind: SEATS, id: Cow::Owned(format!("{product}/{user}")) }
 }
 
 /// The same of a batch of records, each of them once.

@@ -1,7 +1,8 @@
-//! Rows that are made when they are written: a first load has millions of them, and a row is many times what it is made from.
+//! Rows that are made when they are written, or written where they stand: a first load has millions of them, and a row is many
+//! times what it is made from.
 
 use std::borrow::Cow;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 /// Makes the rows of some places.
@@ -115,6 +116,32 @@ impl<T: Clone> Rows<'_, T> {
     }
 }
 
+/// A row to be written: lent from where it was found, or made for the write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lent<'a, T> {
+    /// Where it was found.
+    There(&'a T),
+    /// Made.
+    Made(Box<T>),
+}
+
+impl<T> Deref for Lent<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Self::There(row) => row,
+            Self::Made(row) => row,
+        }
+    }
+}
+
+impl<T> From<T> for Lent<'_, T> {
+    fn from(row: T) -> Self {
+        Self::Made(Box::new(row))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +160,13 @@ mod tests {
         let torn = || serde_json::from_str::<u8>("torn").unwrap_err();
         rows.later([9], move |_| Err(torn()));
         assert!(rows.made().is_err());
+    }
+
+    #[test]
+    fn a_row_is_the_same_whether_it_is_lent_or_made() {
+        let found = "row".to_owned();
+        let (lent, made) = (Lent::There(&found), Lent::<String>::from("row".to_owned()));
+        assert_eq!(*lent, *made);
+        assert!(std::ptr::eq::<String>(&*lent.clone(), &found), "nothing is copied");
     }
 }

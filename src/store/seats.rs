@@ -10,7 +10,7 @@ use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, SourceId
 use crate::store::column::{Table, Text};
 use crate::store::db::{Row, Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
-use crate::store::{Store, StoreError};
+use crate::store::{Lent, Store, StoreError};
 
 const SEAT: Table = Table("seat");
 const WAITING: Table = Table("waiting");
@@ -190,7 +190,7 @@ pub(super) async fn each_batch<'a, T, R: Serialize>(
     Ok(())
 }
 
-pub(super) async fn put_seats(tx: &mut Tx, district: &DistrictId, seats: &[Seat]) -> Result<(), StoreError> {
+pub(super) async fn put_seats(tx: &mut Tx, district: &DistrictId, seats: &[Lent<'_, Seat>]) -> Result<(), StoreError> {
     each_batch(tx, PUT_SEATS, district, seats, |it| {
         Ok(SeatRow {
             product: it.product.as_str(),
@@ -208,7 +208,11 @@ pub(super) async fn put_seats(tx: &mut Tx, district: &DistrictId, seats: &[Seat]
     .await
 }
 
-pub(super) async fn put_waiting(tx: &mut Tx, district: &DistrictId, places: &[Waiting]) -> Result<(), StoreError> {
+pub(super) async fn put_waiting(
+    tx: &mut Tx,
+    district: &DistrictId,
+    places: &[Lent<'_, Waiting>],
+) -> Result<(), StoreError> {
     each_batch(tx, PUT_WAITING, district, places, |it| {
         Ok(WaitingRow {
             product: it.product.as_str(),

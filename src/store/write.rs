@@ -11,7 +11,7 @@ use crate::model::{
 use crate::settled::Settled;
 use crate::store::failpoint::failpoint;
 use crate::store::hand::{self, ByHand};
-use crate::store::rows::Rows;
+use crate::store::rows::{Lent, Rows};
 use crate::store::{
     Store, StoreError, WriteError, alerts, audit, catalog, change, district, erase, first, fleet, history, identity,
     loss, mode, notices, records, runs, seats, settled,
@@ -82,11 +82,11 @@ pub struct Writes<'a> {
     /// Record changes.
     pub records: Rows<'a, RecordWrite>,
     /// Seats that are new or changed.
-    pub seats_put: Vec<Seat>,
+    pub seats_put: Vec<Lent<'a, Seat>>,
     /// Seats that are gone.
     pub seats_removed: Vec<SeatKey>,
     /// Places in line that are new or changed.
-    pub waiting_put: Vec<Waiting>,
+    pub waiting_put: Vec<Lent<'a, Waiting>>,
     /// Places in line that are gone.
     pub waiting_removed: Vec<SeatKey>,
     /// Seats that ended.

@@ -34,7 +34,7 @@ fn commit(of: &DistrictId, n: usize, revision: i64) -> Writes<'static> {
     it.run.run = RunId::from(format!("01RUN-{of}-{n:03}"));
     let user = |n: usize| world::user(&format!("U{n:03}"));
     it.records.push(world::added(&user(n)));
-    it.seats_put.push(world::seat(&format!("U{n:03}"), Pool::District));
+    it.seats_put.push(world::seat(&format!("U{n:03}"), Pool::District).into());
     if let Some(old) = n.checked_sub(3) {
         it.records.push(world::removed(&user(old), false));
         it.seats_removed.push(("reading".into(), format!("U{old:03}").as_str().into()));

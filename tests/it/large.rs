@@ -54,16 +54,16 @@ fn place(n: usize, position: usize) -> Waiting {
 fn first() -> Writes<'static> {
     let mut it = writes("01RUN-1", monday(), 0);
     it.records = (0..USERS).map(|n| added(&person(n, awkward(n)))).collect();
-    it.seats_put = (0..SEATS).map(|n| seat(&id(n), pool(n))).collect();
-    it.waiting_put = (SEATS..USERS).map(|n| place(n, n - SEATS + 1)).collect();
+    it.seats_put = (0..SEATS).map(|n| seat(&id(n), pool(n)).into()).collect();
+    it.waiting_put = (SEATS..USERS).map(|n| place(n, n - SEATS + 1).into()).collect();
     it.audit = it.records.made().unwrap().iter().map(told).collect();
-    it.audit.extend(it.seats_put.iter().map(granted));
+    it.audit.extend(it.seats_put.iter().map(|it| granted(it)));
     let waits = |it: &Waiting| {
         let mut told = draft("seat.waiting", &format!("reading/{}", it.user));
         told.after = Some(json!({ "short_of": it.short_of, "position": it.position }));
         told
     };
-    it.audit.extend(it.waiting_put.iter().map(waits));
+    it.audit.extend(it.waiting_put.iter().map(|it| waits(it)));
     it
 }
 
@@ -95,8 +95,8 @@ fn second() -> Writes<'static> {
             ..seat(&id(n), pool(n + 1))
         }
     };
-    it.seats_put = (0..SEATS).map(moved).collect();
-    it.waiting_put = (SEATS..USERS).map(|n| place(n, USERS - n)).collect();
+    it.seats_put = (0..SEATS).map(|n| moved(n).into()).collect();
+    it.waiting_put = (SEATS..USERS).map(|n| place(n, USERS - n).into()).collect();
     let entry = |n: usize| {
         let mut entry = draft("run.approved", &id(n));
         entry.reason = n.is_multiple_of(2).then(|| awkward(n).to_owned());
@@ -146,10 +146,10 @@ async fn compared(store: &Store, other: &Store, run: &str, writes: &Writes<'_>) 
     }
     same("versions", &store.versions(&oak(), &run.into()).await.unwrap(), &versions);
     let (seats, places) = store.seats(&oak(), &"reading".into()).await.unwrap();
-    let mut put = writes.seats_put.clone();
+    let mut put: Vec<Seat> = writes.seats_put.iter().map(|it| Seat::clone(it)).collect();
     put.sort_by(|a, b| a.user.as_str().cmp(b.user.as_str()));
     same("seats", &seats, &put);
-    let mut put = writes.waiting_put.clone();
+    let mut put: Vec<Waiting> = writes.waiting_put.iter().map(|it| Waiting::clone(it)).collect();
     put.sort_by_key(|it| it.position);
     same("places in line", &places, &put);
     same("bodies", &bodies(store).await, &bodies(other).await);

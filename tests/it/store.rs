@@ -86,8 +86,8 @@ async fn a_run_is_written_whole_and_read_back(fresh: &Fresh) {
     assert_eq!(base.state.audit_head, span.head);
     assert_eq!((base.state.source, base.state.allocated_at), (Some(source), Some(monday())));
     assert_eq!(base.roster.count(Kind::Users), 2);
-    assert_eq!(base.seats, BTreeMap::from([(key("U1"), writes.seats_put[0].clone())]));
-    assert_eq!(base.waiting, BTreeMap::from([(key("U2"), writes.waiting_put[0].clone())]));
+    assert_eq!(base.seats, BTreeMap::from([(key("U1"), (*writes.seats_put[0]).clone())]));
+    assert_eq!(base.waiting, BTreeMap::from([(key("U2"), (*writes.waiting_put[0]).clone())]));
     let counts = store.counts(&oak()).await.unwrap();
     assert_eq!(counts.into_values().collect::<Vec<_>>(), [1, 0, 0, 1, 2, 2]);
     let users = store.roster(&oak(), Kind::Users).await.unwrap();
@@ -234,7 +234,7 @@ async fn what_left_by_mere_absence_is_kept_for_the_leaving_seat(fresh: &Fresh) {
     let mut leaving = seat("U1", Pool::School("S1".into()));
     leaving.leaving = Some(Leaving { since: tuesday().date_in(chrono_tz::UTC), upload: None });
     leaving.state = SeatState::Leaving;
-    second.seats_put = vec![leaving.clone()];
+    second.seats_put = vec![leaving.clone().into()];
     store.write(second).await.unwrap();
 
     let base = store.baseline(&oak()).await.unwrap();
@@ -256,7 +256,7 @@ async fn seats_and_the_waitlist_follow_the_writes(fresh: &Fresh) {
     next.last_used_at = Some(tuesday());
     next.bridged = true;
     next.state = SeatState::Bridged;
-    second.seats_put = vec![next.clone()];
+    second.seats_put = vec![next.clone().into()];
     second.waiting_removed = vec![key("U2")];
     let mut released = draft("seat.released", "reading/U1");
     released.reason = Some("reclaimed".to_owned());
@@ -664,9 +664,9 @@ async fn ids_sort_by_their_bytes(fresh: &Fresh) {
     let ids = ["B", "a b", "a-b", "a\"'\\\n{}b", "ab", "é", "😀"];
     let mut first = writes("01RUN-1", monday(), 0);
     first.records = ids.iter().rev().map(|id| added(&user(id))).collect();
-    first.seats_put = ids.iter().rev().map(|id| seat(id, Pool::District)).collect();
+    first.seats_put = ids.iter().rev().map(|id| seat(id, Pool::District).into()).collect();
     first.audit = first.records.made().unwrap().iter().map(told).collect();
-    first.audit.extend(first.seats_put.iter().map(granted));
+    first.audit.extend(first.seats_put.iter().map(|it| granted(it)));
     store.write(first).await.unwrap();
     let mut sorted = ids;
     sorted.sort_unstable();

@@ -1,5 +1,7 @@
 //! What an allocation leaves of rows: products the catalog does not know, products in order, one row of each key.
 
+use std::collections::BTreeMap;
+
 use super::world::day;
 use super::world::{World, product, subscription};
 use crate::allocate::{Difference, SeatKey, steady_until};
@@ -50,6 +52,46 @@ fn of_one_key_the_last_row_counts() {
     rows.push(seat);
     rows.sort_from(0);
     assert_eq!((rows.put().count(), rows.gone().count()), (1, 0));
+}
+
+/// Rows as they are now are those that were, with the new ones among them and without those that are gone, at either end and
+/// in between; each is found by its key, and only if it is new or changed.
+#[test]
+fn rows_before_and_what_changed_are_walked_side_by_side() {
+    let mut it = World::seats(9);
+    it.students(&["bea", "dan", "fay", "hal"]);
+    it.settle();
+    let first = it.seat("bea").clone();
+    let seat = |user: &str, bridged: bool| Seat { user: user.into(), bridged, ..first.clone() };
+    let now = |rows: &Difference<Seat>, before: &BTreeMap<SeatKey, Seat>| -> Vec<(String, bool)> {
+        let (all, keyed) = (rows.now(before), rows.applied_to(before));
+        let all: Vec<_> = all.map(|seat| (seat.user.to_string(), seat.bridged)).collect();
+        assert_eq!(all, keyed.values().map(|seat| (seat.user.to_string(), seat.bridged)).collect::<Vec<_>>());
+        all
+    };
+    let wanted =
+        |all: &[(&str, bool)]| all.iter().map(|(user, bridged)| ((*user).to_owned(), *bridged)).collect::<Vec<_>>();
+    let code = ProductCode::from("reading");
+    let mut rows: Difference<Seat> = Difference::default();
+    let nothing = BTreeMap::new();
+    assert_eq!(now(&rows, &nothing), wanted(&[]));
+    assert_eq!(now(&rows, &it.seats), wanted(&[("bea", false), ("dan", false), ("fay", false), ("hal", false)]));
+    assert_eq!(rows.put_of(&code, &"bea".into()), None);
+
+    rows.push(seat("ann", true));
+    rows.push_gone(&code, &"bea".into());
+    rows.push(seat("cas", true));
+    rows.push(seat("dan", true));
+    rows.push_gone(&code, &"gus".into());
+    rows.push_gone(&code, &"hal".into());
+    rows.push(seat("ian", true));
+    let after = [("ann", true), ("cas", true), ("dan", true), ("fay", false), ("ian", true)];
+    assert_eq!(now(&rows, &it.seats), wanted(&after));
+    assert_eq!(now(&rows, &nothing), wanted(&[("ann", true), ("cas", true), ("dan", true), ("ian", true)]));
+    let put = |user: &str| rows.put_of(&code, &user.into()).map(|seat| seat.user.as_str());
+    assert_eq!(["ann", "dan", "ian"].map(put), [Some("ann"), Some("dan"), Some("ian")]);
+    assert_eq!(["aaa", "bea", "fay", "hal", "zed"].map(put), [None; 5], "gone, or as it was, or nobody's");
+    assert_eq!(rows.put_of(&ProductCode::from("zoology"), &"ann".into()), None);
 }
 
 /// The next day that brings anything about is named, and not one that is there already.

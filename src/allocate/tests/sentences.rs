@@ -191,8 +191,10 @@ fn the_default_threshold_changes_with_the_five_hundredth_and_after_the_two_thous
     let mut it = World::seats(5000);
     it.students(&["ann"]);
     it.settle();
-    let threshold =
-        |students| Tallies::after(it.input(), students).licenses(it.input(), false).remove(0).alert_remaining;
+    let threshold = |students| {
+        let tallies = Tallies::after(it.seats.values(), it.waiting.values(), students);
+        tallies.licenses(it.input(), false).remove(0).alert_remaining
+    };
     assert_eq!([499, 500, 2000, 2001].map(threshold), [25, 50, 50, 100]);
 }
 

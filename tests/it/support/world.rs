@@ -194,15 +194,16 @@ pub(crate) fn first_run() -> Writes<'static> {
     let records = [school(), class("C1"), user("U1"), user("U2"), enrollment("U1", "C1"), enrollment("U2", "C1")];
     it.records = records.iter().map(added).collect();
     it.audit = it.records.made().unwrap().iter().map(told).collect();
-    it.seats_put = vec![seat("U1", Pool::School("S1".into()))];
+    it.seats_put = vec![seat("U1", Pool::School("S1".into())).into()];
     it.audit.push(granted(&it.seats_put[0]));
-    it.waiting_put = vec![Waiting {
+    let place = Waiting {
         product: "reading".into(),
         user: SourceId::from("U2"),
         since: monday(),
         position: 1,
         short_of: Pool::School("S1".into()),
-    }];
+    };
+    it.waiting_put = vec![place.into()];
     let mut joined = draft("seat.waiting", "reading/U2");
     joined.after = Some(json!({ "short_of": "S1", "position": 1 }));
     it.audit.push(joined);
