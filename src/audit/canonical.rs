@@ -64,7 +64,8 @@ fn write_number(number: i64, out: &mut String) -> Result<(), NotAnInteger> {
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest.find(|c: char| matches!(c, '"' | '\\' | '\u{0}'..='\u{1f}' | '\u{7f}')) {
+    // By bytes: none of a sign that has several is among these.
+    while let Some(at) = rest.bytes().position(|it| it < 0x20 || matches!(it, b'"' | b'\\' | 0x7f)) {
         let (plain, from) = rest.split_at(at);
         out.push_str(plain);
         let mut signs = from.chars();

@@ -114,11 +114,16 @@ pub struct Entry {
 impl Entry {
     /// The entry without `prev` and `hash`, as `jq -cS 'del(.prev, .hash)'` prints it.
     pub fn canonical(&self) -> Result<String, NotAnInteger> {
+        self.canonical_at(&self.at.to_string())
+    }
+
+    /// The same with the text of its instant, which those of a run have in common.
+    fn canonical_at(&self, at: &str) -> Result<String, NotAnInteger> {
         let Self {
             seq,
             district,
             run,
-            at,
+            at: _,
             actor,
             category,
             action,
@@ -135,7 +140,7 @@ impl Entry {
         object.text("action", Some(action));
         object.text("actor", Some(actor));
         object.value("after", after.as_ref())?;
-        object.text("at", Some(&at.to_string()));
+        object.text("at", Some(at));
         object.value("before", before.as_ref())?;
         object.text("category", Some(category.as_str()));
         object.text("district", Some(district.as_str()));
@@ -149,10 +154,14 @@ impl Entry {
 
     /// What its `hash` must be.
     pub fn expected_hash(&self) -> Result<String, NotAnInteger> {
+        self.hash_at(&self.at.to_string())
+    }
+
+    fn hash_at(&self, at: &str) -> Result<String, NotAnInteger> {
         let digest = Sha256::new()
             .chain_update(self.prev.as_bytes())
             .chain_update(b"\n")
-            .chain_update(self.canonical()?.as_bytes())
+            .chain_update(self.canonical_at(at)?.as_bytes())
             .finalize();
         Ok(hex::encode(digest))
     }
@@ -167,7 +176,7 @@ pub fn seal(
     prev: &str,
     drafts: Vec<Draft>,
 ) -> Result<Vec<Entry>, NotAnInteger> {
-    let mut head = prev.to_owned();
+    let (mut head, text) = (prev.to_owned(), at.to_string());
     let mut entries = Vec::with_capacity(drafts.len());
     for (seq, draft) in (first_seq..).zip(drafts) {
         let Draft { actor, category, action, entity, id, before, after, reason } = draft;
@@ -187,7 +196,7 @@ pub fn seal(
             prev: std::mem::take(&mut head),
             hash: String::new(),
         };
-        entry.hash = entry.expected_hash()?;
+        entry.hash = entry.hash_at(&text)?;
         head.clone_from(&entry.hash);
         entries.push(entry);
     }

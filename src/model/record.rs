@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use crate::model::{Audience, ByKey, Date, Enrollment, Kind, Personal, SourceId};
@@ -307,6 +307,20 @@ keyed_by_id!(User, Users, User, |user| {
     sort_words(&mut user.grades);
 });
 
+impl Serialize for Record {
+    /// As its kind of record alone.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::School(it) => it.as_ref().serialize(serializer),
+            Self::Session(it) => it.as_ref().serialize(serializer),
+            Self::Course(it) => it.as_ref().serialize(serializer),
+            Self::Class(it) => it.as_ref().serialize(serializer),
+            Self::User(it) => it.as_ref().serialize(serializer),
+            Self::Enrollment(it) => it.as_ref().serialize(serializer),
+        }
+    }
+}
+
 impl Record {
     /// The kind.
     pub fn kind(&self) -> Kind {
@@ -339,14 +353,7 @@ impl Record {
 
     /// The whole record as a JSON object, as the store keeps it.
     pub fn body(&self) -> Result<String, serde_json::Error> {
-        match self {
-            Self::School(it) => serde_json::to_string(&**it),
-            Self::Session(it) => serde_json::to_string(&**it),
-            Self::Course(it) => serde_json::to_string(&**it),
-            Self::Class(it) => serde_json::to_string(&**it),
-            Self::User(it) => serde_json::to_string(&**it),
-            Self::Enrollment(it) => serde_json::to_string(&**it),
-        }
+        serde_json::to_string(self)
     }
 
     /// Reads what [`Record::body`] wrote.

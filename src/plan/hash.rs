@@ -1,11 +1,10 @@
 //! The name of a plan: what a person approves is what they were shown.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::allocate::SeatChange;
-use crate::model::{DistrictId, HoldRecord, Kind, Verb};
+use crate::model::{DistrictId, HoldRecord, Kind, Record, Verb};
 use crate::plan::Change;
 
 /// SHA-256 in hex over the canonical JSON of district, ordered changes, ordered seat changes and held groups; the run's id,
@@ -21,7 +20,7 @@ pub fn plan_hash(
         kind: Kind,
         id: &'a str,
         verb: Verb,
-        after: Option<Box<RawValue>>,
+        after: Option<&'a Record>,
         tombstone: bool,
     }
     #[derive(Serialize)]
@@ -30,26 +29,36 @@ pub fn plan_hash(
         count: u64,
         affected: u64,
     }
-    let mut digest = Sha256::new();
-    let mut part = |text: String| {
-        digest.update(text);
-        digest.update("\n");
-    };
-    part(serde_json::to_string(district)?);
+    let mut lines = Lines::default();
+    lines.add(district)?;
     for change in changes {
-        let after = match &change.after {
-            Some(record) => Some(RawValue::from_string(record.body()?)?),
-            None => None,
-        };
-        let Change { kind, verb, tombstone, .. } = change;
-        let id = change.id();
-        part(serde_json::to_string(&Line { kind: *kind, id: &id, verb: *verb, after, tombstone: *tombstone })?);
+        let Change { kind, verb, tombstone, after, .. } = change;
+        let (kind, id, verb, tombstone) = (*kind, &*change.id(), *verb, *tombstone);
+        lines.add(&Line { kind, id, verb, after: after.as_ref(), tombstone })?;
     }
     for seat in seats {
-        part(serde_json::to_string(seat)?);
+        lines.add(seat)?;
     }
     for HoldRecord { group, count, affected, .. } in holds {
-        part(serde_json::to_string(&Group { name: group, count: *count, affected: *affected })?);
+        lines.add(&Group { name: group, count: *count, affected: *affected })?;
     }
-    Ok(hex::encode(digest.finalize()))
+    Ok(hex::encode(lines.digest.finalize()))
+}
+
+/// The hash of lines so far.
+#[derive(Default)]
+struct Lines {
+    digest: Sha256,
+    /// The room of the last one: a first load has millions.
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn add<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), serde_json::Error> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, value)?;
+        self.line.push(b'\n');
+        self.digest.update(&self.line);
+        Ok(())
+    }
 }

@@ -1,5 +1,7 @@
 //! The audit table: appended to, read page by page, never changed.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -75,7 +77,7 @@ statements! {
 struct EntryRow<'a> {
     seq: i64,
     run: Option<&'a str>,
-    at: String,
+    at: Cow<'a, str>,
     actor: &'a str,
     category: &'a str,
     action: &'a str,
@@ -101,10 +103,16 @@ pub(super) async fn append(
     for batch in entries.chunks(tx.batch(PUT_AUDIT)) {
         let row = |it: &Entry| Ok((fields(it.before.as_ref())?, fields(it.after.as_ref())?));
         let bodies: Vec<_> = batch.iter().map(row).collect::<Result<_, StoreError>>()?;
+        // Those of a run are of one instant.
+        let first = batch.first().map(|it| (it.at, it.at.to_string()));
+        let at = |it: &Entry| match &first {
+            Some((at, text)) if *at == it.at => Cow::Borrowed(text.as_str()),
+            Some(_) | None => Cow::Owned(it.at.to_string()),
+        };
         let rows = batch.iter().zip(bodies).map(|(it, (before, after))| EntryRow {
             seq: it.seq,
             run: it.run.as_ref().map(RunId::as_str),
-            at: it.at.to_string(),
+            at: at(it),
             actor: &it.actor,
             category: it.category.as_str(),
             action: &it.action,
