@@ -21,7 +21,9 @@ pub trait ByKey<T: RosterRecord> {
     fn all(&self) -> impl Iterator<Item = &T>;
 
     /// Those of a span, whose start does not come after its end.
-    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T>;
+    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> + use<'a, T, Self>
+    where
+        T: 'a;
 }
 
 impl<T: RosterRecord> ByKey<T> for BTreeMap<T::Key, T> {
@@ -38,7 +40,10 @@ impl<T: RosterRecord> ByKey<T> for BTreeMap<T::Key, T> {
         self.values()
     }
 
-    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> {
+    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> + use<'a, T>
+    where
+        T: 'a,
+    {
         let range: btree_map::Range<'a, T::Key, T> = self.range::<T::Key, _>(span);
         range.map(|(_, record)| record)
     }
@@ -183,7 +188,7 @@ impl ByKey<Enrollment> for Enrollments {
         self.values()
     }
 
-    fn span<'a>(&'a self, (start, end): Span<'_, EnrollmentKey>) -> impl Iterator<Item = &'a Enrollment> {
+    fn span<'a>(&'a self, (start, end): Span<'_, EnrollmentKey>) -> impl Iterator<Item = &'a Enrollment> + use<'a> {
         let begin = match start {
             Bound::Unbounded => 0,
             Bound::Included(key) => self.0.partition_point(|it| it.order(key).is_lt()),

@@ -1,14 +1,14 @@
 //! A roster with changes laid over it, so that what a plan would leave can be read without a copy of a million records.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use either::Either;
 
 use crate::model::{ByKey, Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Session, User};
 
-/// Records of one kind that are other than in the roster below, by key; none where there is none any more.
-type Over<'a, T> = BTreeMap<<T as RosterRecord>::Key, Option<&'a T>>;
+/// Records of one kind in place of those in the roster below, in the order of keys, and whether they are there: a first load has
+/// millions, so there is nothing beside them.
+type Over<'a, T> = Vec<(&'a T, bool)>;
 
 /// What is other than in a roster, by kind and key.
 #[derive(Clone, Debug, Default)]
@@ -21,40 +21,45 @@ pub struct Overlay<'a> {
     enrollments: Over<'a, Enrollment>,
 }
 
-/// The same while they are collected: in the order of a plan they are made into a map at once, a key at a time would be looked
-/// for a place.
-type Rows<'a, T> = Vec<(<T as RosterRecord>::Key, Option<&'a T>)>;
-
 impl<'a> Overlay<'a> {
     /// Shows each of `records` in place of the one with its key, or none with its key where it is not there. The last one of a key
     /// counts.
     pub fn of(records: impl Iterator<Item = (&'a Record, bool)>) -> Self {
-        let (mut schools, mut sessions, mut courses) =
-            (Rows::<Org>::new(), Rows::<Session>::new(), Rows::<Course>::new());
-        let (mut classes, mut users, mut enrollments) =
-            (Rows::<Class>::new(), Rows::<User>::new(), Rows::<Enrollment>::new());
+        let mut all = Self::default();
         for (record, there) in records {
-            fn row<'a, T: RosterRecord>(rows: &mut Rows<'a, T>, record: &'a T, there: bool) {
-                rows.push((record.key(), there.then_some(record)));
-            }
             match record {
-                Record::School(it) => row(&mut schools, it, there),
-                Record::Session(it) => row(&mut sessions, it, there),
-                Record::Course(it) => row(&mut courses, it, there),
-                Record::Class(it) => row(&mut classes, it, there),
-                Record::User(it) => row(&mut users, it, there),
-                Record::Enrollment(it) => row(&mut enrollments, it, there),
+                Record::School(it) => all.schools.push((it, there)),
+                Record::Session(it) => all.sessions.push((it, there)),
+                Record::Course(it) => all.courses.push((it, there)),
+                Record::Class(it) => all.classes.push((it, there)),
+                Record::User(it) => all.users.push((it, there)),
+                Record::Enrollment(it) => all.enrollments.push((it, there)),
             }
         }
-        Self {
-            schools: schools.into_iter().collect(),
-            sessions: sessions.into_iter().collect(),
-            courses: courses.into_iter().collect(),
-            classes: classes.into_iter().collect(),
-            users: users.into_iter().collect(),
-            enrollments: enrollments.into_iter().collect(),
-        }
+        sort(&mut all.schools);
+        sort(&mut all.sessions);
+        sort(&mut all.courses);
+        sort(&mut all.classes);
+        sort(&mut all.users);
+        sort(&mut all.enrollments);
+        all
     }
+}
+
+/// Puts records in the order of their keys; the last one of a key counts.
+fn sort<T: RosterRecord>(over: &mut Over<'_, T>) {
+    // Those of a plan are.
+    if over.is_sorted_by(|(one, _), (other, _)| one.order(&other.key()).is_lt()) {
+        return;
+    }
+    over.sort_by(|(one, _), (other, _)| one.order(&other.key()));
+    over.dedup_by(|later, earlier| {
+        let again = later.0.order(&earlier.0.key()).is_eq();
+        if again {
+            *earlier = *later;
+        }
+        again
+    });
 }
 
 /// A roster as it is, or with an overlay.
@@ -67,12 +72,12 @@ pub struct View<'a> {
 impl<'a> From<&'a Roster> for View<'a> {
     fn from(below: &'a Roster) -> Self {
         static NOTHING: Overlay<'static> = Overlay {
-            schools: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            courses: BTreeMap::new(),
-            classes: BTreeMap::new(),
-            users: BTreeMap::new(),
-            enrollments: BTreeMap::new(),
+            schools: Vec::new(),
+            sessions: Vec::new(),
+            courses: Vec::new(),
+            classes: Vec::new(),
+            users: Vec::new(),
+            enrollments: Vec::new(),
         };
         Self { below, over: &NOTHING }
     }
@@ -147,15 +152,15 @@ pub struct Layers<'a, T: RosterRecord> {
 impl<'a, T: RosterRecord> Layers<'a, T> {
     /// The record with this key.
     pub fn get(&self, key: &T::Key) -> Option<&'a T> {
-        match self.over.get(key) {
-            Some(record) => *record,
-            None => self.below.find(key),
+        match self.over.binary_search_by(|(it, _)| it.order(key)).map(|at| self.over.get(at)) {
+            Ok(found) => found.filter(|(_, there)| *there).map(|(it, _)| *it),
+            Err(_) => self.below.find(key),
         }
     }
 
     /// Keys of which there is none any more.
-    pub fn gone(&self) -> impl Iterator<Item = &'a T::Key> + use<'a, T> {
-        self.over.iter().filter(|(_, record)| record.is_none()).map(|(key, _)| key)
+    pub fn gone(&self) -> impl Iterator<Item = T::Key> + use<'a, T> {
+        self.over.iter().filter(|(_, there)| !*there).map(|(it, _)| it.key())
     }
 
     /// At most how many there are.
@@ -165,7 +170,13 @@ impl<'a, T: RosterRecord> Layers<'a, T> {
 
     /// All, by key.
     pub fn values(&self) -> impl Iterator<Item = &'a T> + use<'a, T> {
-        if self.over.is_empty() { Either::Left(self.below.all()) } else { Either::Right(self.after(Bound::Unbounded)) }
+        if self.over.is_empty() {
+            Either::Left(self.below.all())
+        } else if self.below.count() == 0 {
+            Either::Right(Either::Left(self.over.iter().filter(|(_, there)| *there).map(|(it, _)| *it)))
+        } else {
+            Either::Right(Either::Right(self.after(Bound::Unbounded)))
+        }
     }
 
     /// Those from `key` on, by key.
@@ -181,15 +192,21 @@ impl<'a, T: RosterRecord> Layers<'a, T> {
     where
         'a: 'b,
     {
-        let (below, over) = (self.below, self.over);
-        let over = || over.range::<T::Key, _>((start, Bound::Unbounded));
-        let starts = std::iter::once(start).chain(over().map(|(key, _)| Bound::Excluded(key)));
-        let ends = over().map(|(key, _)| Bound::Excluded(key)).chain([Bound::Unbounded]);
-        let changed = over().map(|(_, record)| *record).chain([None]);
-        starts.zip(ends).zip(changed).flat_map(move |(span, changed)| {
+        let below = self.below;
+        let from = match start {
+            Bound::Unbounded => 0,
+            Bound::Included(key) => self.over.partition_point(|(it, _)| it.order(key).is_lt()),
+            Bound::Excluded(key) => self.over.partition_point(|(it, _)| it.order(key).is_le()),
+        };
+        let over = self.over.get(from..).unwrap_or_default();
+        let key = |at: usize| over.get(at).map(|(it, _)| it.key());
+        (0..=over.len()).flat_map(move |at| {
+            let begin = at.checked_sub(1).and_then(key).map_or_else(|| start.cloned(), Bound::Excluded);
+            let end = key(at).map_or(Bound::Unbounded, Bound::Excluded);
             // A change of the very first key leaves nothing before it.
-            let empty = matches!(span, (Bound::Included(start), Bound::Excluded(end)) if start >= end);
-            (!empty).then(|| below.span(span)).into_iter().flatten().chain(changed)
+            let empty = matches!((&begin, &end), (Bound::Included(begin), Bound::Excluded(end)) if begin >= end);
+            let changed = over.get(at).filter(|(_, there)| *there).map(|(it, _)| *it);
+            (!empty).then(|| below.span((begin.as_ref(), end.as_ref()))).into_iter().flatten().chain(changed)
         })
     }
 }

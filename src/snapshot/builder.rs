@@ -10,21 +10,28 @@ use crate::model::{
 };
 use crate::snapshot::{Part, Presence, Recognized, Seen, Snapshot, SourceState, check};
 
-/// One kind's rows while they come in: what is said of a key, and when the row that said it was last changed.
+/// One kind's rows while they come in.
 #[derive(Debug)]
 struct Rows<T: RosterRecord> {
-    seen: BTreeMap<T::Key, (String, Presence<Arc<T>>)>,
+    seen: Seen<T>,
+    /// When the row that said it was last changed, where the source says so and one row must win.
+    modified: BTreeMap<T::Key, Box<str>>,
     /// Of these several rows said different things.
     disputed: BTreeSet<T::Key>,
 }
 
 impl<T: RosterRecord> Rows<T> {
     fn new() -> Self {
-        Self { seen: BTreeMap::new(), disputed: BTreeSet::new() }
+        Self { seen: Seen::<T>::new(), modified: BTreeMap::new(), disputed: BTreeSet::new() }
     }
 
-    fn finish(self) -> Seen<T> {
-        self.seen.into_iter().map(|(key, (_, presence))| (key, presence)).collect()
+    /// Notes when the row was changed whose word counts now.
+    fn modify(modified: &mut BTreeMap<T::Key, Box<str>>, key: T::Key, at: &str) {
+        if at.is_empty() {
+            modified.remove(&key);
+        } else {
+            modified.insert(key, at.into());
+        }
     }
 }
 
@@ -107,30 +114,37 @@ impl Builder {
     ) {
         Arc::make_mut(&mut record).normalize();
         self.added.push(Added::Id(T::KIND, record.key()));
-        let Rows { seen, disputed } = rows(self);
+        let Rows { seen, modified: times, disputed } = rows(self);
         let slot = match seen.entry(record.key()) {
             Entry::Vacant(entry) => {
-                entry.insert((modified.to_owned(), Presence::This(record)));
+                if !modified.is_empty() {
+                    times.insert(record.key(), modified.into());
+                }
+                entry.insert(Presence::This(record));
                 return;
             }
             Entry::Occupied(entry) => entry.into_mut(),
         };
-        let contradicts = match &slot.1 {
+        let contradicts = match slot {
             Presence::This(other) => *other != record,
             Presence::Gone => true,
             Presence::Unusable | Presence::Unchanged => false,
         };
-        if contradicts || matches!(slot.1, Presence::Unusable) {
+        if contradicts || matches!(slot, Presence::Unusable) {
             disputed.insert(record.key());
         }
         let id = contradicts.then(|| T::text_id(&record.key()));
         // An active row beats a deleted twin (P28); of several the latest counts, and among equals not their order.
-        let later = match &slot.1 {
-            Presence::This(other) => (slot.0.as_str(), body(&**other)) < (modified, body(&*record)),
+        let later = match slot {
+            Presence::This(other) => {
+                let time = times.get(&record.key()).map(AsRef::as_ref).unwrap_or_default();
+                (time, body(&**other)) < (modified, body(&*record))
+            }
             Presence::Gone | Presence::Unusable | Presence::Unchanged => true,
         };
         if later {
-            *slot = (modified.to_owned(), Presence::This(record));
+            Rows::<T>::modify(times, record.key(), modified);
+            *slot = Presence::This(record);
         }
         if let Some(id) = id {
             let message =
@@ -143,19 +157,19 @@ impl Builder {
         Arc::make_mut(&mut record).normalize();
         let key = record.key();
         self.added.push(Added::Enrollment(key.clone()));
-        let Rows { seen, disputed } = &mut self.enrollments;
+        let Rows { seen, modified: _, disputed } = &mut self.enrollments;
         let slot = match seen.entry(key) {
             Entry::Vacant(entry) => {
-                entry.insert((String::new(), Presence::This(record)));
+                entry.insert(Presence::This(record));
                 return;
             }
             Entry::Occupied(entry) => entry.into_mut(),
         };
-        if !matches!(&slot.1, Presence::This(other) if *other == record) {
+        if !matches!(slot, Presence::This(other) if *other == record) {
             disputed.insert(record.key());
         }
         let record = Arc::unwrap_or_clone(record);
-        let merged = match std::mem::replace(&mut slot.1, Presence::Gone) {
+        let merged = match std::mem::replace(slot, Presence::Gone) {
             Presence::This(other) => {
                 let mut other = Arc::unwrap_or_clone(other);
                 // A row without any date says "always", which an empty list would lose in the merge.
@@ -178,7 +192,7 @@ impl Builder {
         };
         let mut merged = merged;
         merged.normalize();
-        slot.1 = Presence::This(Arc::new(merged));
+        *slot = Presence::This(Arc::new(merged));
     }
 
     /// The source says this record is deleted. A usable row of the same key wins over it (P28).
@@ -202,12 +216,12 @@ impl Builder {
     fn mark(&mut self, record: &Record, mark: Mark) {
         self.odd = true;
         fn set<T: RosterRecord>(rows: &mut Rows<T>, key: T::Key, mark: Mark) {
-            if matches!(rows.seen.get(&key), Some((_, Presence::This(_)))) {
+            if matches!(rows.seen.get(&key), Some(Presence::This(_))) {
                 rows.disputed.insert(key.clone());
             }
-            let slot = rows.seen.entry(key).or_insert_with(|| (String::new(), Presence::Gone));
-            if mark == Mark::Unusable && matches!(slot.1, Presence::Gone) {
-                slot.1 = Presence::Unusable;
+            let slot = rows.seen.entry(key).or_insert(Presence::Gone);
+            if mark == Mark::Unusable && matches!(slot, Presence::Gone) {
+                *slot = Presence::Unusable;
             }
         }
         match record {
@@ -276,7 +290,7 @@ impl Builder {
             disputed(&mut it.enrollments, &mut self.enrollments);
         }
         fn unusable<T: RosterRecord>(rows: &Rows<T>) -> u64 {
-            let count = rows.seen.values().filter(|(_, it)| matches!(it, Presence::Unusable)).count();
+            let count = rows.seen.values().filter(|it| matches!(it, Presence::Unusable)).count();
             u64::try_from(count).unwrap_or(u64::MAX)
         }
         let mut invalid = BTreeMap::from([
@@ -296,12 +310,12 @@ impl Builder {
             district_name: self.district_name.clone(),
             absent: self.absent.clone(),
             kept: BTreeSet::new(),
-            schools: std::mem::replace(&mut self.schools, Rows::new()).finish(),
-            sessions: std::mem::replace(&mut self.sessions, Rows::new()).finish(),
-            courses: std::mem::replace(&mut self.courses, Rows::new()).finish(),
-            classes: std::mem::replace(&mut self.classes, Rows::new()).finish(),
-            users: std::mem::replace(&mut self.users, Rows::new()).finish(),
-            enrollments: std::mem::replace(&mut self.enrollments, Rows::new()).finish(),
+            schools: std::mem::replace(&mut self.schools, Rows::new()).seen,
+            sessions: std::mem::replace(&mut self.sessions, Rows::new()).seen,
+            courses: std::mem::replace(&mut self.courses, Rows::new()).seen,
+            classes: std::mem::replace(&mut self.classes, Rows::new()).seen,
+            users: std::mem::replace(&mut self.users, Rows::new()).seen,
+            enrollments: std::mem::replace(&mut self.enrollments, Rows::new()).seen,
             invalid,
             nameless: std::mem::take(&mut self.nameless),
             skipped: self.skipped,

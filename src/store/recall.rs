@@ -6,6 +6,7 @@
 //! triggers take it away with any write of a record, whoever makes it (`migrations/*/0031_recall.sql`). A run that wrote them
 //! itself goes on from the parts it had read by then; anyone else's write ends in a base of its own.
 
+#[cfg(debug_assertions)]
 use std::collections::BTreeMap;
 
 use crate::keyed::keyed;

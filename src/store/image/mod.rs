@@ -61,9 +61,9 @@ pub(super) struct Night {
 /// sessions and courses of both.
 pub(super) fn write_night(image: &mut Vec<u8>, roster: View<'_>, frame: &Roster) -> Result<(), serde_json::Error> {
     let gone = Gone {
-        users: roster.users().gone().cloned().collect(),
-        classes: roster.classes().gone().cloned().collect(),
-        enrollments: roster.enrollments().gone().map(|it| (it.user.clone(), it.class.clone(), it.role)).collect(),
+        users: roster.users().gone().collect(),
+        classes: roster.classes().gone().collect(),
+        enrollments: roster.enrollments().gone().map(|it| (it.user, it.class, it.role)).collect(),
     };
     put_part(image, &serde_json::to_vec(&gone)?);
     write(image, View::new(frame, roster.over()))
