@@ -21,9 +21,7 @@ pub trait ByKey<T: RosterRecord> {
     fn all(&self) -> impl Iterator<Item = &T>;
 
     /// Those of a span, whose start does not come after its end.
-    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> + use<'a, T, Self>
-    where
-        T: 'a;
+    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> + use<'a, T, Self>;
 }
 
 impl<T: RosterRecord> ByKey<T> for BTreeMap<T::Key, T> {
@@ -40,10 +38,7 @@ impl<T: RosterRecord> ByKey<T> for BTreeMap<T::Key, T> {
         self.values()
     }
 
-    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> + use<'a, T>
-    where
-        T: 'a,
-    {
+    fn span<'a>(&'a self, span: Span<'_, T::Key>) -> impl Iterator<Item = &'a T> + use<'a, T> {
         let range: btree_map::Range<'a, T::Key, T> = self.range::<T::Key, _>(span);
         range.map(|(_, record)| record)
     }
