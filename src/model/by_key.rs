@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;
 use std::ops::Bound;
 
-use crate::model::{Enrollment, EnrollmentKey, RosterRecord, SourceId};
+use crate::model::{Enrollment, EnrollmentKey, RoleName, RosterRecord, SourceId};
 
 /// A span of keys.
 type Span<'k, K> = (Bound<&'k K>, Bound<&'k K>);
@@ -104,25 +104,54 @@ impl Enrollments {
         self.place(key).ok().map(|at| self.0.remove(at))
     }
 
-    /// With others in the place of those of their keys, or with none there.
+    /// With others in the place of those of their keys, or with none there; nothing is copied.
     #[must_use]
-    pub fn with(self, over: BTreeMap<EnrollmentKey, Option<Enrollment>>) -> Self {
-        if over.is_empty() {
-            return self;
-        }
-        let mut all = Vec::with_capacity(self.0.len() + over.len());
-        let mut over = over.into_iter().peekable();
-        for it in self.0 {
-            while let Some((_, before)) = over.next_if(|(key, _)| it.order(key).is_gt()) {
-                all.extend(before);
+    pub fn with(mut self, over: BTreeMap<EnrollmentKey, Option<Enrollment>>) -> Self {
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        for (key, instead) in over {
+            match (self.place(&key), instead) {
+                (Ok(at), None) => gone.push(at),
+                (Ok(at), Some(instead)) => {
+                    if let Some(it) = self.0.get_mut(at) {
+                        *it = instead;
+                    }
+                }
+                (Err(_), Some(instead)) => new.push(instead),
+                (Err(_), None) => {}
             }
-            match over.next_if(|(key, _)| it.order(key).is_eq()) {
-                Some((_, instead)) => all.extend(instead),
-                None => all.push(it),
+        }
+        let (mut places, mut gone) = (0.., gone.into_iter().peekable());
+        if gone.peek().is_some() {
+            self.0.retain(|_| places.next().is_none_or(|at: usize| gone.next_if_eq(&at).is_none()));
+        }
+        self.merge(new);
+        self
+    }
+
+    /// Puts in those of keys that are not there, in order, from behind: each is moved once at most.
+    fn merge(&mut self, mut new: Vec<Enrollment>) {
+        let mut old = self.0.len();
+        let nothing = SourceId::new("");
+        let nobody = || Enrollment {
+            user: nothing.clone(),
+            class: nothing.clone(),
+            school: None,
+            role: RoleName::Student,
+            primary: None,
+            periods: Vec::new(),
+        };
+        self.0.resize_with(old + new.len(), nobody);
+        while let Some(last) = new.pop() {
+            while let Some(before) = old.checked_sub(1)
+                && self.0.get(before).is_some_and(|it| it.order_of(&last).is_gt())
+            {
+                self.0.swap(before, before + new.len() + 1);
+                old = before;
+            }
+            if let Some(place) = self.0.get_mut(old + new.len()) {
+                *place = last;
             }
         }
-        all.extend(over.filter_map(|(_, behind)| behind));
-        Self(all)
     }
 
     /// Keeps those for which `stays`.
@@ -201,7 +230,6 @@ impl ByKey<Enrollment> for Enrollments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RoleName;
 
     fn enrollment(user: &str, class: &str, primary: bool) -> Enrollment {
         Enrollment {
@@ -225,6 +253,20 @@ mod tests {
         let expected = [("a", "1", false), ("a", "2", true), ("b", "1", false), ("b", "2", true)];
         assert_eq!(shown, expected.map(|(user, class, primary)| (user, class, Some(primary))));
         assert_eq!(collected.of(&"a".into()).count(), 2);
+        let over = [
+            ("a", "1", None),
+            ("a", "3", Some(true)),
+            ("b", "1", Some(true)),
+            ("c", "1", None),
+            ("c", "2", Some(true)),
+        ];
+        let mut rest = one_by_one.clone();
+        rest.retain(|it| it.class.as_str() != "1");
+        over.iter().for_each(|(user, class, there)| rest.extend(there.map(|_| enrollment(user, class, true))));
+        let over = over.map(|(user, class, there)| (enrollment(user, class, true), there));
+        let over = over.into_iter().map(|(it, there)| (it.key(), there.map(|_| it))).collect();
+        assert_eq!(one_by_one.clone().with(over), rest);
+        assert_eq!(one_by_one.clone().with(BTreeMap::new()), one_by_one);
         assert_eq!(one_by_one.remove(&collected.values().next().unwrap().key()).unwrap().class.as_str(), "1");
         assert_eq!(one_by_one.len(), 3);
     }

@@ -112,6 +112,12 @@ text_id! {
     /// within its district and kind only.
     SourceId
 }
+impl std::hash::Hash for SourceId {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
 impl SourceId {
     /// Has the id share the text of the equal one in `known`, which it joins if there is none.
     pub(crate) fn share(&mut self, known: &mut BTreeSet<Self>) {

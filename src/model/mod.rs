@@ -63,7 +63,7 @@ pub use seat::{
     Assignment, EducatorAccess, Ended, Leaving, Override, OverrideKind, Pool, ReleaseReason, Remembered, Seat,
     SeatState, Spell, Target, Waiting,
 };
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Shared, Texts};
 pub use support::{Link, Support};
 pub use time::{Date, EndDates, Timestamp};
 pub use view::{Layers, Overlay, View};

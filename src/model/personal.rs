@@ -21,6 +21,18 @@ impl Personal {
         Self(Substr::full(text.into()))
     }
 
+    /// Wraps texts, which are kept in one.
+    pub fn together<const N: usize>(texts: [Option<String>; N]) -> [Option<Self>; N] {
+        let whole: ArcStr = texts.iter().flatten().map(String::as_str).collect::<String>().into();
+        let mut begin = 0;
+        texts.map(|text| {
+            let end = begin + text?.len();
+            let part = Self::part(&whole, begin..end);
+            begin = end;
+            part
+        })
+    }
+
     /// A part of a text, by its bytes; none where it has no such part.
     pub fn part(text: &ArcStr, place: Range<usize>) -> Option<Self> {
         text.get(place.clone()).map(|_| Self(text.substr(place)))
@@ -47,5 +59,18 @@ impl<'de> Deserialize<'de> for Personal {
 impl fmt::Debug for Personal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<personal>")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Personal;
+
+    #[test]
+    fn texts_that_are_kept_together_are_what_they_were() {
+        let texts = [Some("Zoë"), None, Some(""), Some("zoe@example.org")].map(|it| it.map(str::to_owned));
+        let kept = Personal::together(texts.clone());
+        assert_eq!(kept.map(|it| it.map(|it| it.reveal().to_owned())), texts);
+        assert_eq!(Personal::together([None, None]), [None, None]);
     }
 }

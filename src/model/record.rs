@@ -284,6 +284,8 @@ macro_rules! keyed_by_id {
 fn sort<T: Ord>(list: &mut Vec<T>) {
     list.sort();
     list.dedup();
+    // Room for more is as much as what is there, of millions.
+    list.shrink_to_fit();
 }
 
 fn sort_words(list: &mut Vec<String>) {

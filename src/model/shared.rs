@@ -1,8 +1,27 @@
-//! Ids that are asked for again and again, told apart by where their texts are kept.
+//! Ids that come again and again: their texts are kept once, and they are told apart by where these are.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::model::SourceId;
+
+/// Ids of which each text is kept once: a district writes a user's six times in its enrollments alone.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    #[expect(clippy::disallowed_types, reason = "looked up and never walked, so no order can come of it")]
+    known: std::collections::HashSet<SourceId>,
+}
+
+impl Texts {
+    /// Has ids share the texts of those that are equal and came before.
+    pub(crate) fn share<'a>(&mut self, ids: impl IntoIterator<Item = &'a mut SourceId>) {
+        for id in ids {
+            match self.known.get(id) {
+                Some(equal) => *id = equal.clone(),
+                None => drop(self.known.insert(id.clone())),
+            }
+        }
+    }
+}
 
 /// Addresses noted at most: where no text is shared there is one for each time an id is written.
 const MOST: usize = 1 << 17;

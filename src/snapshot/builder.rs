@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::model::{
     Class, Course, Enrollment, EnrollmentKey, Kind, Org, Record, Roster, RosterRecord, Session, SourceId, SourceMark,
-    User,
+    Texts, User,
 };
 use crate::snapshot::{Part, Presence, Recognized, Seen, Snapshot, SourceState, check};
 
@@ -53,6 +53,7 @@ pub struct Builder {
     digest: Option<String>,
     added: Vec<Added>,
     odd: bool,
+    ids: Texts,
 }
 
 /// A record that a row told of.
@@ -89,6 +90,7 @@ impl Builder {
             digest: None,
             added: Vec::new(),
             odd: false,
+            ids: Texts::default(),
         }
     }
 
@@ -100,9 +102,21 @@ impl Builder {
             Record::School(it) => self.put(|b| &mut b.schools, it, modified),
             Record::Session(it) => self.put(|b| &mut b.sessions, it, modified),
             Record::Course(it) => self.put(|b| &mut b.courses, it, modified),
-            Record::Class(it) => self.put(|b| &mut b.classes, it, modified),
-            Record::User(it) => self.put(|b| &mut b.users, it, modified),
-            Record::Enrollment(it) => self.enroll(it),
+            Record::Class(mut it) => {
+                let Class { id, school, course, sessions, .. } = Arc::make_mut(&mut it);
+                self.ids.share([id].into_iter().chain(school).chain(course).chain(sessions));
+                self.put(|b| &mut b.classes, it, modified);
+            }
+            Record::User(mut it) => {
+                let User { id, roles, .. } = Arc::make_mut(&mut it);
+                self.ids.share([id].into_iter().chain(roles.iter_mut().map(|role| &mut role.org)));
+                self.put(|b| &mut b.users, it, modified);
+            }
+            Record::Enrollment(mut it) => {
+                let Enrollment { user, class, school, .. } = Arc::make_mut(&mut it);
+                self.ids.share([user, class].into_iter().chain(school));
+                self.enroll(it);
+            }
         }
     }
 

@@ -21,6 +21,29 @@ impl AsRef<str> for Text<'_> {
     }
 }
 
+/// A flag of a page, where it is 0 or 1.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "u8")]
+pub(super) struct Digit(bool);
+
+impl TryFrom<u8> for Digit {
+    type Error = &'static str;
+
+    fn try_from(digit: u8) -> Result<Self, Self::Error> {
+        match digit {
+            0 => Ok(Self(false)),
+            1 => Ok(Self(true)),
+            _ => Err("neither 0 nor 1"),
+        }
+    }
+}
+
+impl From<Digit> for bool {
+    fn from(Digit(flag): Digit) -> Self {
+        flag
+    }
+}
+
 /// A table, for reading its columns.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table(pub(super) &'static str);

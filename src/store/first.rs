@@ -3,9 +3,10 @@
 //!
 //! - `change_key` has no row of such a record until it changes again; until then the first load's commit tells of it.
 //! - `record_version` has none either: there was nothing before, and the first load cannot be taken back.
-//! - On `SQLite` the audit's guard against a replaced entry is put aside within the transaction and stands again before its end:
-//!   it looks for each entry whether there is one of that number, a third of what they cost. Nobody else can write meanwhile, and
-//!   the statement that appends replaces nothing.
+//! - On `SQLite` triggers that look at each row are put aside within the transaction and stand again before its end. The audit's
+//!   guard against a replaced entry asks whether there is one of that number, a third of what an entry costs; nobody else can write
+//!   meanwhile, and the statement that appends replaces nothing. The others take away what was remembered of the district, which is
+//!   done once.
 
 use crate::model::{DistrictId, RunId, Timestamp};
 use crate::store::StoreError;
@@ -26,8 +27,15 @@ statements! {
          WHERE d.id = $1",
     );
     PUT_FIRST = Sql::portable("UPDATE district SET first_run = $2, first_revision = $3 WHERE id = $1");
+    FORGET_KNOWN = Sql::portable("DELETE FROM known_row WHERE district = $1");
+    FORGET_RECALL = Sql::portable("DELETE FROM recall WHERE district = $1");
+    FORGET_SETTLED = Sql::portable("DELETE FROM settled WHERE district = $1");
     LIFT_GUARD = Sql::per_backend("DROP TRIGGER IF EXISTS audit_no_replace", "SELECT");
-    // As in the first migration, which a test compares.
+    LIFT_FORGETS = Sql::per_backend("DROP TRIGGER IF EXISTS record_added_forgets", "SELECT");
+    LIFT_OF_RECORDS = Sql::per_backend("DROP TRIGGER IF EXISTS record_added_unsettles", "SELECT");
+    LIFT_OF_SEATS = Sql::per_backend("DROP TRIGGER IF EXISTS seat_added_unsettles", "SELECT");
+    LIFT_OF_PLACES = Sql::per_backend("DROP TRIGGER IF EXISTS waiting_added_unsettles", "SELECT");
+    // As in the migrations, which a test compares.
     SET_GUARD = Sql::per_backend(
         "CREATE TRIGGER IF NOT EXISTS audit_no_replace BEFORE INSERT ON audit
 WHEN EXISTS (SELECT 1 FROM audit WHERE district = NEW.district AND seq = NEW.seq) BEGIN
@@ -35,7 +43,36 @@ WHEN EXISTS (SELECT 1 FROM audit WHERE district = NEW.district AND seq = NEW.seq
 END",
         "SELECT",
     );
+    SET_FORGETS = Sql::per_backend(
+        "CREATE TRIGGER IF NOT EXISTS record_added_forgets AFTER INSERT ON record BEGIN
+    DELETE FROM known_row WHERE district = NEW.district;
+    DELETE FROM recall WHERE district = NEW.district;
+END",
+        "SELECT",
+    );
+    SET_OF_RECORDS = Sql::per_backend(
+        "CREATE TRIGGER IF NOT EXISTS record_added_unsettles AFTER INSERT ON record BEGIN
+    DELETE FROM settled WHERE district = NEW.district;
+END",
+        "SELECT",
+    );
+    SET_OF_SEATS = Sql::per_backend(
+        "CREATE TRIGGER IF NOT EXISTS seat_added_unsettles AFTER INSERT ON seat BEGIN
+    DELETE FROM settled WHERE district = NEW.district;
+END",
+        "SELECT",
+    );
+    SET_OF_PLACES = Sql::per_backend(
+        "CREATE TRIGGER IF NOT EXISTS waiting_added_unsettles AFTER INSERT ON waiting BEGIN
+    DELETE FROM settled WHERE district = NEW.district;
+END",
+        "SELECT",
+    );
 }
+
+const FORGET: [Sql; 3] = [FORGET_KNOWN, FORGET_RECALL, FORGET_SETTLED];
+const LIFT: [Sql; 5] = [LIFT_GUARD, LIFT_FORGETS, LIFT_OF_RECORDS, LIFT_OF_SEATS, LIFT_OF_PLACES];
+const SET: [Sql; 5] = [SET_GUARD, SET_FORGETS, SET_OF_RECORDS, SET_OF_SEATS, SET_OF_PLACES];
 
 /// What is known of it.
 pub(super) struct First {
@@ -56,12 +93,20 @@ pub(super) async fn begin(tx: &mut Tx, locked: &Locked, run: &RunId) -> Result<b
     if empty {
         let query = tx.query(PUT_FIRST).bind(locked.district.as_str()).bind(run.as_str()).bind(locked.revision + 1);
         query.execute_exactly(1).await?;
-        tx.query(LIFT_GUARD).execute().await?;
+        for forget in FORGET {
+            tx.query(forget).bind(locked.district.as_str()).execute().await?;
+        }
+        for lift in LIFT {
+            tx.query(lift).execute().await?;
+        }
     }
     Ok(empty)
 }
 
-/// Ends it: every entry is in the audit.
+/// Ends it: every row is there.
 pub(super) async fn end(tx: &mut Tx) -> Result<(), StoreError> {
-    tx.query(SET_GUARD).execute().await.map(drop)
+    for set in SET {
+        tx.query(set).execute().await?;
+    }
+    Ok(())
 }

@@ -66,6 +66,7 @@ const STEPS: &[Step] = &[
     step!(Queue, 29, "0029_pace"),
     step!(Store, 30, "0030_first_load"),
     step!(Store, 31, "0031_recall"),
+    step!(Store, 32, "0032_seats_by_key"),
 ];
 
 /// Pages a writer of `SQLite` keeps, in KiB and below zero as it wants them: a large first load touches pages all over.

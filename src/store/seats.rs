@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::allocate::SeatKey;
 use crate::model::{DistrictId, Ended, Leaving, Pool, ProductCode, Seat, SourceId, Timestamp, User, Waiting};
-use crate::store::column::{Table, Text};
+use crate::store::column::{Digit, Table, Text};
 use crate::store::db::{Row, Sql, Tx, bulk, statements};
 use crate::store::write::BATCH;
 use crate::store::{Lent, Store, StoreError};
@@ -20,11 +20,11 @@ statements! {
     // A page is one row of one text: a row each costs several times what is in it.
     SEATS = Sql::per_backend(
         "SELECT json_group_array(json_array(product, user_id, pool, since, claimed_at, last_used_at, leaving_since,
-             leaving_upload, json(CASE WHEN bridged THEN 'true' ELSE 'false' END), state)) AS seats
+             leaving_upload, bridged, state)) AS seats
          FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
                ORDER BY product, user_id LIMIT 500)",
         "SELECT COALESCE(CAST(json_agg(json_build_array(product, user_id, pool, since, claimed_at, last_used_at, leaving_since,
-             leaving_upload, bridged, state)) AS TEXT), '[]') AS seats
+             leaving_upload, CAST(bridged AS INTEGER), state)) AS TEXT), '[]') AS seats
          FROM (SELECT * FROM seat WHERE district = $1 AND (product, user_id) > ($2, $3)
                ORDER BY product, user_id LIMIT 500) AS page",
     );
@@ -97,14 +97,17 @@ statements! {
     );
 }
 
-pub(super) type SeatColumns<Text = String> =
-    (Text, Text, Text, i64, Option<i64>, Option<i64>, Option<Text>, Option<Text>, bool, Text);
+pub(super) type SeatColumns<Text = String, Flag = bool> =
+    (Text, Text, Text, i64, Option<i64>, Option<i64>, Option<Text>, Option<Text>, Flag, Text);
 
 pub(super) fn seat(columns: SeatColumns) -> Result<Seat, StoreError> {
     seat_of(columns, &mut Known::new(&BTreeMap::new()))
 }
 
-fn seat_of<Text: AsRef<str>>(columns: SeatColumns<Text>, known: &mut Known<'_>) -> Result<Seat, StoreError> {
+fn seat_of<Text: AsRef<str>, Flag: Into<bool>>(
+    columns: SeatColumns<Text, Flag>,
+    known: &mut Known<'_>,
+) -> Result<Seat, StoreError> {
     let (product, user, pool, since, claimed, used, leaving_since, upload, bridged, state) = columns;
     let leaving = SEAT.date_if("leaving_since", leaving_since.as_ref().map(AsRef::as_ref))?;
     let upload = upload.map(|it| it.as_ref().to_owned());
@@ -116,7 +119,7 @@ fn seat_of<Text: AsRef<str>>(columns: SeatColumns<Text>, known: &mut Known<'_>) 
         claimed_at: SEAT.instant_if("claimed_at", claimed)?,
         last_used_at: SEAT.instant_if("last_used_at", used)?,
         leaving: leaving.map(|since| Leaving { since, upload }),
-        bridged,
+        bridged: bridged.into(),
         state: SEAT.word("state", state.as_ref())?,
     })
 }
@@ -301,7 +304,7 @@ pub(super) async fn read_seats(
     let mut known = Known::new(users);
     let read = |page: &str| {
         let keyed = |it: Seat| ((it.product.clone(), it.user.clone()), it);
-        let page: Vec<SeatColumns<Text<'_>>> = serde_json::from_str(page).map_err(|_| SEAT.corrupt("row"))?;
+        let page: Vec<SeatColumns<Text<'_>, Digit>> = serde_json::from_str(page).map_err(|_| SEAT.corrupt("row"))?;
         page.into_iter().map(|it| seat_of(it, &mut known).map(keyed)).collect()
     };
     read_pages(tx, SEATS, district, read).await

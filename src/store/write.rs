@@ -250,15 +250,15 @@ impl Store {
         }
         failpoint("store.write.records");
         run.audit = audit::write(tx_ref, &mut locked, &run.run, run.as_of, &writes.audit).await?;
-        if first {
-            first::end(tx_ref).await?;
-        }
         failpoint("store.write.audit");
         runs::put_run(tx_ref, &run).await?;
         seats::remove_seats(tx_ref, &district, &writes.seats_removed).await?;
         seats::put_seats(tx_ref, &district, &writes.seats_put).await?;
         seats::remove_waiting(tx_ref, &district, &writes.waiting_removed).await?;
         seats::put_waiting(tx_ref, &district, &writes.waiting_put).await?;
+        if first {
+            first::end(tx_ref).await?;
+        }
         identity::begin_anew(tx_ref, &district, &writes.anew).await?;
         seats::put_ended(tx_ref, &district, &writes.ended_put).await?;
         history::put(tx_ref, &district, &run.run, &writes.seats_ended).await?;

@@ -172,21 +172,21 @@ async fn a_district_that_was_emptied_is_not_loaded_for_the_first_time_again(fres
     assert_eq!(store.check(&oak(), None).await.unwrap().faults, [""; 0]);
 }
 
-/// The guard of the audit is put aside and made anew: it is the one of the first migration.
+/// Triggers are put aside and made anew: they are those of the migrations.
 #[tokio::test]
-async fn the_audits_guard_stands_again_as_it_was() {
-    let guard = async |fresh: &Fresh| {
+async fn triggers_stand_again_as_they_were() {
+    let triggers = async |fresh: &Fresh| {
         let path = fresh.settings.url.trim_start_matches("sqlite:");
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
         let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-        let of_audit = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'audit' ORDER BY name";
-        sqlx::query_scalar::<_, String>(of_audit).fetch_all(&mut conn).await.unwrap()
+        let all = "SELECT sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY name";
+        sqlx::query_scalar::<_, String>(all).fetch_all(&mut conn).await.unwrap()
     };
     let fresh = Fresh::new(Backend::Sqlite).await.unwrap();
     drop(fresh.store().await);
-    let before = guard(&fresh).await;
-    assert_eq!(before.len(), 3);
+    let before = triggers(&fresh).await;
+    assert_eq!(before.len(), 15);
     drop(loaded(&fresh).await);
-    assert_eq!(guard(&fresh).await, before);
+    assert_eq!(triggers(&fresh).await, before);
     fresh.discard().await;
 }

@@ -245,17 +245,19 @@ impl Convert {
             held.values().map(|it| &it.schools),
         )
         .or_else(|| spoiled(held.values().map(|it| &it.school), []));
+        let texts = [name.first, name.last, row.email, username, student_number, state_id];
+        let [given_name, family_name, email, username, student_number, state_id] = Personal::together(texts);
         let user = User {
             id,
             roles,
             active: true,
-            given_name: name.first.map(Personal::new),
-            family_name: name.last.map(Personal::new),
-            email: row.email.map(Personal::new),
-            username: username.map(Personal::new),
+            given_name,
+            family_name,
+            email,
+            username,
             grades: grade.iter().map(|it| canonical_grade(it)).collect(),
-            student_number: student_number.map(Personal::new),
-            state_id: state_id.map(Personal::new),
+            student_number,
+            state_id,
         };
         self.put(user.into_record(), row.last_modified.as_ref(), fault);
     }

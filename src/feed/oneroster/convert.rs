@@ -18,7 +18,7 @@ const FIELD_BYTES: usize = 64 << 10;
 pub(crate) struct Convert {
     pub to: Builder,
     contacts: BTreeSet<String>,
-    people: BTreeSet<String>,
+    people: BTreeSet<SourceId>,
     again: bool,
 }
 
@@ -159,13 +159,13 @@ impl Convert {
             return self.put(nobody(id).into_record(), row.status.as_ref(), None, fault.or(Some(("no_role", why))));
         };
         if is_contact(&rows) {
-            if !self.people.contains(id.as_str()) && self.contacts.insert(id.as_str().to_owned()) {
+            if !self.people.contains(&id) && self.contacts.insert(id.as_str().to_owned()) {
                 self.to.skip();
             }
             return;
         }
         self.contacts.remove(id.as_str());
-        self.people.insert(id.as_str().to_owned());
+        self.people.insert(id.clone());
         let student = rows.iter().any(|it| words::is_student(it.role.as_deref()));
         let fault = fault.or_else(|| spoiled(rows.iter().flat_map(|it| [&it.role, &it.org]), []));
         let state_id = row.user_ids.into_iter().find(|it| words::is_state(it.kind.as_deref()));
@@ -177,17 +177,20 @@ impl Convert {
             self.to.warn("incomplete_role", Some(Kind::Users), message, Some(id.as_str()));
         }
         let enabled = words::flag(row.enabled_user.as_ref());
+        let student_number = row.identifier.filter(|_| student);
+        let texts = [row.given_name, row.family_name, row.email, row.username, student_number, state_id];
+        let [given_name, family_name, email, username, student_number, state_id] = Personal::together(texts);
         let user = User {
             id,
             roles,
             active: enabled.unwrap_or(true),
-            given_name: row.given_name.map(Personal::new),
-            family_name: row.family_name.map(Personal::new),
-            email: row.email.map(Personal::new),
-            username: row.username.map(Personal::new),
+            given_name,
+            family_name,
+            email,
+            username,
             grades: grades(&row.grades),
-            student_number: row.identifier.filter(|_| student).map(Personal::new),
-            state_id: state_id.map(Personal::new),
+            student_number,
+            state_id,
         };
         self.put(user.into_record(), row.status.as_ref(), row.date_last_modified.as_ref(), fault);
     }

@@ -192,7 +192,12 @@ impl<'a> Reader<'a> {
         if length > size(self.rows.len()) {
             return None;
         }
-        (0..length).map(|_| take(self)).collect()
+        // Room for as many as there are: a list that grows takes room for four.
+        let mut all = Vec::with_capacity(usize::try_from(length).ok()?);
+        for _ in 0..length {
+            all.push(take(self)?);
+        }
+        Some(all)
     }
 
     pub(super) fn school(&mut self) -> Option<SourceId> {

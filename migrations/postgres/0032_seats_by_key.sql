@@ -1,0 +1,1 @@
+-- SQLite puts seats and places in line in the order of their keys. A table has no order here: nothing is to be done.
