@@ -245,7 +245,7 @@ async fn on_one_revision(
     let over = plan::laid_over(cleared.applied());
     let (nothing, after) = (KnownRows::default(), View::new(&baseline.roster, &over));
     let next = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after);
-    world.remember(record, revision, (known, next.as_ref()), after).await;
+    world.remember(record, revision, (known, next), after).await;
     Ok(Whole::Yes)
 }
 

@@ -273,6 +273,10 @@ fn slots_from(slots: &[u32], hash: u128) -> impl Iterator<Item = usize> + use<> 
     (0..=last).map(move |step| first.wrapping_add(step) & last)
 }
 
+fn is_of(mark: RowMark, hash: u128) -> bool {
+    mark.row() == hash && mark.is_set()
+}
+
 impl<'a> Table<'a> {
     fn new(seed: u64, marks: &'a Marks) -> Self {
         let hits = vec![false; marks.len()];
@@ -297,7 +301,12 @@ impl<'a> Table<'a> {
     }
 
     fn find(&self, hash: u128) -> Option<usize> {
-        let place = self.near(hash).or_else(|| self.anywhere(hash))?;
+        let next = self.last.get() + 1;
+        let place = if self.marks.get(next).is_some_and(|it| is_of(it, hash)) {
+            next
+        } else {
+            self.near(hash).or_else(|| self.anywhere(hash))?
+        };
         self.last.set(place);
         Some(place)
     }
@@ -305,7 +314,7 @@ impl<'a> Table<'a> {
     fn near(&self, hash: u128) -> Option<usize> {
         let begin = self.last.get().saturating_sub(NEAR);
         let end = self.last.get() + NEAR + 1;
-        let at = self.marks.among(begin..end).position(|it| it.row() == hash && it.is_set())?;
+        let at = self.marks.among(begin..end).position(|it| is_of(it, hash))?;
         Some(begin + at)
     }
 

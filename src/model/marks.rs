@@ -70,6 +70,11 @@ impl Marks {
         &self.0
     }
 
+    /// The same, to keep.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len() / BYTES

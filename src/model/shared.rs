@@ -71,3 +71,18 @@ impl Hasher for Spread {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_ids_are_kept_once() {
+        let mut texts = Texts::default();
+        let mut ids = ["u1", "u2", "u1", "u1"].map(SourceId::from);
+        texts.share(&mut ids);
+        assert_eq!(ids, ["u1", "u2", "u1", "u1"].map(SourceId::from));
+        let addresses = ids.map(|it| it.address());
+        assert!(addresses[0] != addresses[1] && addresses[2..] == [addresses[0]; 2]);
+    }
+}

@@ -127,7 +127,7 @@ impl World<'_> {
         &self,
         run: &RunRecord,
         revision: i64,
-        known: (Option<&KnownRows>, Option<&NextRows>),
+        known: (Option<&KnownRows>, Option<NextRows>),
         after: View<'_>,
     ) {
         if let Err(error) = self.store.know(&run.district, revision, &run.run, known, after).await {

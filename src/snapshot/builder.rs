@@ -25,6 +25,11 @@ impl<T: RosterRecord> Rows<T> {
         Self { seen: Seen::<T>::new(), modified: BTreeMap::new(), disputed: BTreeSet::new() }
     }
 
+    /// What is said; a map that grew key by key is half empty, so it is made anew.
+    fn finish(self) -> Seen<T> {
+        self.seen.into_iter().collect()
+    }
+
     /// Notes when the row was changed whose word counts now.
     fn modify(modified: &mut BTreeMap<T::Key, Box<str>>, key: T::Key, at: &str) {
         if at.is_empty() {
@@ -324,12 +329,12 @@ impl Builder {
             district_name: self.district_name.clone(),
             absent: self.absent.clone(),
             kept: BTreeSet::new(),
-            schools: std::mem::replace(&mut self.schools, Rows::new()).seen,
-            sessions: std::mem::replace(&mut self.sessions, Rows::new()).seen,
-            courses: std::mem::replace(&mut self.courses, Rows::new()).seen,
-            classes: std::mem::replace(&mut self.classes, Rows::new()).seen,
-            users: std::mem::replace(&mut self.users, Rows::new()).seen,
-            enrollments: std::mem::replace(&mut self.enrollments, Rows::new()).seen,
+            schools: std::mem::replace(&mut self.schools, Rows::new()).finish(),
+            sessions: std::mem::replace(&mut self.sessions, Rows::new()).finish(),
+            courses: std::mem::replace(&mut self.courses, Rows::new()).finish(),
+            classes: std::mem::replace(&mut self.classes, Rows::new()).finish(),
+            users: std::mem::replace(&mut self.users, Rows::new()).finish(),
+            enrollments: std::mem::replace(&mut self.enrollments, Rows::new()).finish(),
             invalid,
             nameless: std::mem::take(&mut self.nameless),
             skipped: self.skipped,

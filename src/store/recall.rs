@@ -116,13 +116,14 @@ impl Store {
         district: &DistrictId,
         revision: i64,
         run: &RunId,
-        (known, next): (Option<&KnownRows>, Option<&NextRows>),
+        (known, next): (Option<&KnownRows>, Option<NextRows>),
         after: View<'_>,
     ) -> Result<(), StoreError> {
         if next.is_none() && self.stands(district).await? {
             return Ok(());
         }
-        let night = known.and_then(|known| self.night(district, known, next, after).transpose()).transpose()?;
+        let night =
+            known.and_then(|known| self.night(district, known, next.as_ref(), after).transpose()).transpose()?;
         let mut tx = self.db.write().await?;
         if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());
@@ -130,9 +131,9 @@ impl Store {
         // Without a word of the rows the marks are of those below, if these are what there is.
         let unchanged = known.filter(|it| after.is_plain() || it.marks.is_empty());
         let (seed, marks) = match (next, unchanged) {
-            (Some(next), _) => (next.seed.as_str(), Some(&next.marks)),
-            (None, Some(known)) => (known.seed.as_str(), Some(&known.marks)),
-            (None, None) => ("", None),
+            (Some(next), _) => (next.seed, next.marks),
+            (None, Some(known)) => (known.seed.clone(), known.marks.clone()),
+            (None, None) => Default::default(),
         };
         if let Some((known, night)) = known.zip(night)
             && go_together(&mut tx, district, known, &night).await?
@@ -140,20 +141,20 @@ impl Store {
             let (base, number) = (known.base.0.as_str(), known.base.1 + 1);
             tx.query(FORGET_LATER).bind(district.as_str()).bind(known.base.1).execute().await?;
             put(&mut tx, district, (base, number), night).await?;
-            vouch(&mut tx, district, (seed, run.as_str()), (base, number)).await?;
+            vouch(&mut tx, district, (&seed, run.as_str()), (base, number)).await?;
             tx.commit().await?;
             #[cfg(debug_assertions)]
-            self.assert_known(district, run, marks).await?;
+            self.assert_known(district, run, &marks).await?;
             return Ok(());
         }
         tx.query(FORGET_PARTS).bind(district.as_str()).execute().await?;
-        for (kind, marks) in marks.into_iter().flatten() {
-            let part = Part { name: kind.plural(), value: marks.as_bytes().to_vec() };
+        for (kind, marks) in marks {
+            let part = Part { name: kind.plural(), value: marks.into_bytes() };
             put(&mut tx, district, (run.as_str(), 0), [part]).await?;
         }
         let image = self.sealed((district, run.as_str(), 0), |to| image::write(to, after))?;
         put(&mut tx, district, (run.as_str(), 0), image).await?;
-        vouch(&mut tx, district, (seed, run.as_str()), (run.as_str(), 0)).await?;
+        vouch(&mut tx, district, (&seed, run.as_str()), (run.as_str(), 0)).await?;
         tx.commit().await
     }
 
@@ -163,10 +164,10 @@ impl Store {
         &self,
         district: &DistrictId,
         run: &RunId,
-        marks: Option<&BTreeMap<Kind, Marks>>,
+        marks: &BTreeMap<Kind, Marks>,
     ) -> Result<(), StoreError> {
         let found = self.known_rows(district).await?.filter(|it| it.stamp == run.as_str());
-        assert!(found.is_none_or(|it| marks == Some(&it.marks)), "marks of a night are those that it left");
+        assert!(found.is_none_or(|it| *marks == it.marks), "marks of a night are those that it left");
         Ok(())
     }
 

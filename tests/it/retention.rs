@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use rosterd::erase::{self, Settings};
-use rosterd::model::Kind;
+use rosterd::model::{Kind, View};
 use rosterd::store::{Expired, Store};
 
 use crate::support::db::Fresh;
@@ -10,6 +10,7 @@ use crate::support::world::{enrollment, first_run, monday, oak, removed, told, t
 
 both!(
     what_is_older_than_the_setting_goes_and_nothing_else,
+    a_copy_of_the_records_goes_with_who_left,
     a_clock_that_went_back_deletes_nothing,
     a_deletion_that_is_killed_is_done_the_next_time,
 );
@@ -49,6 +50,24 @@ async fn what_is_older_than_the_setting_goes_and_nothing_else(fresh: &Fresh) {
     let again = erase::expire(&store, &SETTINGS, late).await.unwrap();
     assert!(matches!(again, Some(Expired::Done(counts)) if counts.is_empty()), "once is enough");
     assert_eq!(erase::expire(&store, &Settings { archived_days: 0 }, late).await.unwrap(), None, "0 keeps them");
+}
+
+/// The image of a night shows who left since, until it is written anew: that may be long.
+async fn a_copy_of_the_records_goes_with_who_left(fresh: &Fresh) {
+    let store = fresh.store().await;
+    with_oak(&store).await;
+    store.write(first_run()).await.unwrap();
+    let baseline = store.baseline(&oak()).await.unwrap();
+    let (run, revision) = (first_run().run.run, baseline.state.revision);
+    store.know(&oak(), revision, &run, (None, None), View::from(&baseline.roster)).await.unwrap();
+    let mut second = writes("01RUN-2", tuesday(), 1);
+    second.records = [user("U2"), enrollment("U2", "C1")].iter().map(|it| removed(it, false)).collect();
+    second.audit = second.records.made().unwrap().iter().map(told).collect();
+    store.write(second).await.unwrap();
+    let copies = async || store.people_left(&oak()).await.unwrap()["recall_part"];
+    assert_eq!(copies().await, 1);
+    erase::expire(&store, &SETTINGS, tuesday().plus(TimeDelta::days(401))).await.unwrap();
+    assert_eq!(copies().await, 0);
 }
 
 async fn a_clock_that_went_back_deletes_nothing(fresh: &Fresh) {
