@@ -17,13 +17,47 @@ use crate::snapshot::{Added, RECOGNIZED, Recognized};
 
 /// Bump it where the same row is read as another record than before, or marks are given by other rules; a release does by
 /// itself.
-const PARSER: u32 = 2;
+const PARSER: u32 = 3;
+
+/// Hashes rows as nobody who writes a roster can know.
+#[derive(Clone)]
+struct Hasher {
+    seed: u64,
+    /// What long rows are mixed with, made of the seed once and not for each of them.
+    secret: [u8; 192],
+}
+
+impl std::fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hasher").finish_non_exhaustive()
+    }
+}
+
+impl Hasher {
+    fn new(seed: u64) -> Self {
+        let mut secret = [0; 192];
+        for (part, number) in secret.as_chunks_mut().0.iter_mut().zip(0_u64..) {
+            *part = XxHash3_64::oneshot_with_seed(seed, &number.to_le_bytes()).to_le_bytes();
+        }
+        Self { seed, secret }
+    }
+
+    fn row(&self, row: &[u8]) -> u128 {
+        let hash = XxHash3_128::oneshot_with_seed_and_secret(self.seed, &self.secret, row);
+        // Of a secret that is too short, which this one is not.
+        hash.unwrap_or_else(|_| XxHash3_128::oneshot_with_seed(self.seed, row))
+    }
+
+    /// A shorter one.
+    fn text(&self, text: &[u8]) -> u64 {
+        XxHash3_64::oneshot_with_seed(self.seed, text)
+    }
+}
 
 /// What a pull may recognize rows by.
 #[derive(Clone, Debug)]
 pub struct Recall {
-    /// Begins every hash, so that nobody who writes a roster can know it.
-    seed: u64,
+    hasher: Hasher,
     /// Tells one seed from another without giving it away.
     name: String,
     known: Option<Arc<KnownRows>>,
@@ -41,17 +75,13 @@ impl Recall {
         let seed = seed.iter().fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         let name = hex::encode(name);
         let known = known.filter(|it| it.seed == name);
-        Self { seed, name, known }
+        Self { hasher: Hasher::new(seed), name, known }
     }
 
     /// The same, with nothing known: every row is read.
     #[must_use]
     pub fn forgotten(self) -> Self {
         Self { known: None, ..self }
-    }
-
-    fn hash(&self, row: &[u8]) -> u128 {
-        XxHash3_128::oneshot_with_seed(self.seed, row)
     }
 
     fn marks(&self, kind: Kind) -> &Marks {
@@ -94,7 +124,7 @@ impl<'a> Tally<'a> {
 
     /// Counts a row.
     pub(crate) fn row(&mut self, kind: Kind, row: &[u8]) {
-        self.add(kind, self.recall.hash(row));
+        self.add(kind, self.recall.hasher.row(row));
     }
 
     /// The name, with what else the source said.
@@ -149,16 +179,16 @@ impl<'a> Recognizer<'a> {
         Self {
             recall,
             found: Recognized { seed: recall.name.clone(), stamp, sections, ..Recognized::default() },
-            tables: kinds.iter().map(|kind| (*kind, Table::new(recall.seed, recall.marks(*kind)))).collect(),
+            tables: kinds.iter().map(|kind| (*kind, Table::new(recall.hasher.clone(), recall.marks(*kind)))).collect(),
             tally: Some(Tally::new(recall)),
         }
     }
 
     /// Has rows of a kind be read by their bytes and by this: beside anything else the same bytes are another row.
     pub(crate) fn beside(&mut self, kind: Kind, what: &[u8]) {
-        let seed = XxHash3_64::oneshot_with_seed(self.recall.seed, what);
+        let hasher = Hasher::new(self.recall.hasher.text(what));
         if let Some(table) = self.tables.get_mut(&kind) {
-            table.seed = seed;
+            table.hasher = hasher;
         }
     }
 
@@ -175,8 +205,10 @@ impl<'a> Recognizer<'a> {
 
     /// Looks a row up.
     pub(crate) fn find(&self, kind: Kind, row: &[u8]) -> Found {
-        let Some(table) = self.tables.get(&kind) else { return Found { hash: self.recall.hash(row), place: None } };
-        let hash = XxHash3_128::oneshot_with_seed(table.seed, row);
+        let Some(table) = self.tables.get(&kind) else {
+            return Found { hash: self.recall.hasher.row(row), place: None };
+        };
+        let hash = table.hasher.row(row);
         Found { hash, place: table.find(hash) }
     }
 
@@ -195,7 +227,7 @@ impl<'a> Recognizer<'a> {
 
     /// Names an id as marks do.
     pub(crate) fn id(&self, id: &str) -> u64 {
-        XxHash3_64::oneshot_with_seed(self.recall.seed, id.as_bytes())
+        self.recall.hasher.text(id.as_bytes())
     }
 
     /// Notes what a row that was read told of, nothing about it being odd.
@@ -251,8 +283,8 @@ impl<'a> Recognizer<'a> {
 /// Where each mark stands. A source that sends its rows in an order like that of the records, as most do, is followed through
 /// the marks; for the others there is an open table over the hashes, which are as good as chance.
 struct Table<'a> {
-    /// Begins the hashes of the kind's rows.
-    seed: u64,
+    /// Of the kind's rows.
+    hasher: Hasher,
     marks: &'a Marks,
     /// The place of the row that was found last.
     last: Cell<usize>,
@@ -278,13 +310,13 @@ fn is_of(mark: RowMark, hash: u128) -> bool {
 }
 
 impl<'a> Table<'a> {
-    fn new(seed: u64, marks: &'a Marks) -> Self {
+    fn new(hasher: Hasher, marks: &'a Marks) -> Self {
         let hits = vec![false; marks.len()];
-        Self { seed, marks, last: Cell::default(), slots: OnceCell::new(), hits }
+        Self { hasher, marks, last: Cell::default(), slots: OnceCell::new(), hits }
     }
 
     fn slots(&self) -> Vec<u32> {
-        let set = self.marks.iter().filter(|it| it.is_set()).count();
+        let set = self.marks.iter().filter(RowMark::is_set).count();
         let mut slots = vec![FREE; (set * 2).next_power_of_two()];
         for (place, mark) in self.marks.iter().enumerate().filter(|(_, mark)| mark.is_set()) {
             let Ok(place) = u32::try_from(place) else { break };
@@ -347,15 +379,15 @@ mod tests {
         let shuffled: Vec<usize> = (0..1000).map(|at| at * 389 % 1000).collect();
         let by_six: Vec<usize> = (0..1000).map(|at| at / 6 * 6 + (at * 5) % 6).filter(|row| *row < 1000).collect();
         for order in [forward, shuffled, by_six] {
-            let table = Table::new(7, &marks);
+            let table = Table::new(Hasher::new(7), &marks);
             for row in order {
                 assert_eq!(table.find(hash(row)), there(row));
                 assert_eq!((table.find(hash(row + 1000)), table.find(0)), (None, None));
             }
         }
-        let in_order = Table::new(7, &marks);
+        let in_order = Table::new(Hasher::new(7), &marks);
         assert!((0..1000).filter(|row| !blank(*row)).all(|row| in_order.find(hash(row)) == Some(row)));
         assert!(in_order.slots.get().is_none(), "nothing was to be looked up");
-        assert_eq!(Table::new(7, &Marks::none()).find(hash(1)), None);
+        assert_eq!(Table::new(Hasher::new(7), &Marks::none()).find(hash(1)), None);
     }
 }

@@ -262,7 +262,9 @@ mod tests {
         ];
         let mut rest = one_by_one.clone();
         rest.retain(|it| it.class.as_str() != "1");
-        over.iter().for_each(|(user, class, there)| rest.extend(there.map(|_| enrollment(user, class, true))));
+        for (user, class, there) in &over {
+            rest.extend(there.map(|_| enrollment(user, class, true)));
+        }
         let over = over.map(|(user, class, there)| (enrollment(user, class, true), there));
         let over = over.into_iter().map(|(it, there)| (it.key(), there.map(|_| it))).collect();
         assert_eq!(one_by_one.clone().with(over), rest);

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rosterd::model::{DistrictId, Kind};
+use rosterd::model::{DistrictId, Kind, Marks, RowMark};
 use rosterd::simulate::{Defects, Version};
 use rosterd::store::{Settings, Store};
 
@@ -77,8 +77,8 @@ impl Pair {
         let store = Store::open(&Settings { url: self.site.store_url.clone() }).await.unwrap();
         let known = store.known_rows(&DistrictId::new(self.source.district())).await.unwrap();
         store.close().await;
-        let marks = |kind: Kind| known.iter().filter_map(move |it| it.marks.get(&kind)).flat_map(|it| it.iter());
-        let count = |kind| marks(kind).filter(|it| it.is_set()).count();
+        let marks = |kind: Kind| known.iter().filter_map(move |it| it.marks.get(&kind)).flat_map(Marks::iter);
+        let count = |kind| marks(kind).filter(RowMark::is_set).count();
         vec![count(Kind::Classes), count(Kind::Users), count(Kind::Enrollments)]
     }
 
