@@ -32,7 +32,7 @@ use crate::model::{
 };
 use crate::plan::{self, Cause};
 use crate::snapshot::{Snapshot, SourceState};
-use crate::store::{QueueError, Said, Store, StoreError, WriteError};
+use crate::store::{QueueError, Recalled, Said, Store, StoreError, WriteError};
 
 /// What is asked of a run.
 #[derive(Debug)]
@@ -245,7 +245,8 @@ async fn on_one_revision(
     let over = plan::laid_over(cleared.applied());
     let (nothing, after) = (KnownRows::default(), View::new(&baseline.roster, &over));
     let next = snapshot.known_after(known.unwrap_or(&nothing), &baseline.roster, after);
-    world.remember(record, revision, (known, next), after).await;
+    let recalled = Recalled { known, pictured: baseline.pictured, next };
+    world.remember(record, revision, recalled, after).await;
     Ok(Whole::Yes)
 }
 

@@ -149,6 +149,8 @@ pub struct Baseline {
     pub state: DistrictState,
     /// Active records.
     pub roster: Roster,
+    /// Whether they were read from an image of them.
+    pub pictured: bool,
     /// Ids of archived records, by kind: an addition of one is a restore.
     pub archived: BTreeSet<(Kind, String)>,
     /// Of archived users and classes those that the run's changes bring back, as they left: who returns may be someone else,
@@ -207,6 +209,7 @@ impl Baseline {
         Self {
             state,
             roster: Roster::default(),
+            pictured: false,
             archived: BTreeSet::new(),
             former: Roster::default(),
             departed: Roster::default(),

@@ -116,9 +116,9 @@ impl Marks {
         }
     }
 
-    /// What nights made of them, one after the other; none where one of them goes beyond the end.
+    /// What nights made of them, one after the other, in place; none where one of them goes beyond the end.
     #[must_use]
-    pub fn after(self, nights: &[Edits]) -> Option<Self> {
+    pub fn after(mut self, nights: &[Edits]) -> Option<Self> {
         if nights.iter().all(|night| night.0.is_empty()) {
             return Some(self);
         }
@@ -127,12 +127,27 @@ impl Marks {
         for night in nights {
             spans = night.over(spans, &mut come)?;
         }
-        let mut after = Self::with_capacity(spans.iter().map(|it| it.places.len()).sum());
-        for Span { new, places } in spans {
-            let from = if new { &come } else { &self };
-            after.0.extend_from_slice(from.0.get(places.start * BYTES..places.end * BYTES)?);
+        let mut end = 0;
+        let placed = spans.into_iter().map(|span| {
+            let to = end;
+            end += span.places.len();
+            (span, to)
+        });
+        let (came, stayed): (Vec<_>, Vec<_>) = placed.partition(|(span, _)| span.new);
+        self.0.resize(self.len().max(end) * BYTES, 0);
+        // Spans stand in one order before and after, so those that move back from the last on, and then those that move forth
+        // from the first on, come to stand where nothing is that has still to move.
+        let back = stayed.iter().rev().filter(|(span, to)| *to > span.places.start);
+        let forth = stayed.iter().filter(|(span, to)| *to < span.places.start);
+        for (Span { places, .. }, to) in back.chain(forth) {
+            self.0.copy_within(places.start * BYTES..places.end * BYTES, to * BYTES);
         }
-        Some(after)
+        for (Span { places, .. }, to) in came {
+            let marks = come.0.get(places.start * BYTES..places.end * BYTES)?;
+            self.0.get_mut(to * BYTES..to * BYTES + marks.len())?.copy_from_slice(marks);
+        }
+        self.0.truncate(end * BYTES);
+        Some(self)
     }
 }
 

@@ -6,13 +6,11 @@ use crate::apply::{self, Author, Decided, Order, Pulled, Shown};
 use crate::clock::Clock;
 use crate::feed;
 use crate::guard::{self, Cleared};
-use crate::model::{
-    Alert, AuditSpan, Baseline, KnownRows, NextRows, RunRecord, RunStatus, SourceMark, Trigger, View, Warning,
-};
+use crate::model::{Alert, AuditSpan, Baseline, KnownRows, RunRecord, RunStatus, SourceMark, Trigger, View, Warning};
 use crate::run::turns::turnstile;
 use crate::run::{BY_HAND, ERASE, Job, RunError};
 use crate::snapshot::{Snapshot, SourceState};
-use crate::store::{Queue, Store, WriteError, Writes};
+use crate::store::{Queue, Recalled, Store, WriteError, Writes};
 
 /// Where a run happens.
 #[derive(Debug)]
@@ -123,14 +121,8 @@ impl World<'_> {
 
     /// Keeps marks of the rows that the store's records rest on now, and an image of these, so that neither need be read
     /// again. It is no part of the run: where it fails, the next night reads every row.
-    pub(super) async fn remember(
-        &self,
-        run: &RunRecord,
-        revision: i64,
-        known: (Option<&KnownRows>, Option<NextRows>),
-        after: View<'_>,
-    ) {
-        if let Err(error) = self.store.know(&run.district, revision, &run.run, known, after).await {
+    pub(super) async fn remember(&self, run: &RunRecord, revision: i64, recalled: Recalled<'_>, after: View<'_>) {
+        if let Err(error) = self.store.know(&run.district, revision, &run.run, recalled, after).await {
             let (id, run) = (&run.district, &run.run);
             tracing::warn!(district.id = %id, run.id = %run, %error, "rows are not remembered; the next sync of {id} reads all");
         }

@@ -20,7 +20,7 @@ impl Store {
         let mut tx = self.db.read().await?;
         let tx = &mut tx;
         let outline = Box::pin(outline(tx, district, said)).await?;
-        let roster = self.read_active(tx, district).await?;
+        let (roster, pictured) = self.read_active(tx, district).await?;
         let archived = records::read_archived(tx, district).await?.into_iter().collect();
         let seats = seats::read_seats(tx, district, &roster.users).await?;
         let waiting = seats::read_waiting(tx, district, &roster.users).await?;
@@ -28,6 +28,7 @@ impl Store {
         let kept_back = mode::read_kept(tx, district, &roster).await?;
         Ok(Baseline {
             roster,
+            pictured,
             archived,
             departed,
             seats,

@@ -76,6 +76,7 @@ pub use manual::Act;
 pub use numbers::{Numbers, SeatNumbers};
 pub use outbox::{Delivery, Outbox, Taken};
 pub use queue::{Cancelled, Filed, NewRequest, Queue, QueueError, Request, Requested};
+pub use recall::Recalled;
 pub use rows::{Lent, Rows};
 pub use runs::RunFilter;
 pub use schema::migrations;

@@ -74,6 +74,17 @@ async fn recall(tx: &mut Tx, district: &DistrictId) -> Result<Option<Recall>, St
     Ok(row.map(|(seed, stamp, base, nights)| Recall { seed, stamp, base, nights }))
 }
 
+/// What was recalled for a run, and what comes of it.
+#[derive(Clone, Debug, Default)]
+pub struct Recalled<'a> {
+    /// What was known of the rows of the state that it found; none if nothing was.
+    pub known: Option<&'a KnownRows>,
+    /// Whether the records of that state were read from their image.
+    pub pictured: bool,
+    /// The marks, if they are others now.
+    pub next: Option<NextRows>,
+}
+
 /// One part of one night.
 struct Part {
     name: &'static str,
@@ -109,21 +120,21 @@ impl Store {
     }
 
     /// Keeps what a run knows of the rows and records that it left, as long as the district is still at the revision that `after`
-    /// is of. `known` is what was recalled of the state below `after`, none if nothing was, and `next` the marks, if they are
-    /// others now.
+    /// is of.
     pub async fn know(
         &self,
         district: &DistrictId,
         revision: i64,
         run: &RunId,
-        (known, next): (Option<&KnownRows>, Option<NextRows>),
+        Recalled { known, pictured, next }: Recalled<'_>,
         after: View<'_>,
     ) -> Result<(), StoreError> {
-        if next.is_none() && self.stands(district).await? {
+        if next.is_none() && pictured && self.stands(district).await? {
             return Ok(());
         }
-        let night =
-            known.and_then(|known| self.night(district, known, next.as_ref(), after).transpose()).transpose()?;
+        // Beside an image that could not be read nothing is put.
+        let night = known.filter(|_| pictured).map(|known| self.night(district, known, next.as_ref(), after));
+        let night = night.transpose()?.flatten();
         let mut tx = self.db.write().await?;
         if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());

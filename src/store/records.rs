@@ -289,8 +289,8 @@ async fn read_ids(tx: &mut Tx, sql: Sql, district: &DistrictId) -> Result<Vec<(K
 }
 
 impl Store {
-    /// The active records, from their image where there is one.
-    pub(super) async fn read_active(&self, tx: &mut Tx, district: &DistrictId) -> Result<Roster, StoreError> {
+    /// The active records, and whether they were read from an image.
+    pub(super) async fn read_active(&self, tx: &mut Tx, district: &DistrictId) -> Result<(Roster, bool), StoreError> {
         let mut roster = Roster {
             schools: read_kind(tx, district).await?,
             sessions: read_kind(tx, district).await?,
@@ -299,7 +299,7 @@ impl Store {
         };
         let Some(pictured) = self.pictured(tx, district, &roster).await? else {
             read_pictured(tx, district, &mut roster).await?;
-            return Ok(roster);
+            return Ok((roster, false));
         };
         // A copy that is not true would be a wrong plan: every test looks.
         #[cfg(debug_assertions)]
@@ -310,7 +310,7 @@ impl Store {
             assert!(pictured == read, "an image is what the records are");
         }
         let Pictured { users, classes, enrollments } = pictured;
-        Ok(Roster { classes, users, enrollments, ..roster })
+        Ok((Roster { classes, users, enrollments, ..roster }, true))
     }
 
     /// Reads into `baseline` what its district knew of its archived users and classes that come `back` (P19).

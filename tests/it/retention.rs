@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use rosterd::erase::{self, Settings};
 use rosterd::model::{Kind, View};
-use rosterd::store::{Expired, Store};
+use rosterd::store::{Expired, Recalled, Store};
 
 use crate::support::db::Fresh;
 use crate::support::world::{enrollment, first_run, monday, oak, removed, told, tuesday, user, with_oak, writes};
@@ -59,7 +59,7 @@ async fn a_copy_of_the_records_goes_with_who_left(fresh: &Fresh) {
     store.write(first_run()).await.unwrap();
     let baseline = store.baseline(&oak()).await.unwrap();
     let (run, revision) = (first_run().run.run, baseline.state.revision);
-    store.know(&oak(), revision, &run, (None, None), View::from(&baseline.roster)).await.unwrap();
+    store.know(&oak(), revision, &run, Recalled::default(), View::from(&baseline.roster)).await.unwrap();
     let mut second = writes("01RUN-2", tuesday(), 1);
     second.records = [user("U2"), enrollment("U2", "C1")].iter().map(|it| removed(it, false)).collect();
     second.audit = second.records.made().unwrap().iter().map(told).collect();

@@ -27,6 +27,9 @@ pub(super) fn all(files: &mut Files, progress: &Progress, recall: Option<&Recall
     let manifest = Manifest::read(files)?;
     let mut convert = Convert::default();
     let mut recognizer = recall.map(Recognizer::new);
+    if let Some(recognizer) = &mut recognizer {
+        recognizer.tally = None; // an upload is named by its content
+    }
     let mut content = Sha256::new();
     content.update(manifest.hash.unwrap_or_default());
     let mut roles: Option<Roles> = None;

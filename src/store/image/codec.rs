@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use arcstr::ArcStr;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Personal, Shared, SourceId};
+use crate::model::{Personal, RoleName, Shared, SourceId};
 use crate::store::bytes::{put, put_part, size, take, take_part};
 
 /// Numbers ids: their place among records, and behind these the others as they come.
@@ -135,7 +135,8 @@ pub(super) struct Reader<'a> {
     words: Vec<String>,
 }
 
-fn numbered<T: Clone>(all: &[T], number: Option<u64>) -> Option<T> {
+/// The one of a number.
+pub(super) fn numbered<T: Clone>(all: &[T], number: Option<u64>) -> Option<T> {
     all.get(usize::try_from(number?).ok()?).cloned()
 }
 
@@ -219,6 +220,19 @@ impl<'a> Reader<'a> {
         let number = self.number();
         numbered(&self.words, number)
     }
+}
+
+/// The bits of a role's name, of which there are three.
+const NAME: u8 = 0b0000_0111;
+
+/// A role's name as bits.
+pub(super) fn of_role(role: RoleName) -> u8 {
+    RoleName::ALL.into_iter().zip(0..).find(|(other, _)| *other == role).map_or(0, |(_, at)| at)
+}
+
+/// The name among the bits of a byte.
+pub(super) fn role(bits: u8) -> Option<RoleName> {
+    RoleName::ALL.get(usize::from(bits & NAME)).copied()
 }
 
 /// The bit of a field that may be missing.

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::codec::Numbering;
-use crate::model::{Class, Enrollment, Enrollments, Org, Period, RoleName, SourceId, User, View};
+use super::codec::{Numbering, numbered, of_role, role};
+use crate::model::{Class, Enrollment, Enrollments, Org, Period, SourceId, User, View};
 use crate::store::bytes::{put, put_part, size, take, take_part};
 
 /// What is not told by a place.
@@ -25,7 +25,6 @@ const NOT_PRIMARY: u8 = 0b0001_0000;
 const SCHOOL_OF_CLASS: u8 = 0b0010_0000;
 const SCHOOL: u8 = 0b0100_0000;
 const PERIODS: u8 = 0b1000_0000;
-const ROLE: u8 = 0b0000_0111;
 
 /// A step forward or back as a number: small ones are small.
 fn step(from: u64, to: u64) -> u64 {
@@ -51,7 +50,7 @@ pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_j
         let user = if last_id == Some(&it.user) { last } else { users.of(&it.user) };
         let class = classes.of(&it.class);
         let of_class = usize::try_from(class).ok().and_then(|at| of_class.get(at)).copied().flatten();
-        let mut flags = RoleName::ALL.into_iter().zip(0..).find(|(role, _)| *role == it.role).map_or(0, |(_, at)| at);
+        let mut flags = of_role(it.role);
         flags |= match it.primary {
             Some(true) => PRIMARY,
             Some(false) => NOT_PRIMARY,
@@ -102,31 +101,28 @@ pub(super) fn read(
         .chain(besides.classes.iter().map(|id| (id, None)))
         .collect();
     let schools: Vec<&SourceId> = schools.keys().chain(&besides.schools).collect();
-    fn at<T: Clone>(all: &[T], place: u64) -> Option<T> {
-        all.get(usize::try_from(place).ok()?).cloned()
-    }
     // No row is shorter than three bytes.
     let mut all: Vec<Enrollment> = Vec::with_capacity(count.min(rows.len() / 3));
     let mut last = 0;
     while let Some((flags, rest)) = rows.split_first() {
         rows = rest;
         last = stepped(last, take(&mut rows)?);
-        let (class, of_class) = at(&classes, take(&mut rows)?)?;
+        let (class, of_class) = numbered(&classes, take(&mut rows))?;
         let school = match flags & (SCHOOL_OF_CLASS | SCHOOL) {
             0 => None,
             SCHOOL_OF_CLASS => Some(of_class?),
-            _ => Some(at(&schools, take(&mut rows)?)?),
+            _ => Some(numbered(&schools, take(&mut rows))?),
         };
         all.push(Enrollment {
-            user: at(&users, last)?.clone(),
+            user: numbered(&users, Some(last))?.clone(),
             class: class.clone(),
             school: school.cloned(),
-            role: *RoleName::ALL.get(usize::from(flags & ROLE))?,
+            role: role(*flags)?,
             primary: match flags & (PRIMARY | NOT_PRIMARY) {
                 0 => None,
                 primary => Some(primary == PRIMARY),
             },
-            periods: if flags & PERIODS > 0 { at(&besides.periods, take(&mut rows)?)? } else { Vec::new() },
+            periods: if flags & PERIODS > 0 { numbered(&besides.periods, take(&mut rows))? } else { Vec::new() },
         });
     }
     (all.len() == count).then(|| all.into_iter().collect())

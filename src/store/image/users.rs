@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::codec::{Numbering, Reader, Rows, Wording, bit, if_bit};
-use crate::model::{Role, RoleName, Roster, SourceId, User, View};
+use super::codec::{Numbering, Reader, Rows, Wording, bit, if_bit, of_role, role};
+use crate::model::{Role, Roster, SourceId, User, View};
 
 const ACTIVE: u32 = 6;
 
 /// Of a role, above the three bits of its name.
 const PRIMARY: u32 = 3;
 const WORD: u32 = 4;
-const NAME: u8 = 0b0000_0111;
 
 pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_json::Error> {
     let mut schools = Numbering::new(roster.schools().values().map(|it| &it.id));
@@ -26,8 +25,7 @@ pub(super) fn write(image: &mut Vec<u8>, roster: View<'_>) -> Result<(), serde_j
         rows.text(id.as_str());
         rows.list(roles.iter(), |rows, it| {
             let Role { role, org, primary, word } = it;
-            let name = RoleName::ALL.into_iter().zip(0..).find(|(name, _)| name == role).map_or(0, |(_, at)| at);
-            rows.byte(name | bit(PRIMARY, *primary) | bit(WORD, word.is_some()));
+            rows.byte(of_role(*role) | bit(PRIMARY, *primary) | bit(WORD, word.is_some()));
             rows.number(schools.of(org));
             if let Some(word) = word {
                 rows.number(words.of(word));
@@ -51,7 +49,7 @@ pub(super) fn read(image: &mut &[u8], roster: &Roster) -> Option<BTreeMap<Source
         let roles = rows.list(|rows| {
             let flags = rows.byte()?;
             Some(Role {
-                role: *RoleName::ALL.get(usize::from(flags & NAME))?,
+                role: role(flags)?,
                 org: rows.school()?,
                 primary: flags & bit(PRIMARY, true) != 0,
                 word: if_bit(flags, WORD, || rows.word())?,

@@ -292,6 +292,8 @@ async fn an_image_that_nothing_vouches_for_is_not_read() {
                 assert_eq!(it.images(night, change).await, 1, "the second night lies beside the first");
             }
             assert_eq!(it.night(NIGHTS[0], vendor::NIGHT_3).await, third, "{backend:?}, {change}");
+            let beside = u64::from(night == 0);
+            assert_eq!(it.images(1, "base = base").await, beside, "nothing is put beside a damaged one: {change}");
             it.site.verified().await;
             it.site.discard().await;
         }
