@@ -136,9 +136,7 @@ impl Builder {
         let Rows { seen, modified: times, disputed } = rows(self);
         let slot = match seen.entry(record.key()) {
             Entry::Vacant(entry) => {
-                if !modified.is_empty() {
-                    times.insert(record.key(), modified.into());
-                }
+                Rows::<T>::modify(times, record.key(), modified);
                 entry.insert(Presence::This(record));
                 return;
             }

@@ -222,9 +222,7 @@ const OF_USER: [(&str, Sql); 10] = [
     ("identity_decision", USER_LINK_DECISIONS),
 ];
 
-const OF_DISTRICT: [(&str, Sql); 21] = [
-    ("recall_part", DISTRICT_IMAGES),
-    ("roster_image", DISTRICT_FORMER_IMAGE),
+const OF_DISTRICT: [(&str, Sql); 19] = [
     ("record", DISTRICT_RECORDS),
     ("record_version", DISTRICT_VERSIONS),
     ("held_change", DISTRICT_HELD),
@@ -353,7 +351,7 @@ impl Store {
         let mut locked = district::lock(&mut tx, district).await?;
         change::note_all(&mut tx, &locked).await?;
         let mut counts = Counts::new();
-        for (table, sql) in OF_DISTRICT {
+        for (table, sql) in IMAGES.into_iter().chain(OF_DISTRICT) {
             counts.insert(table.to_owned(), tx.query(sql).bind(district.as_str()).execute().await?);
             failpoint("store.purge.table");
         }

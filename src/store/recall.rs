@@ -6,7 +6,6 @@
 //! triggers take it away with any write of a record, whoever makes it (`migrations/*/0031_recall.sql`). A run that wrote them
 //! itself goes on from the parts it had read by then; anyone else's write ends in a base of its own.
 
-#[cfg(debug_assertions)]
 use std::collections::BTreeMap;
 
 use crate::keyed::keyed;
@@ -45,9 +44,6 @@ statements! {
         "SELECT part, COUNT(*) AS n, CAST(SUM(CASE WHEN night = 0 THEN 0 ELSE LENGTH(value) END) AS BIGINT) AS beside,
              CAST(SUM(CASE WHEN night = 0 THEN LENGTH(value) ELSE 0 END) AS BIGINT) AS size
          FROM recall_part WHERE district = $1 AND base = $2 AND night <= $3 GROUP BY part",
-    );
-    HAS_IMAGE = Sql::portable(
-        "SELECT COUNT(*) AS n FROM recall_part WHERE district = $1 AND base = $2 AND night <= $3 AND part = 'records'",
     );
     FORGET_PARTS = Sql::portable("DELETE FROM recall_part WHERE district = $1");
     FORGET_LATER = Sql::portable("DELETE FROM recall_part WHERE district = $1 AND night > $2");
@@ -129,44 +125,62 @@ impl Store {
         Recalled { known, pictured, next }: Recalled<'_>,
         after: View<'_>,
     ) -> Result<(), StoreError> {
-        if next.is_none() && pictured && self.stands(district).await? {
-            return Ok(());
-        }
-        // Beside an image that could not be read nothing is put.
-        let night = known.filter(|_| pictured).map(|known| self.night(district, known, next.as_ref(), after));
-        let night = night.transpose()?.flatten();
-        let mut tx = self.db.write().await?;
-        if district::lock(&mut tx, district).await?.revision != revision {
+        if next.is_none()
+            && pictured
+            && let Some(known) = known
+            && self.knows(district, &known.stamp).await?
+        {
             return Ok(());
         }
         // Without a word of the rows the marks are of those below, if these are what there is.
         let unchanged = known.filter(|it| after.is_plain() || it.marks.is_empty());
+        // Beside an image that could not be read nothing is put.
+        let mut night = None;
+        if let Some(known) = known.filter(|_| pictured)
+            && let Some(parts) = self.night(district, known, next.as_ref(), after)?
+            && go_together(&mut self.db.read().await?, district, known, &parts).await?
+        {
+            night = Some((known, parts));
+        }
         let (seed, marks) = match (next, unchanged) {
             (Some(next), _) => (next.seed, next.marks),
             (None, Some(known)) => (known.seed.clone(), known.marks.clone()),
             (None, None) => Default::default(),
         };
-        if let Some((known, night)) = known.zip(night)
-            && go_together(&mut tx, district, known, &night).await?
-        {
-            let (base, number) = (known.base.0.as_str(), known.base.1 + 1);
-            tx.query(FORGET_LATER).bind(district.as_str()).bind(known.base.1).execute().await?;
-            put(&mut tx, district, (base, number), night).await?;
-            vouch(&mut tx, district, (&seed, run.as_str()), (base, number)).await?;
-            tx.commit().await?;
-            #[cfg(debug_assertions)]
-            self.assert_known(district, run, &marks).await?;
+        #[cfg(debug_assertions)]
+        let expected = marks.clone();
+        let (goes_on, parts) = match night {
+            Some((known, parts)) => (Some(known), parts),
+            None => (None, self.base(district, run, marks, after)?),
+        };
+        // Nobody else writes meanwhile, so what is written is made by now.
+        let mut tx = self.db.write().await?;
+        if district::lock(&mut tx, district).await?.revision != revision {
             return Ok(());
         }
-        tx.query(FORGET_PARTS).bind(district.as_str()).execute().await?;
-        for (kind, marks) in marks {
-            let part = Part { name: kind.plural(), value: marks.into_bytes() };
-            put(&mut tx, district, (run.as_str(), 0), [part]).await?;
+        let (base, number) = match goes_on {
+            None => {
+                tx.query(FORGET_PARTS).bind(district.as_str()).execute().await?;
+                (run.as_str(), 0)
+            }
+            Some(known) if go_together(&mut tx, district, known, &parts).await? => {
+                let (base, nights) = &known.base;
+                tx.query(FORGET_LATER).bind(district.as_str()).bind(*nights).execute().await?;
+                (base.as_str(), nights + 1)
+            }
+            // Someone else's came in between, of the same revision.
+            Some(_) => return Ok(()),
+        };
+        for Part { name, value } in parts {
+            let query = tx.query(PUT_PART).bind(district.as_str()).bind(name).bind(number).bind(base);
+            query.bind(value).execute_exactly(1).await?;
         }
-        let image = self.sealed((district, run.as_str(), 0), |to| image::write(to, after))?;
-        put(&mut tx, district, (run.as_str(), 0), image).await?;
-        vouch(&mut tx, district, (&seed, run.as_str()), (run.as_str(), 0)).await?;
-        tx.commit().await
+        let query = tx.query(PUT_RECALL).bind(district.as_str()).bind(seed).bind(run.as_str()).bind(base);
+        query.bind(number).execute_exactly(1).await?;
+        tx.commit().await?;
+        #[cfg(debug_assertions)]
+        self.assert_known(district, run, &expected).await?;
+        Ok(())
     }
 
     /// What comes of a base and its nights is what the run knew: every test looks.
@@ -182,13 +196,17 @@ impl Store {
         Ok(())
     }
 
-    /// Whether something vouches for an image.
-    async fn stands(&self, district: &DistrictId) -> Result<bool, StoreError> {
-        let mut tx = self.db.read().await?;
-        let Some(Recall { base, nights, .. }) = recall(&mut tx, district).await? else { return Ok(false) };
-        let query = tx.query(HAS_IMAGE).bind(district.as_str()).bind(base.as_str()).bind(nights);
-        let (images,): (i64,) = query.fetch_one().await?;
-        Ok(images == nights + 1)
+    /// Everything, written out.
+    fn base(
+        &self,
+        district: &DistrictId,
+        run: &RunId,
+        marks: BTreeMap<Kind, Marks>,
+        after: View<'_>,
+    ) -> Result<Vec<Part>, StoreError> {
+        let marks = marks.into_iter().map(|(kind, marks)| Part { name: kind.plural(), value: marks.into_bytes() });
+        let image = self.sealed((district, run.as_str(), 0), |to| image::write(to, after))?;
+        Ok(marks.chain(image).collect())
     }
 
     /// What a night is to put beside the base that there is; none where a base is due.
@@ -290,29 +308,6 @@ async fn go_together(
     let size: i64 = sizes.iter().map(|(_, _, _, size)| size).sum();
     let more = night.iter().map(|part| i64::try_from(part.value.len()).unwrap_or(i64::MAX)).sum::<i64>();
     Ok(sizes.len() == night.len() && night.iter().all(whole) && (beside + more) * 2 <= size)
-}
-
-async fn put(
-    tx: &mut Tx,
-    district: &DistrictId,
-    (base, night): (&str, i64),
-    parts: impl IntoIterator<Item = Part>,
-) -> Result<(), StoreError> {
-    for Part { name, value } in parts {
-        let query = tx.query(PUT_PART).bind(district.as_str()).bind(name).bind(night).bind(base);
-        query.bind(value).execute_exactly(1).await?;
-    }
-    Ok(())
-}
-
-async fn vouch(
-    tx: &mut Tx,
-    district: &DistrictId,
-    (seed, stamp): (&str, &str),
-    (base, nights): (&str, i64),
-) -> Result<(), StoreError> {
-    let query = tx.query(PUT_RECALL).bind(district.as_str()).bind(seed).bind(stamp).bind(base).bind(nights);
-    query.execute_exactly(1).await
 }
 
 /// Edits as the store keeps them: of each step how many stay, how many go, and the marks that come.
