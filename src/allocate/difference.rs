@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::model::{ProductCode, Seat, SourceId, Waiting};
+use crate::model::{ProductCode, Seat, SourceId, Waiting, sort_to_last};
 
 use super::SeatKey;
 
@@ -84,14 +84,7 @@ impl<T: Keyed> Difference<T> {
             return;
         }
         let mut tail = self.rows.split_off(start);
-        tail.sort_by(|one, other| one.key().cmp(&other.key()));
-        tail.dedup_by(|later, earlier| {
-            let again = later.key() == earlier.key();
-            if again {
-                std::mem::swap(later, earlier);
-            }
-            again
-        });
+        sort_to_last(&mut tail, |one, other| one.key().cmp(&other.key()));
         self.rows.append(&mut tail);
     }
 

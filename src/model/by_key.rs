@@ -1,5 +1,6 @@
 //! How the records of one kind lie in memory: in the order of their keys.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, btree_map};
 use std::iter::FusedIterator;
 use std::ops::Bound;
@@ -166,20 +167,26 @@ impl Enrollments {
     }
 }
 
+/// Puts what mostly comes in order in order; of several that are alike the last one counts.
+pub(crate) fn sort_to_last<T>(all: &mut Vec<T>, order: impl Fn(&T, &T) -> Ordering) {
+    if all.is_sorted_by(|one, other| order(one, other).is_lt()) {
+        return;
+    }
+    all.sort_by(&order);
+    all.dedup_by(|later, earlier| {
+        let again = order(later, earlier).is_eq();
+        if again {
+            std::mem::swap(later, earlier);
+        }
+        again
+    });
+}
+
 impl FromIterator<Enrollment> for Enrollments {
     /// Of several with one key the last counts.
     fn from_iter<I: IntoIterator<Item = Enrollment>>(all: I) -> Self {
         let mut all: Vec<Enrollment> = all.into_iter().collect();
-        if !all.is_sorted_by(|one, other| one.order_of(other).is_lt()) {
-            all.sort_by(Enrollment::order_of);
-            all.dedup_by(|later, earlier| {
-                let again = later.order_of(earlier).is_eq();
-                if again {
-                    std::mem::swap(later, earlier);
-                }
-                again
-            });
-        }
+        sort_to_last(&mut all, Enrollment::order_of);
         Self(all)
     }
 }

@@ -1,7 +1,6 @@
 //! Identifiers, one type each, so that a school cannot stand where a user belongs. A copy shares the text: a district has
 //! millions of them, most of them several times.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use arcstr::ArcStr;
@@ -119,16 +118,6 @@ impl std::hash::Hash for SourceId {
 }
 
 impl SourceId {
-    /// Has the id share the text of the equal one in `known`, which it joins if there is none.
-    pub(crate) fn share(&mut self, known: &mut BTreeSet<Self>) {
-        match known.get(self) {
-            Some(equal) => *self = equal.clone(),
-            None => {
-                known.insert(self.clone());
-            }
-        }
-    }
-
     /// Where the text is kept: ids of one address are equal, and others may be.
     pub(crate) fn address(&self) -> usize {
         self.0.as_str().as_ptr().addr()

@@ -36,6 +36,7 @@ mod view;
 
 pub use alert::{Acknowledged, Alert, AlertKind, Daily, DailyKey};
 pub use baseline::{Baseline, Decision, DistrictState, HeldChange, PendingReview, SourceMark, Verdict};
+pub(crate) use by_key::sort_to_last;
 pub use by_key::{ByKey, Enrollments};
 pub use catalog::{
     Access, Allotment, Audience, Basis, Catalog, CountBy, LastDay, Level, Overage, Product, Seats, Shrink, Status,

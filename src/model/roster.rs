@@ -1,10 +1,10 @@
 //! All records of one district.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{
-    ByKey, Class, Course, Enrollment, Enrollments, Kind, Org, Record, RosterRecord, Session, SourceId, User,
+    ByKey, Class, Course, Enrollment, Enrollments, Kind, Org, Record, RosterRecord, Session, SourceId, Texts, User,
 };
 
 /// The ids of a roster by their texts.
@@ -109,10 +109,8 @@ impl Roster {
     /// Has every enrollment name its user and class, and every role its org, by the id of the record it means, so that a
     /// million texts are kept once and two that are equal need not be compared. Changes no value.
     pub fn share_ids(&mut self) {
-        let mut orgs: BTreeSet<SourceId> = self.schools.keys().cloned().collect();
-        for role in self.users.values_mut().flat_map(|user| &mut user.roles) {
-            role.org.share(&mut orgs);
-        }
+        let mut orgs: Texts = self.schools.keys().cloned().collect();
+        orgs.share(self.users.values_mut().flat_map(|user| &mut user.roles).map(|role| &mut role.org));
         if self.enrollments.is_empty() {
             return; // and nobody is to be looked up
         }

@@ -11,6 +11,12 @@ pub(crate) struct Texts {
     known: std::collections::HashSet<SourceId>,
 }
 
+impl FromIterator<SourceId> for Texts {
+    fn from_iter<I: IntoIterator<Item = SourceId>>(ids: I) -> Self {
+        Self { known: ids.into_iter().collect() }
+    }
+}
+
 impl Texts {
     /// Has ids share the texts of those that are equal and came before.
     pub(crate) fn share<'a>(&mut self, ids: impl IntoIterator<Item = &'a mut SourceId>) {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use either::Either;
 
-use crate::model::{ByKey, Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Session, User};
+use crate::model::{ByKey, Class, Course, Enrollment, Org, Record, Roster, RosterRecord, Session, User, sort_to_last};
 
 /// Records of one kind in place of those in the roster below, in the order of keys, and whether they are there: a first load has
 /// millions, so there is nothing beside them.
@@ -46,20 +46,8 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// Puts records in the order of their keys; the last one of a key counts.
 fn sort<T: RosterRecord>(over: &mut Over<'_, T>) {
-    // Those of a plan are.
-    if over.is_sorted_by(|(one, _), (other, _)| one.order(&other.key()).is_lt()) {
-        return;
-    }
-    over.sort_by(|(one, _), (other, _)| one.order(&other.key()));
-    over.dedup_by(|later, earlier| {
-        let again = later.0.order(&earlier.0.key()).is_eq();
-        if again {
-            *earlier = *later;
-        }
-        again
-    });
+    sort_to_last(over, |(one, _), (other, _)| one.order(&other.key()));
 }
 
 /// A roster as it is, or with an overlay.
